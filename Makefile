@@ -1,0 +1,37 @@
+# One environment, .venv, made from constraints.txt when it is missing or older than what it is made of.
+# Another Python: make PYTHON=python3.12 test
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-long lint bench clean
+
+demo: $(STAMP)
+	$(BIN)/slidebridge demo --output demo
+
+test: lint
+	$(BIN)/python -m pytest -m "not long" --durations=15
+
+test-long: lint
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell bridge models scripts hooks tests README.md CHANGELOG.md pyproject.toml Makefile
+
+bench: $(STAMP)
+	$(BIN)/python -m scripts.bench
+
+clean:
+	rm -rf $(VENV) demo build dist
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'SlideBridge needs Python 3.11 or newer; try: make PYTHON=python3.12')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(STAMP)

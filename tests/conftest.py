@@ -1,0 +1,17 @@
+"""Fixtures for all rooms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real files beside the checkout; a clone elsewhere lacks it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("real files (../shared/data) are not beside this checkout")
+    return SHARED_DATA
