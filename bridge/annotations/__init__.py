@@ -1,0 +1,67 @@
+"""Annotations without any tool: objects, class scheme, roles, ownership, label plan.
+
+Pure: no file, clock or tool. Adapters (``bridge.imagescope``, ``bridge.qupath``) make these values and read them; the
+contract they keep is ``Source``. May call ``bridge.coords`` and ``bridge.errors`` only.
+"""
+
+from bridge.annotations.geometry import is_same_outline, repair_area
+from bridge.annotations.objects import (
+    Annotation,
+    AnnotationSet,
+    Layer,
+    ObjectKind,
+    Plane,
+    ReadCounts,
+    Rgb,
+    Shape,
+)
+from bridge.annotations.plan import LabelledShape, LabelPlan, Part, PatchLabel
+from bridge.annotations.proposals import Proposal
+from bridge.annotations.scheme import (
+    BACKGROUND,
+    IGNORE_LABEL,
+    PREDICTED,
+    PROPOSED,
+    ROI,
+    ClassScheme,
+    LabelOptions,
+    format_color,
+    parse_color,
+    plain_class,
+    predicted_class,
+)
+from bridge.annotations.source import Edits, MachineObject, MachineRole, SlideEntry, Source
+
+__all__ = [
+    "BACKGROUND",
+    "IGNORE_LABEL",
+    "PREDICTED",
+    "PROPOSED",
+    "ROI",
+    "Annotation",
+    "AnnotationSet",
+    "ClassScheme",
+    "Edits",
+    "LabelOptions",
+    "LabelPlan",
+    "LabelledShape",
+    "Layer",
+    "MachineObject",
+    "MachineRole",
+    "ObjectKind",
+    "Part",
+    "PatchLabel",
+    "Plane",
+    "Proposal",
+    "ReadCounts",
+    "Rgb",
+    "Shape",
+    "SlideEntry",
+    "Source",
+    "format_color",
+    "is_same_outline",
+    "parse_color",
+    "plain_class",
+    "predicted_class",
+    "repair_area",
+]

@@ -1,0 +1,202 @@
+"""From roles to the label plan: what a reconciled slide teaches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from bridge.annotations.geometry import repair_area, repair_areas
+from bridge.annotations.ownership import WrittenObject, share_inside
+from bridge.annotations.plan import LabelledShape, LabelPlan, PatchLabel
+from bridge.annotations.roles import INSIDE_SHARE, Fate, Interpreted, Reconciliation, Role
+from bridge.annotations.scheme import ClassScheme, LabelOptions
+from bridge.coords import Region
+
+WHOLE_SLIDE = "*"  # among hold-out keys: nothing of the slide trains
+
+
+def build_plan(
+    slide_key: str,
+    reconciled: Reconciliation,
+    scheme: ClassScheme,
+    options: LabelOptions,
+    *,
+    extent: Region,
+    hold_out: Collection[str] = (),
+    learned: Collection[str] = (),
+    rejected: Sequence[WrittenObject] = (),
+) -> LabelPlan:
+    """Collect what one slide teaches.
+
+    Parameters
+    ----------
+    extent
+        The whole slide; objects that lie wholly outside teach nothing.
+    hold_out
+        Area keys (``area_key``) of the ROIs that judge and never train; the key ``"*"`` holds out the whole slide.
+    learned
+        ``learned_keys`` of the plan that the champion has trained on: what is not among them is emphasized.
+    rejected
+        Predictions that a person deleted in earlier saves, since the last training; those of this save are known.
+
+    Notes
+    -----
+    A prediction that became an annotation by lying in an ROI by half or more is cut off at the edge: nobody has said
+    that the labels outside are right.
+    """
+    slide_box = extent.to_polygon()
+    rois = _areas(reconciled.of(Role.ROI), slide_box)
+    complete = [slide_box] if options.complete == "slide" else [area for _, area in rois]
+    shapes = [
+        LabelledShape(area, scheme.label(item.path_class or ""), is_blind=not item.began_as_prediction)
+        for item, area in _areas(reconciled.of(Role.ANNOTATION), slide_box)
+    ]
+    plan = LabelPlan(
+        slide_key=slide_key,
+        shapes=_cut_at_edges(shapes, complete),
+        complete=tuple(complete),
+        ignore=tuple(area for _, area in _areas(reconciled.of(Role.IGNORE), slide_box)),
+        patch_labels=tuple(
+            PatchLabel(_box_of(area), scheme.label(item.path_class or ""))
+            for item, area in _areas(reconciled.of(Role.PATCH_LABEL), slide_box)
+        ),
+    )
+    gone = [o.written.geometry for o in reconciled.with_fate(Fate.REJECTED)] + [w.geometry for w in rejected]
+    emphasis = _new_areas(plan, [area for _, area in rois], learned) + _shared_areas(gone, [area for _, area in rois])
+    return apply_hold_out(replace(plan, emphasis=emphasis), hold_out)
+
+
+def apply_hold_out(plan: LabelPlan, hold_out: Collection[str]) -> LabelPlan:
+    """Return the plan with some of its complete areas held out: nothing in them trains or is drawn more often.
+
+    Parameters
+    ----------
+    hold_out
+        As for ``build_plan``. With ``"*"`` what lies outside the complete areas is left out: it can't judge.
+    """
+    held = tuple(a for a in plan.complete if WHOLE_SLIDE in hold_out or area_key(a) in hold_out)
+    if WHOLE_SLIDE in hold_out:
+        cut = zip(plan.shapes, _cut([s.geometry for s in plan.shapes], held), strict=True)
+        shapes = tuple(replace(shape, geometry=area) for shape, area in cut if not area.is_empty)
+        return replace(plan, shapes=shapes, hold_out=held, emphasis=(), patch_labels=())
+    if not held:
+        return replace(plan, hold_out=())
+    union = shapely.union_all(held)
+    left = (repair_area(shapely.difference(area, union)) for area in plan.emphasis)
+    patches = tuple(p for p in plan.patch_labels if not _overlaps(p.region.to_polygon(), union))
+    return replace(
+        plan, hold_out=held, emphasis=tuple(area for area in left if not area.is_empty), patch_labels=patches
+    )
+
+
+def area_key(area: BaseGeometry) -> str:
+    """Name an area by its bounds in whole pixels: stable over tools that renumber and reformat."""
+    bounds = ",".join(str(round(value)) for value in area.bounds)
+    return hashlib.sha256(bounds.encode()).hexdigest()[:16]
+
+
+def shape_key(shape: LabelledShape) -> str:
+    """Name a labelled shape by bounds, area in whole pixels and label: an edit inside, or of the class, renames it."""
+    text = f"{area_key(shape.geometry)},{round(shape.geometry.area)},{shape.label}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def learned_keys(plan: LabelPlan) -> frozenset[str]:
+    """Return what to remember of a plan once a champion has trained on it; ``build_plan`` asks for it again."""
+    held = {area_key(area) for area in plan.hold_out}
+    areas = {area_key(area) for area in plan.complete}
+    return frozenset(areas - held) | frozenset(map(shape_key, _training_shapes(plan)))
+
+
+def blind_areas(plan: LabelPlan) -> tuple[BaseGeometry, ...]:
+    """Return the complete areas in which no label began as a prediction: the only ones that may judge."""
+    seen = [s.geometry for s in plan.shapes if not s.is_blind]
+    tree = shapely.STRtree(seen)
+    return tuple(area for area in plan.complete if len(tree.query(area, predicate="intersects")) == 0)
+
+
+def missing_labels(plans: Sequence[LabelPlan]) -> str | None:
+    """Say what is missing before training can start, or None when there is enough.
+
+    Fewer than two labels that train don't: background counts as one as soon as an area is complete. What lies in
+    held-out areas doesn't count.
+    """
+    labels = {label for plan in plans for label in _training_labels(plan)}
+    trains = any(len(p.complete) > len(p.hold_out) for p in plans)
+    found = len(labels - {0}) + (1 if trains or 0 in labels else 0)
+    if found >= 2:
+        return None
+    if not labels:
+        return "nothing is labelled yet: draw annotations of a class of the scheme inside a box of class ROI"
+    return "only one label so far: set one box to ROI (labelling inside is complete), or label a second class"
+
+
+def _training_labels(plan: LabelPlan) -> set[int]:
+    return {shape.label for shape in _training_shapes(plan)} | {patch.label for patch in plan.patch_labels}
+
+
+def _training_shapes(plan: LabelPlan) -> list[LabelledShape]:
+    """Return the shapes that don't lie in held-out areas altogether."""
+    held = shapely.union_all(plan.hold_out) if plan.hold_out else shapely.MultiPolygon()
+    shapely.prepare(held)
+    return [shape for shape in plan.shapes if not shapely.covers(held, shape.geometry)]
+
+
+def _areas(items: Sequence[Interpreted], slide_box: BaseGeometry) -> list[tuple[Interpreted, BaseGeometry]]:
+    """Return the objects that share pixels with the slide, each with its repaired area."""
+    areas = repair_areas([item.annotation.geometry for item in items])
+    is_on = _shares_area(areas, slide_box)
+    return [(item, area) for item, area, on in zip(items, areas, is_on, strict=True) if on]
+
+
+def _shares_area(areas: NDArray[np.object_], other: BaseGeometry) -> NDArray[np.bool_]:
+    shapely.prepare(other)
+    # Touching is not sharing; GEOS knows it cheaply only for single pairs, and nearly nothing touches.
+    return shapely.intersects(other, areas) & ~shapely.touches(other, areas)
+
+
+def _overlaps(first: BaseGeometry, second: BaseGeometry) -> bool:
+    return bool(_shares_area(np.array([first], dtype=object), second)[0])
+
+
+def _box_of(area: BaseGeometry) -> Region:
+    # A patch label is the box as it was proposed, in whole pixels; a tool's rounding mustn't widen it.
+    left, top, right, bottom = (round(value) for value in area.bounds)
+    return Region(left, top, max(1, right - left), max(1, bottom - top))
+
+
+def _cut_at_edges(shapes: Sequence[LabelledShape], complete: Sequence[BaseGeometry]) -> tuple[LabelledShape, ...]:
+    """Cut what began as a prediction and lies in complete areas by half or more off at their edges."""
+    shares = share_inside([shape.geometry for shape in shapes], complete)
+    border = [
+        place
+        for place, (shape, share) in enumerate(zip(shapes, shares, strict=True))
+        if not shape.is_blind and INSIDE_SHARE <= share < 1
+    ]
+    result = list(shapes)
+    for place, area in zip(border, _cut([shapes[place].geometry for place in border], complete), strict=True):
+        result[place] = replace(shapes[place], geometry=area)
+    return tuple(result)
+
+
+def _new_areas(plan: LabelPlan, rois: Sequence[BaseGeometry], learned: Collection[str]) -> tuple[BaseGeometry, ...]:
+    areas = [area for area in rois if area_key(area) not in learned]
+    return (*areas, *(shape.geometry for shape in plan.shapes if shape_key(shape) not in learned))
+
+
+def _shared_areas(geometries: Sequence[BaseGeometry], areas: Sequence[BaseGeometry]) -> tuple[BaseGeometry, ...]:
+    return tuple(area for area in _cut(geometries, areas) if not area.is_empty)
+
+
+def _cut(geometries: Sequence[BaseGeometry], areas: Sequence[BaseGeometry]) -> list[BaseGeometry]:
+    """Return what of each geometry lies in the areas; empty where nothing does."""
+    if not areas:
+        return [shapely.MultiPolygon() for _ in geometries]
+    shared = shapely.intersection(repair_areas(geometries), shapely.union_all(areas))
+    return list(repair_areas(list(shared)))

@@ -1,0 +1,164 @@
+"""The contract between the loop and a place where annotations live.
+
+A *source* turns bytes into annotations and back; it never writes to disk itself. ``bridge.export`` does the writing, in
+one way for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from shapely.geometry.base import BaseGeometry
+
+from bridge.annotations.objects import AnnotationSet, Rgb
+
+
+@dataclass(frozen=True, slots=True)
+class SlideEntry:
+    """One slide of a source.
+
+    Parameters
+    ----------
+    key
+        Names the slide within its project, stable over time: QuPath's entry id, else the slide's file name.
+    name
+        What a person calls it.
+    slide_path
+        Where the slide should be; it may not be there (``bridge.ingest`` relocates).
+    annotation_path
+        The file that the tool saves; it may not exist yet.
+    mpp
+        (x, y) µm per level-0 pixel that the tool was given (QuPath's calibration); None if it has none.
+    origin
+        Level-0 offset of the tool's (0, 0) on the slide as OpenSlide opens it; not (0, 0) where QuPath crops to
+        ``openslide.bounds``.
+    metadata
+        Free key–value pairs of the entry (group, grade, patient …).
+    """
+
+    key: str
+    name: str
+    slide_path: Path
+    annotation_path: Path
+    mpp: tuple[float, float] | None = None
+    origin: tuple[int, int] = (0, 0)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class MachineRole(Enum):
+    """What the machine writes."""
+
+    PREDICTION = "prediction"
+    PROPOSAL = "proposal"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineObject:
+    """One object that the machine writes.
+
+    Parameters
+    ----------
+    object_id
+        A UUID, made by the caller.
+    role
+        Prediction or proposal.
+    path_class
+        ``"Tumor: Predicted"`` or ``"Proposed"``.
+    geometry
+        Level-0 pixels, valid; a rectangle for proposals.
+    color
+        Of the class; every format gets one.
+    name
+        QuPath's name, ImageScope's Text: for a proposal rank and reason.
+    is_editable
+        False: a QuPath detection instead of an annotation (ImageScope: written just the same).
+    probability
+        Mean probability of the class over the object, where known.
+    """
+
+    object_id: str
+    role: MachineRole
+    path_class: str
+    geometry: BaseGeometry
+    color: Rgb
+    name: str | None = None
+    is_editable: bool = True
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What one write changes in a file; everything else goes out as it came in.
+
+    Parameters
+    ----------
+    write_marker
+        Names this write; left in the file so that the next save tells whether its author had seen it.
+    delete
+        ``object_id`` of our own unchanged objects.
+    promote
+        ``object_id`` → plain class (and its colour) of predictions that a person accepted or corrected: the class
+        changes, our marker goes, the identity stays.
+    add
+        New objects, after everything else.
+    """
+
+    write_marker: str
+    delete: frozenset[str] = frozenset()
+    promote: Mapping[str, tuple[str, Rgb]] = field(default_factory=dict)
+    add: tuple[MachineObject, ...] = ()
+
+
+class Source(Protocol):
+    """A place where slides and their annotations live. Implementations are frozen and hold paths only."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that ``.slidebridge/`` lies in."""
+        ...
+
+    def slides(self) -> tuple[SlideEntry, ...]:
+        """List the slides.
+
+        Raises
+        ------
+        AnnotationFileError
+            The project file is not one.
+        """
+        ...
+
+    def parse(self, data: bytes, entry: SlideEntry) -> AnnotationSet:
+        """Read the bytes of an annotation file, level-0 pixels of the slide as the tool shows it.
+
+        Raises
+        ------
+        AnnotationFileError
+            Cut, of an unknown version, or not of this tool.
+        """
+        ...
+
+    def create(self, entry: SlideEntry) -> bytes:
+        """Return the bytes of a first annotation file for a slide that has none: valid, without objects."""
+        ...
+
+    def apply(self, data: bytes, edits: Edits, entry: SlideEntry) -> bytes:
+        """Return the file with the edits made and nothing else changed.
+
+        Raises
+        ------
+        AnnotationFileError
+            The input is not reproduced byte for byte, or names no such object.
+        """
+        ...
+
+    def blocker(self, entry: SlideEntry) -> str | None:
+        """Say why the file must not be read as truth or written now (a save in progress), or None."""
+        ...
+
+    def companions(self, data: bytes, entry: SlideEntry) -> Mapping[Path, bytes]:
+        """Return files to be replaced after the annotation file was (QuPath's ``summary.json``); often none."""
+        ...
