@@ -1,0 +1,139 @@
+"""A label plan, ready to be burnt tile by tile: what training or validation may see of one slide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from bridge.annotations import IGNORE_LABEL, ClassScheme, LabelledShape, LabelPlan, Part
+from bridge.coords import Region, Window
+from bridge.errors import UnknownPathClassError
+from bridge.raster.masks import LabelMask
+from bridge.raster.shape_index import ShapeIndex
+
+
+class PlanRaster:
+    """The labels of one slide for one part of the work, over any window.
+
+    ::
+
+        pixel                           TRAINING                           HOLD_OUT
+        in an ignored area              255                                255
+        in a held-out area              255                                as below
+        outside every held-out area     as below                           255
+        in a shape drawn blind          its label                          its label
+        in a shape that was predicted   its label, outside every ROI 255   255
+        elsewhere inside an ROI         0                                  0
+        elsewhere                       255                                255
+
+    Where shapes overlap the later in the scheme's priority wins, then the later in the file. Patch labels are no masks
+    and are not burnt.
+
+    Parameters
+    ----------
+    plan
+        Geometry in level-0 pixels.
+    scheme
+        The one that the plan's labels mean.
+    downsample
+        Level-0 pixels per grid pixel and side.
+    part
+        Training or hold-out.
+
+    Raises
+    ------
+    UnknownPathClassError
+        The plan holds a label that the scheme doesn't have: it was made with another scheme.
+    InvalidGeometryError
+        An area that can't be repaired.
+    """
+
+    def __init__(self, plan: LabelPlan, scheme: ClassScheme, downsample: float, part: Part) -> None:
+        shapes = _by_priority(plan.shapes, scheme)
+        has_predicted = any(not shape.is_blind for shape in shapes)
+        is_training = part is Part.TRAINING
+        ground = [(area, 0) for area in plan.complete]
+        lid = [(area, IGNORE_LABEL) for area in (*plan.ignore, *(plan.hold_out if is_training else ()))]
+        blind_only = [(shape.geometry, shape.label if shape.is_blind else IGNORE_LABEL) for shape in shapes]
+        everything = [(shape.geometry, shape.label) for shape in shapes]
+        self._names = scheme.names
+        self._areas = _labelled_areas(plan, part)
+        self._downsample = downsample
+        self._inside = ShapeIndex([*ground, *(everything if is_training else blind_only), *lid], downsample)
+        # Where ``boundary`` is set, ``inside`` holds only within it, and ``beyond`` (or nothing) outside.
+        self._boundary: ShapeIndex | None = None
+        self._beyond: ShapeIndex | None = None
+        if not is_training:
+            self._boundary = ShapeIndex([(area, 1) for area in plan.hold_out], downsample)
+        elif has_predicted:
+            self._boundary = ShapeIndex([(area, 1) for area in plan.complete], downsample)
+            self._beyond = ShapeIndex([*blind_only, *lid], downsample)
+
+    @property
+    def areas(self) -> tuple[BaseGeometry, ...]:
+        """Level-0 areas outside of which every pixel is ignored; they may hold ignored pixels too."""
+        return self._areas
+
+    @property
+    def bounds(self) -> Region | None:
+        """The smallest region that holds all of ``areas``; None where nothing is labelled."""
+        if not self._areas:
+            return None
+        return Region.from_bounds(*shapely.total_bounds(np.array(self._areas, dtype=object)))
+
+    def tiles(self, tile_px: int) -> Iterator[Window]:
+        """Yield the tiles of the global grid that a labelled area touches, row by row; each pixel at most once.
+
+        All are ``tile_px`` grid pixels wide and high and start at multiples of it; they may reach off the slide.
+        """
+        if self.bounds is None:
+            return
+        size = tile_px * self._downsample
+        tree = shapely.STRtree(self._areas)
+        left, top, right, bottom = (bound / size for bound in self.bounds.bounds)
+        for row in range(math.floor(top), math.ceil(bottom)):
+            for column in range(math.floor(left), math.ceil(right)):
+                tile = Window(column * tile_px, row * tile_px, tile_px, tile_px, self._downsample)
+                if tree.query(shapely.box(*tile.bounds), predicate="intersects").size:
+                    yield tile
+
+    def burn(self, window: Window) -> LabelMask:
+        """Return the labels under a window; it may reach off the slide, where all is ignored.
+
+        Raises
+        ------
+        ValueError
+            The window lies on the grid of another downsample.
+        """
+        return LabelMask(self._burn(window), window, self._names)
+
+    def _burn(self, window: Window) -> NDArray[np.uint8]:
+        labels = self._inside.burn(window, fill=IGNORE_LABEL)
+        if self._boundary is None:
+            return labels
+        is_beyond = self._boundary.burn(window) == 0
+        if self._beyond is None:
+            labels[is_beyond] = IGNORE_LABEL
+        else:
+            np.copyto(labels, self._beyond.burn(window, fill=IGNORE_LABEL), where=is_beyond)
+        return labels
+
+
+def _by_priority(shapes: Sequence[LabelledShape], scheme: ClassScheme) -> list[LabelledShape]:
+    rank = {label: position for position, label in enumerate(scheme.labels_by_priority())}
+    for shape in shapes:
+        if shape.label not in rank:
+            raise UnknownPathClassError(f"label {shape.label}", scheme.names)
+    return sorted(shapes, key=lambda shape: rank[shape.label])
+
+
+def _labelled_areas(plan: LabelPlan, part: Part) -> tuple[BaseGeometry, ...]:
+    if part is Part.HOLD_OUT:
+        return tuple(area for area in plan.hold_out if not area.is_empty)
+    areas = (*plan.complete, *(shape.geometry for shape in plan.shapes if shape.is_blind))
+    return tuple(area for area in areas if not area.is_empty)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from bridge.coords import Window
+from bridge.raster import LabelMask, changed_pixels, simplify_outlines, vectorize
+
+NAMES = ("Background", "A", "B")
+coarse = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 3))
+
+
+def outlines(labels: NDArray[np.uint8], downsample: float = 1.0) -> list[tuple[int, shapely.Polygon]]:
+    height, width = labels.shape
+    return vectorize(LabelMask(labels, Window(0, 0, width, height, downsample), NAMES))
+
+
+def disc_and_ring() -> NDArray[np.uint8]:
+    y, x = np.ogrid[:200, :200]
+    distance = np.hypot(x - 100, y - 100)
+    labels: NDArray[np.uint8] = ((distance < 80).astype(np.uint8) + (distance < 50)).astype(np.uint8)
+    return labels
+
+
+@settings(max_examples=120, deadline=None)
+@given(coarse, st.integers(1, 4), st.sampled_from([1.0, 3.7, 4.0]), st.floats(0.3, 30))
+def test_outlines_stay_a_valid_coverage_of_as_many_polygons(
+    labels: NDArray[np.uint8], zoom: int, downsample: float, tolerance_px: float
+) -> None:
+    before = outlines(np.kron(labels, np.ones((zoom, zoom), np.uint8)), downsample)
+    after = simplify_outlines(before, tolerance_px=tolerance_px)
+    assert [label for label, _ in after] == [label for label, _ in before]
+    assert all(p.is_valid and not p.is_empty and p.geom_type == "Polygon" for _, p in after)
+    if after:
+        assert shapely.coverage_is_valid(np.array([p for _, p in after]))
+
+
+def test_neighbours_keep_one_common_border() -> None:
+    inner_and_ring = [p for _, p in simplify_outlines(outlines(disc_and_ring()), tolerance_px=2)]
+    whole = shapely.union_all(inner_and_ring)
+    assert len(whole.interiors) == 0
+    assert whole.area == pytest.approx(sum(p.area for p in inner_and_ring))
+
+
+def test_staircases_become_few_corners_and_few_pixels_change() -> None:
+    before = outlines(disc_and_ring())
+    after = simplify_outlines(before, tolerance_px=2)
+    corners = [int(shapely.get_num_coordinates([p for _, p in polygons]).sum()) for polygons in (before, after)]
+    assert corners[1] < corners[0] / 4
+    changed = changed_pixels(before, after, Window(0, 0, 200, 200))
+    assert 0 < changed < 0.03 * 200 * 200
+
+
+def test_no_tolerance_changes_nothing() -> None:
+    before = outlines(disc_and_ring())
+    assert simplify_outlines(before, tolerance_px=0) == before
+    assert changed_pixels(before, before, Window(0, 0, 200, 200)) == 0
+
+
+def test_changed_pixels_are_counted_on_the_grid_of_the_window() -> None:
+    before, after = [(1, shapely.box(0, 0, 8, 8))], [(1, shapely.box(0, 0, 8, 4)), (2, shapely.box(0, 4, 4, 8))]
+    assert changed_pixels(before, after, Window(0, 0, 10, 10)) == 32
+    assert changed_pixels(before, after, Window(0, 0, 5, 5, 2.0)) == 8
+
+
+def test_overlapping_polygons_come_back_as_they_are_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    staircase = outlines(disc_and_ring())[:1]
+    overlapping = [*staircase, (2, shapely.affinity.translate(staircase[0][1], 30, 0))]
+    with caplog.at_level(logging.WARNING):
+        assert simplify_outlines(overlapping, tolerance_px=3) == overlapping
+    assert "2 outlines stay" in caplog.text
+
+
+def test_nothing_gives_nothing() -> None:
+    assert simplify_outlines([], tolerance_px=1) == []
+
+
+def test_negative_tolerance_is_refused() -> None:
+    with pytest.raises(ValueError, match="tolerance"):
+        simplify_outlines([], tolerance_px=-1)
