@@ -1,0 +1,20 @@
+"""The ImageScope room: Aperio ImageScope's XML, and a folder of slides with such files beside them.
+
+Here lives what the format means, how its layers stand for classes, and how our layers go in and out without a byte of
+anybody else's changing. Not here: reading slides, writing to disk, whether an object of ours is still as we wrote it.
+May call ``bridge.annotations``, ``bridge.coords`` and ``bridge.errors``; no sibling adapter.
+"""
+
+from bridge.imagescope.emit import whole_pixel_parts
+from bridge.imagescope.folder import ImageScopeFolder
+from bridge.imagescope.read import read_imagescope
+from bridge.imagescope.write import apply_edits, create_imagescope, remove_ours
+
+__all__ = [
+    "ImageScopeFolder",
+    "apply_edits",
+    "create_imagescope",
+    "read_imagescope",
+    "remove_ours",
+    "whole_pixel_parts",
+]

@@ -1,0 +1,143 @@
+"""Negative regions: which areas of their layer they lie in, and those areas with the holes cut out.
+
+The order in the file is not nesting, and ids go stale when a file is saved again; so geometry decides and
+``InputRegionId`` only chooses among the areas that a negative region touches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from bridge.annotations.geometry import repair_area
+from bridge.annotations.objects import Shape
+from bridge.imagescope.elements import RegionElement
+from bridge.imagescope.shapes import NO_AREA, Drawing, draw
+
+NEGATIVE = "negative"
+_MIN_INSIDE = 0.5  # of a negative region's area, for it to lie in another region
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDrawing:
+    """What the regions of one layer draw, holes cut out.
+
+    Parameters
+    ----------
+    drawings
+        One per region. A negative region that cuts nothing is ``verbatim``.
+    parents
+        Negative region → the regions that it cuts, by position in the layer; never empty.
+    """
+
+    drawings: tuple[Drawing, ...]
+    parents: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+
+def draw_layer(regions: Sequence[RegionElement]) -> LayerDrawing:
+    """Return what the regions of one layer draw."""
+    return cut_holes(regions, draw(regions))
+
+
+def cut_holes(regions: Sequence[RegionElement], drawings: Sequence[Drawing]) -> LayerDrawing:
+    """Cut the negative regions of a layer out of the areas that they lie in.
+
+    A negative region lies in a larger one that holds at least half of its area; where its ``InputRegionId`` names a
+    larger region that it overlaps, it lies in that one only.
+    """
+    areas = [i for i, drawing in enumerate(drawings) if drawing.verbatim is None]
+    negatives = [i for i in areas if regions[i].is_negative]
+    if not negatives:
+        return LayerDrawing(tuple(drawings))
+    positives = [i for i in areas if not regions[i].is_negative]
+    parents = _parents(regions, drawings, negatives, positives)
+    result = list(drawings)
+    children: dict[int, list[Drawing]] = {}
+    for hole, outers in parents.items():
+        for outer in outers:
+            children.setdefault(outer, []).append(drawings[hole])
+    for outer, holes in children.items():
+        result[outer] = _without(drawings[outer], holes)
+    for hole in negatives:
+        if hole not in parents:
+            result[hole] = replace(drawings[hole], shape=Shape.NONE, verbatim=NEGATIVE)
+    return LayerDrawing(tuple(result), parents)
+
+
+def polygon_with_holes(shell: BaseGeometry, holes: Sequence[BaseGeometry]) -> tuple[BaseGeometry, bool]:
+    """Cut holes out of an outline, each a polygon of one ring, as drawn.
+
+    Returns
+    -------
+    geometry
+        The rings as drawn where they are a valid polygon. Else the difference of the repaired areas: where a hole
+        touches or crosses the edge or another hole, rings alone would no longer say what is inside.
+    is_valid
+        Whether the rings were a valid polygon.
+    """
+    rings = [shapely.get_coordinates(ring) for ring in (shell, *holes)]
+    cut = Polygon(rings[0], rings[1:])
+    if cut.is_valid:
+        return cut, True
+    left = repair_area(shell).difference(shapely.union_all([repair_area(hole) for hole in holes]))
+    return _single(repair_area(left)), False
+
+
+def _parents(
+    regions: Sequence[RegionElement], drawings: Sequence[Drawing], negatives: Sequence[int], positives: Sequence[int]
+) -> dict[int, tuple[int, ...]]:
+    holes = _valid_areas([drawings[i] for i in negatives])
+    outers = _valid_areas([drawings[i] for i in positives])
+    of_hole, of_outer = shapely.STRtree(outers).query(holes)
+    overlap = _overlaps(holes[of_hole], outers[of_outer])
+    hole_area = shapely.area(holes)[of_hole]
+    is_possible = (overlap > 0) & (shapely.area(outers)[of_outer] > hole_area)
+    is_inside = overlap >= _MIN_INSIDE * hole_area
+    inside: dict[int, list[int]] = {}
+    named: dict[int, list[int]] = {}
+    for hole, outer, lies_in in zip(
+        of_hole[is_possible].tolist(), of_outer[is_possible].tolist(), is_inside[is_possible].tolist(), strict=True
+    ):
+        negative, positive = negatives[hole], positives[outer]
+        if _names(regions[negative], regions[positive]):
+            named.setdefault(negative, []).append(positive)
+        if lies_in:
+            inside.setdefault(negative, []).append(positive)
+    return {hole: tuple(sorted(found)) for hole, found in (inside | named).items()}
+
+
+def _names(negative: RegionElement, positive: RegionElement) -> bool:
+    wanted = negative.attributes.get("InputRegionId", "0")
+    return wanted not in ("", "0") and wanted == positive.id
+
+
+def _overlaps(holes: NDArray[np.object_], outers: NDArray[np.object_]) -> NDArray[np.float64]:
+    """Return the shared area of each pair; a prepared test spares the intersection where a hole lies wholly inside."""
+    shapely.prepare(outers)
+    areas = np.asarray(shapely.area(holes), np.float64)
+    partly = ~shapely.covers(outers, holes)
+    areas[partly] = shapely.area(shapely.intersection(outers[partly], holes[partly]))
+    return areas
+
+
+def _valid_areas(drawings: Sequence[Drawing]) -> NDArray[np.object_]:
+    found = np.empty(len(drawings), object)
+    found[:] = [drawing.geometry if drawing.is_valid else repair_area(drawing.geometry) for drawing in drawings]
+    return found
+
+
+def _without(parent: Drawing, holes: Sequence[Drawing]) -> Drawing:
+    cut, is_valid = polygon_with_holes(parent.geometry, [hole.geometry for hole in holes])
+    if cut.is_empty:
+        return replace(parent, shape=Shape.NONE, verbatim=NO_AREA, is_valid=True)
+    return replace(parent, shape=Shape.GEOMETRY, geometry=cut, is_valid=is_valid)
+
+
+def _single(areas: MultiPolygon) -> BaseGeometry:
+    return areas.geoms[0] if len(areas.geoms) == 1 else areas
