@@ -1,0 +1,21 @@
+"""Annotation formats that are no source of their own: label masks, and the names of what we only recognize.
+
+Here live the mask files (PNG, TIFF) and ``recognize``, which tells a person what a refused file is. The formats that we
+watch and write into have rooms of their own (``imagescope``, ``qupath``). Arrays and paths in, arrays out: rasterizing
+is ``bridge.raster``'s. May call ``bridge.annotations`` and ``bridge.errors``.
+"""
+
+from bridge.formats.label_mask import MASK_SUFFIXES, LabelMaskFile, read_label_mask, write_label_mask
+from bridge.formats.mask_info import MaskInfo
+from bridge.formats.recognize import HEAD_BYTES, AnnotationFormat, recognize
+
+__all__ = [
+    "HEAD_BYTES",
+    "MASK_SUFFIXES",
+    "AnnotationFormat",
+    "LabelMaskFile",
+    "MaskInfo",
+    "read_label_mask",
+    "recognize",
+    "write_label_mask",
+]

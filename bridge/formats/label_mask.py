@@ -1,0 +1,134 @@
+"""Label masks on disk: arrays of class numbers ↔ PNG or TIFF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.errors import AnnotationFileError
+from bridge.formats.mask_info import MaskInfo
+from bridge.formats.mask_png import check_png_size, read_png, write_png
+from bridge.formats.mask_tiff import read_tiff, write_tiff
+
+Labels = NDArray[np.uint8]
+Band = tuple[int, Labels]
+MASK_SUFFIXES = (".png", ".tif", ".tiff")
+_MAX_PIXELS = 4 << 30  # as many bytes of memory
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelMaskFile:
+    """A mask as read.
+
+    Parameters
+    ----------
+    labels
+        uint8, shape (height, width), [y, x].
+    info
+        Names, colours and scale, as far as the file says.
+    """
+
+    labels: Labels
+    info: MaskInfo
+
+    @property
+    def mask_mpp(self) -> tuple[float, float] | None:
+        """(x, y) µm per mask pixel, or None."""
+        return self.info.mask_mpp
+
+    @property
+    def downsample(self) -> float | None:
+        """Level-0 pixels per mask pixel and side, or None."""
+        return self.info.downsample
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Class names by label, or None."""
+        return self.info.names or None
+
+
+def write_label_mask(
+    path: Path, labels: Labels | Iterable[Band], info: MaskInfo, *, shape: tuple[int, int] | None = None
+) -> None:
+    """Write a label mask; the suffix says how.
+
+    ``.png`` has a palette and must fit into memory; ``.tif`` and ``.tiff`` are tiled, with reduced levels, of any size.
+    Both carry ``info``. An existing file is replaced once the new one is whole.
+
+    Parameters
+    ----------
+    path
+        Where to.
+    labels
+        uint8 of shape (height, width), or bands of it: (first row, rows of full width), top to bottom without gaps.
+    info
+        Names, colours, scale.
+    shape
+        (height, width); needed for bands only.
+
+    Raises
+    ------
+    AnnotationFileError
+        Another suffix; a PNG of more pixels than Pillow would read again.
+    ValueError
+        Bands that leave gaps, or are no uint8 of full width.
+    """
+    _check_suffix(path)
+    if isinstance(labels, np.ndarray):
+        shape = (labels.shape[0], labels.shape[1])
+        bands: Iterable[Band] = [(0, labels)]
+    elif shape is None:
+        raise ValueError("bands need the shape of the whole mask")
+    else:
+        bands = labels
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        if path.suffix.lower() == ".png":
+            check_png_size(path, shape)
+            write_png(unfinished, np.concatenate([band for _, band in _checked(bands, shape)]), info)
+        else:
+            write_tiff(unfinished, _checked(bands, shape), shape, info)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _checked(bands: Iterable[Band], shape: tuple[int, int]) -> Iterator[Band]:
+    done = 0
+    for row, band in bands:
+        if row != done or band.ndim != 2 or band.shape[1] != shape[1] or band.dtype != np.uint8:
+            raise ValueError(f"band at row {row} is {band.dtype} {band.shape}; row {done} of {shape} was expected")
+        yield row, band
+        done += len(band)
+    if done != shape[0]:
+        raise ValueError(f"bands end at row {done}, the mask has {shape[0]}")
+
+
+def read_label_mask(path: Path, *, max_pixels: int = _MAX_PIXELS) -> LabelMaskFile:
+    """Read a label mask; the suffix says how.
+
+    Parameters
+    ----------
+    path
+        ``.png`` (indexed or 8-bit grey; black-and-white reads as 0 and 1), ``.tif`` or ``.tiff`` (one channel of 1 or 8
+        bits; the first level is read).
+    max_pixels
+        Larger TIFF files are refused before they are unpacked; PNG has Pillow's own limit.
+
+    Raises
+    ------
+    AnnotationFileError
+        A colour picture, 16 bits, too large, broken, another suffix; the message says the way out.
+    """
+    _check_suffix(path)
+    labels, info = read_png(path) if path.suffix.lower() == ".png" else read_tiff(path, max_pixels=max_pixels)
+    return LabelMaskFile(labels, info)
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() not in MASK_SUFFIXES:
+        raise AnnotationFileError(f"a label mask is one of {', '.join(MASK_SUFFIXES)}, not {path.suffix!r}", path=path)
