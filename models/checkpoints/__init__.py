@@ -1,0 +1,45 @@
+"""Checkpoints: safetensors weights with a JSON card, the champion pointer, the state of an unfinished training.
+
+No pickle, ever. Reads and writes files in folders it is given; knows no slide, no training loop. May call
+``models.nets`` and ``models.errors``.
+"""
+
+from models.checkpoints.card import Card, NetCard, NetRole, check_class_order
+from models.checkpoints.champion import (
+    ChampionPointer,
+    load_champion,
+    promote_champion,
+    read_champion,
+    read_pointer,
+)
+from models.checkpoints.files import Checkpoint, load_checkpoint, save_checkpoint, with_role
+from models.checkpoints.resume import (
+    ResumeState,
+    clear_resume_state,
+    load_optimizer_tensors,
+    load_resume_state,
+    optimizer_tensors,
+    save_resume_state,
+)
+
+__all__ = [
+    "Card",
+    "ChampionPointer",
+    "Checkpoint",
+    "NetCard",
+    "NetRole",
+    "ResumeState",
+    "check_class_order",
+    "clear_resume_state",
+    "load_champion",
+    "load_checkpoint",
+    "load_optimizer_tensors",
+    "load_resume_state",
+    "optimizer_tensors",
+    "promote_champion",
+    "read_champion",
+    "read_pointer",
+    "save_checkpoint",
+    "save_resume_state",
+    "with_role",
+]

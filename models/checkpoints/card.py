@@ -1,0 +1,250 @@
+"""The card of a checkpoint: what the weights are, what they were trained on, and how they must be used."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from models.errors import CheckpointError
+from models.nets import EncoderName, NetOptions, Normalization
+
+FORMAT = 1
+
+
+class NetRole(Enum):
+    """What a net of a checkpoint is for."""
+
+    HIGH = "high"  # segments at the working resolution
+    LOW = "low"  # finds hot-spots at a coarser one, before it
+
+
+@dataclass(frozen=True, slots=True)
+class NetCard:
+    """One net of a checkpoint, and the input it was trained on.
+
+    Parameters
+    ----------
+    role
+        Names the net within its checkpoint; its weights' keys begin with it.
+    options
+        How to build it.
+    class_names
+        By channel of its head; the first is ``Background``.
+    mpp
+        µm per pixel of its input.
+    tile_px
+        Side of the tiles it was trained on.
+    normalization
+        How pixels become its input.
+    """
+
+    role: NetRole
+    options: NetOptions
+    class_names: tuple[str, ...]
+    mpp: float
+    tile_px: int
+    normalization: Normalization
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A checkpoint in words; written as JSON beside the weights.
+
+    Parameters
+    ----------
+    design
+        ``deepzoom``, …
+    nets
+        One or two.
+    data_hashes
+        Slide key → content hash of the label plan that was trained on.
+    metrics
+        Name → number, as known when the checkpoint was written.
+    versions
+        Library → version.
+    parent
+        Id of the checkpoint that training began from; None for transfer weights.
+    seed, steps
+        Of the training.
+    iteration
+        Number of finished trainings of the project, this one included; 0 for transfer weights.
+    created
+        ISO 8601.
+    """
+
+    design: str
+    nets: tuple[NetCard, ...]
+    data_hashes: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    parent: str | None = None
+    seed: int = 0
+    steps: int = 0
+    iteration: int = 0
+    created: str = ""
+
+    def __post_init__(self) -> None:
+        if NetRole.HIGH not in self.roles or len(set(self.roles)) != len(self.nets):
+            raise CheckpointError(f"a checkpoint holds one high net and at most one low one, not {self.roles}")
+
+    @property
+    def roles(self) -> tuple[NetRole, ...]:
+        """What nets there are."""
+        return tuple(net.role for net in self.nets)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Classes of the high net, by label."""
+        return self.net(NetRole.HIGH).class_names
+
+    @property
+    def mpp(self) -> float:
+        """The working mpp: of the high net."""
+        return self.net(NetRole.HIGH).mpp
+
+    @property
+    def tile_px(self) -> int:
+        """Side of the high net's training tiles."""
+        return self.net(NetRole.HIGH).tile_px
+
+    def net(self, role: NetRole) -> NetCard:
+        """Return one net's card.
+
+        Raises
+        ------
+        CheckpointError
+            The checkpoint has no such net.
+        """
+        for net in self.nets:
+            if net.role is role:
+                return net
+        raise CheckpointError(
+            f"the checkpoint has no {role.value}-resolution net; train one, or set one_network = true"
+        )
+
+    def to_json(self) -> dict[str, Any]:  # Any: JSON
+        """Return what the card file holds."""
+        return {
+            "format": FORMAT,
+            "design": self.design,
+            "nets": [_net_to_json(net) for net in self.nets],
+            "data_hashes": dict(sorted(self.data_hashes.items())),
+            "metrics": {name: value for name, value in sorted(self.metrics.items()) if math.isfinite(value)},
+            "versions": dict(sorted(self.versions.items())),
+            "parent": self.parent,
+            "seed": self.seed,
+            "steps": self.steps,
+            "iteration": self.iteration,
+            "created": self.created,
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Card:  # Any: whatever a file held
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        CheckpointError
+            Another format, a missing or unknown name, or a value of the wrong kind.
+        """
+        try:
+            if data["format"] != FORMAT:
+                raise CheckpointError(f"card format {data['format']!r} is not {FORMAT}; update SlideBridge")
+            parent = data["parent"]
+            return cls(
+                design=str(data["design"]),
+                nets=tuple(_net_from_json(net) for net in data["nets"]),
+                data_hashes=_mapping(data["data_hashes"], str),
+                metrics=_mapping(data["metrics"], float),
+                versions=_mapping(data["versions"], str),
+                parent=None if parent is None else str(parent),
+                seed=int(data["seed"]),
+                steps=int(data["steps"]),
+                iteration=int(data["iteration"]),
+                created=str(data["created"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"the card is not one of ours: {type(error).__name__} {error}") from error
+
+
+def check_class_order(trained: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+    """Refuse classes in another order than a net was trained with: its labels would change their meaning unseen.
+
+    Classes added or removed are no reorder; those that both have must follow each other as before.
+
+    Raises
+    ------
+    CheckpointError
+        The order differs.
+    """
+    before = [name for name in trained if name in wanted]
+    after = [name for name in wanted if name in trained]
+    if before != after:
+        raise CheckpointError(
+            f"the checkpoint's classes are ordered {', '.join(before)}, the project's {', '.join(after)};"
+            " restore the order in [classes.colors], or train from the transfer weights"
+        )
+
+
+def parse_card(text: bytes) -> Card:
+    """Read a card file's bytes.
+
+    Raises
+    ------
+    CheckpointError
+        It is no JSON, or no card.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"the card is not JSON: {error}") from error
+    return Card.from_json(data)
+
+
+def _net_to_json(net: NetCard) -> dict[str, Any]:
+    options = net.options
+    return {
+        "role": net.role.value,
+        "encoder": options.encoder.value,
+        "encoder_channels": list(options.encoder_channels),
+        "decoder_channels": list(options.decoder_channels),
+        "stem_channels": options.stem_channels,
+        "convolutions": options.convolutions,
+        "pretrained": options.pretrained,
+        "class_names": list(net.class_names),
+        "mpp": net.mpp,
+        "tile_px": net.tile_px,
+        "normalization": {"mean": list(net.normalization.mean), "scale": list(net.normalization.scale)},
+    }
+
+
+def _net_from_json(data: Any) -> NetCard:
+    rule = data["normalization"]
+    return NetCard(
+        role=NetRole(data["role"]),
+        options=NetOptions(
+            encoder=EncoderName(data["encoder"]),
+            encoder_channels=tuple(int(c) for c in data["encoder_channels"]),
+            decoder_channels=tuple(int(c) for c in data["decoder_channels"]),
+            stem_channels=int(data["stem_channels"]),
+            convolutions=int(data["convolutions"]),
+            pretrained=bool(data["pretrained"]),
+        ),
+        class_names=tuple(str(name) for name in data["class_names"]),
+        mpp=float(data["mpp"]),
+        tile_px=int(data["tile_px"]),
+        normalization=Normalization(_triple(rule["mean"]), _triple(rule["scale"])),
+    )
+
+
+def _triple(values: Any) -> tuple[float, float, float]:
+    first, second, third = (float(value) for value in values)
+    return first, second, third
+
+
+def _mapping(data: Any, kind: Callable[[Any], Any]) -> dict[str, Any]:
+    return {str(key): kind(value) for key, value in data.items()}

@@ -1,0 +1,164 @@
+"""The sampler: says *where* the tiles of a batch lie, drawn down a tree with even chances at each stage.
+
+The tree is H2G-Net's (Pedersen et al., 2022): uniform over groups, then over the slides of the group, then over the
+classes of the slide, then over the positions of the class; rare classes and small slides are so seen as often as common
+and large ones. Each batch is drawn with a generator made of (seed, step): a batch depends on nothing drawn before, so
+that reading ahead and resuming change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.coords import Window
+from models.data.index import Positions, SlideIndex
+
+SLIDE_STAGE, CLASS_STAGE = "slide", "class"
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingOptions:
+    """How tiles are drawn (``[sampling]``).
+
+    Parameters
+    ----------
+    tree
+        Stages, drawn uniformly one after another: ``"slide"``, ``"class"``, or a key of the slides' metadata.
+    replay
+        Share of a batch that is drawn from all that is labelled; the rest is drawn from what is new or corrected.
+        Without anything new all is drawn from all.
+    jitter
+        How far a tile's centre may lie from the drawn position, as a share of half its side.
+    """
+
+    tree: tuple[str, ...] = (SLIDE_STAGE, CLASS_STAGE)
+    replay: float = 0.5
+    jitter: float = 0.75
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.replay <= 1 or not 0 <= self.jitter <= 1:
+            raise ValueError(f"replay and jitter are shares of 1, got {self.replay} and {self.jitter}")
+
+
+@dataclass(frozen=True, slots=True)
+class TileSpot:
+    """Where one tile lies."""
+
+    slide_key: str
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Leaf:
+    index: SlideIndex
+    label: int
+    metadata: Mapping[str, str]
+    positions: Positions
+
+    def value(self, stage: str) -> str:
+        if stage == SLIDE_STAGE:
+            return self.index.slide_key
+        return str(self.label) if stage == CLASS_STAGE else self.metadata.get(stage, "")
+
+
+_Node = dict[str, "_Node"] | list[_Leaf]
+
+
+class TreeSampler:
+    """Draws the windows of each batch.
+
+    Parameters
+    ----------
+    indices
+        One per slide.
+    metadata
+        Slide key → metadata, for the stages of the tree that are neither slide nor class.
+    tile_px
+        Side of the windows, in working pixels.
+    options
+        The tree, replay and jitter.
+    seed
+        Same seed and step, same windows.
+
+    Raises
+    ------
+    ValueError
+        Nothing is labelled on any slide.
+    """
+
+    def __init__(
+        self,
+        indices: Sequence[SlideIndex],
+        metadata: Mapping[str, Mapping[str, str]],
+        *,
+        tile_px: int,
+        options: SamplingOptions | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._options = options or SamplingOptions()
+        self._tile_px = tile_px
+        self._seed = seed
+        old = [_Leaf(i, k, metadata.get(i.slide_key, {}), p) for i in indices for k, p in i.positions.items()]
+        new = [_Leaf(i, k, metadata.get(i.slide_key, {}), p) for i in indices for k, p in i.fresh.items()]
+        if not old:
+            raise ValueError("nothing is labelled on any slide")
+        self._all = _grow(old, self._options.tree)
+        self._fresh = _grow(new, self._options.tree) if new else None
+
+    def generator(self, step: int) -> np.random.Generator:
+        """Return the generator of one step, at its start."""
+        return np.random.default_rng((self._seed, step))
+
+    def batch(self, step: int, size: int) -> list[TileSpot]:
+        """Return the windows of one batch: first those of everything, then those of what is new."""
+        generator = self.generator(step)
+        old = size if self._fresh is None else round(size * self._options.replay)
+        trees = [self._all] * old + [self._fresh or self._all] * (size - old)
+        return [self._spot(_descend(tree, generator), generator) for tree in trees]
+
+    def _spot(self, leaf: _Leaf, generator: np.random.Generator) -> TileSpot:
+        point = leaf.positions[generator.integers(len(leaf.positions))]
+        reach = int(self._tile_px / 2 * self._options.jitter)
+        centre = point + generator.integers(-reach, reach + 1, 2)
+        left, top, right, bottom = _area_around(leaf.index, point)
+        x = _settle(int(centre[0]) - self._tile_px // 2, left, right, self._tile_px)
+        y = _settle(int(centre[1]) - self._tile_px // 2, top, bottom, self._tile_px)
+        return TileSpot(leaf.index.slide_key, Window(x, y, self._tile_px, self._tile_px, leaf.index.extent.downsample))
+
+
+def _grow(leaves: Sequence[_Leaf], stages: Sequence[str]) -> _Node:
+    if not stages:
+        return list(leaves)
+    values = sorted({leaf.value(stages[0]) for leaf in leaves})
+    return {v: _grow([leaf for leaf in leaves if leaf.value(stages[0]) == v], stages[1:]) for v in values}
+
+
+def _descend(node: _Node, generator: np.random.Generator) -> _Leaf:
+    while isinstance(node, dict):
+        branches = list(node.values())
+        node = branches[generator.integers(len(branches))]
+    # What no stage tells apart is drawn by how much of it there is.
+    sizes = np.array([len(leaf.positions) for leaf in node], np.float64)
+    return node[generator.choice(len(node), p=sizes / sizes.sum())]
+
+
+def _area_around(index: SlideIndex, point: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the bounds that a tile there is kept to: of the largest labelled area that holds the point."""
+    areas = index.areas
+    x, y = point
+    holding = areas[(areas[:, 0] <= x) & (x < areas[:, 2]) & (areas[:, 1] <= y) & (y < areas[:, 3])]
+    slide = np.array((index.extent.x, index.extent.y, index.extent.right, index.extent.bottom), np.float64)
+    if not len(holding):
+        return slide
+    largest = holding[np.argmax((holding[:, 2] - holding[:, 0]) * (holding[:, 3] - holding[:, 1]))]
+    return np.concatenate((np.maximum(largest[:2], slide[:2]), np.minimum(largest[2:], slide[2:])))
+
+
+def _settle(start: int, low: float, high: float, size: int) -> int:
+    """Shift a side of a tile into the labelled area, or over it where the area is the smaller one."""
+    ends = int(np.ceil(low)), int(np.floor(high)) - size
+    return min(max(start, min(ends)), max(ends))

@@ -1,0 +1,211 @@
+"""A slide predicted in bands of its full width, top to bottom; reading, network and gluing overlap in time.
+
+::
+
+    reader threads ──▶ bounded queue ──▶ batches ──▶ network thread ──▶ blender ──▶ bands
+    (tiles on tissue only)                           (one batch ahead)
+
+Memory is what is in flight: some batches of tiles, and one row of tiles in the blender; never the slide.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.coords import Region, Window
+from bridge.raster import BandBlender, ProbabilityMap, TileGrid
+from bridge.slides import RgbPixels, Slide
+from models.data import slide_downsample
+from models.inference.predictor import Predictor
+
+_BATCHES_AHEAD = 2
+
+
+class Area(Protocol):
+    """Where a prediction is wanted: a tissue mask, or hot-spots."""
+
+    def fraction(self, region: Region) -> float:
+        """Return the share of a level-0 region that is wanted, 0 to 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionOptions:
+    """How a slide is cut and read (``[predict]``).
+
+    Parameters
+    ----------
+    tile_px
+        Side of a tile in working pixels, rounded up to the net's stride; smaller slides get one tile of their size.
+    overlap_px
+        Pixels that neighbouring tiles share; blended there.
+    batch_size
+        Tiles per forward pass.
+    workers
+        Reading threads.
+    min_fraction
+        Tiles with less tissue than this share are background; at 0 any tissue at all counts.
+    """
+
+    tile_px: int = 512
+    overlap_px: int = 64
+    batch_size: int = 4
+    workers: int = 2
+    min_fraction: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionProgress:
+    """How far a slide is."""
+
+    tiles: int
+    all_tiles: int
+
+
+def prediction_grid(slide: Slide, predictor: Predictor, options: PredictionOptions) -> TileGrid:
+    """Return the tiles that a slide is cut into.
+
+    Raises
+    ------
+    MissingResolutionError
+        Nobody knows the slide's mpp.
+    """
+    extent = slide.pyramid.window_at(slide_downsample(slide, predictor.mpp))
+    wanted = min(options.tile_px, max(extent.width, extent.height))
+    tile_px = -(-wanted // predictor.stride) * predictor.stride
+    return TileGrid(extent, tile_px, min(options.overlap_px, tile_px // 2))
+
+
+def predict_bands(
+    slide: Slide,
+    predictor: Predictor,
+    tissue: Area,
+    options: PredictionOptions | None = None,
+    *,
+    first_band: int = 0,
+    progress: Callable[[PredictionProgress], None] | None = None,
+) -> Iterator[ProbabilityMap]:
+    """Yield a slide's class probabilities, band after band; each pixel of the slide once.
+
+    Parameters
+    ----------
+    slide
+        Open, of known mpp.
+    predictor
+        The net.
+    tissue
+        Where to predict. Elsewhere the background is certain.
+    options
+        Tiles, batches, threads.
+    first_band
+        Where a resumed prediction goes on; the bands before are not yielded. Band ``r`` is ``grid.band(r)`` of
+        `prediction_grid`.
+    progress
+        Called after each batch.
+
+    Yields
+    ------
+    ProbabilityMap
+        float32 (class, y, x), of the slide's full width, on its grid of the card's mpp.
+
+    Raises
+    ------
+    MissingResolutionError
+        Nobody knows the slide's mpp.
+    SlideError
+        The slide is damaged somewhere.
+
+    Notes
+    -----
+    Closing the iterator early stops the threads.
+    """
+    options = options or PredictionOptions()
+    grid = prediction_grid(slide, predictor, options)
+    wanted = _wanted_tiles(grid, tissue, options, first_band)
+    blender = BandBlender(grid, predictor.names, first_band=first_band)
+    done = 0
+    with _predicted(slide, predictor, wanted, options) as results:
+        for windows, maps in results:
+            for window, probabilities in zip(windows, maps, strict=True):
+                yield from blender.add(ProbabilityMap(probabilities, window, predictor.names))
+            done += len(windows)
+            if progress is not None:
+                progress(PredictionProgress(done, len(wanted)))
+    yield from blender.finish()
+
+
+def _wanted_tiles(grid: TileGrid, tissue: Area, options: PredictionOptions, first_band: int) -> list[Window]:
+    rows, _ = grid.shape
+    wanted = []
+    for row in range(grid.first_row_under(first_band), rows):
+        for tile in grid.row(row):
+            share = _share(tile, grid.window, tissue)
+            if share > 0 and share >= options.min_fraction:
+                wanted.append(tile)
+    return wanted
+
+
+def _share(tile: Window, extent: Window, tissue: Area) -> float:
+    # Of the part on the slide: a tile that reaches over the border is not poorer in tissue for it.
+    inside = tile.intersection(extent)
+    return 0.0 if inside is None else tissue.fraction(inside.to_region())
+
+
+_Result = tuple[Sequence[Window], NDArray[np.float32]]
+
+
+@contextmanager
+def _predicted(
+    slide: Slide, predictor: Predictor, tiles: Sequence[Window], options: PredictionOptions
+) -> Iterator[Iterator[_Result]]:
+    """Give an iterator of predicted batches, in order; leaving the context stops the threads."""
+    readers = ThreadPoolExecutor(options.workers, "read")
+    network = ThreadPoolExecutor(1, "network")
+    try:
+        batches = _read_ahead(readers, slide, tiles, options)
+        yield _run_ahead(network, predictor, batches)
+    finally:
+        readers.shutdown(cancel_futures=True)
+        network.shutdown(cancel_futures=True)
+
+
+_Batch = tuple[Sequence[Window], RgbPixels]
+
+
+def _read_ahead(
+    readers: ThreadPoolExecutor, slide: Slide, tiles: Sequence[Window], options: PredictionOptions
+) -> Iterator[_Batch]:
+    """Yield batches of pixels; some batches' worth of reads is always under way."""
+    coming: deque[Future[RgbPixels]] = deque()
+    remaining = iter(tiles)
+
+    def ask(count: int) -> None:
+        coming.extend(readers.submit(slide.read_window, tile) for tile in islice(remaining, count))
+
+    ask(options.batch_size * _BATCHES_AHEAD + options.workers)
+    for first in range(0, len(tiles), options.batch_size):
+        windows = tiles[first : first + options.batch_size]
+        pixels = np.stack([coming.popleft().result() for _ in windows])
+        ask(len(windows))
+        yield windows, pixels
+
+
+def _run_ahead(network: ThreadPoolExecutor, predictor: Predictor, batches: Iterator[_Batch]) -> Iterator[_Result]:
+    """Yield predicted batches; while one is glued, the next is in the network."""
+    running: deque[tuple[Sequence[Window], Future[NDArray[np.float32]]]] = deque()
+    for windows, pixels in batches:
+        running.append((windows, network.submit(predictor.probabilities, pixels)))
+        if len(running) >= _BATCHES_AHEAD:
+            ready, future = running.popleft()
+            yield ready, future.result()
+    for ready, future in running:
+        yield ready, future.result()

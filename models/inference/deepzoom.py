@@ -1,0 +1,141 @@
+"""DeepZoom: find hot-spots at low resolution, segment only those at high resolution.
+
+Lutnick et al., "An integrated iterative annotation technique for easing neural network training in medical image
+analysis", Nature Machine Intelligence 1 (2019): 4.5 times quicker than one full-resolution pass, and fewer false
+positives, for the second net never sees most of the background. With one network the first pass is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from bridge.coords import Window
+from bridge.raster import ProbabilityMap
+from bridge.slides import Slide
+from models.checkpoints import Checkpoint, NetRole
+from models.data import slide_downsample
+from models.inference.bands import Area, PredictionOptions, PredictionProgress, predict_bands
+from models.inference.hot_spots import HotSpotOptions, HotSpots, find_hot_spots
+from models.inference.predictor import Predictor, Runtime
+
+
+class DeepZoomPredictor:
+    """Both passes of a checkpoint; one, where it holds one net or ``one_network`` says so.
+
+    Parameters
+    ----------
+    checkpoint
+        Of one net or two.
+    one_network
+        Leave the first pass out.
+    hot_spots
+        From the first pass to the areas of the second.
+    device, runtime, threads
+        As `Predictor`.
+
+    Raises
+    ------
+    CheckpointError
+        Weights that don't fit their card.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        one_network: bool = False,
+        hot_spots: HotSpotOptions | None = None,
+        device: str = "auto",
+        runtime: Runtime = Runtime.AUTO,
+        threads: int = 0,
+    ) -> None:
+        self._hot_spot_options = hot_spots or HotSpotOptions()
+        self.high = Predictor(checkpoint, device=device, runtime=runtime, threads=threads)
+        self.low: Predictor | None = None
+        if NetRole.LOW in checkpoint.card.roles and not one_network:
+            self.low = Predictor(checkpoint, role=NetRole.LOW, device=device, runtime=runtime, threads=threads)
+
+    @property
+    def checkpoint_id(self) -> str:
+        """Of the checkpoint."""
+        return self.high.checkpoint_id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names, by plane of the result."""
+        return self.high.names
+
+    @property
+    def mpp(self) -> float:
+        """µm per pixel of the result."""
+        return self.high.mpp
+
+    def predict(
+        self,
+        slide: Slide,
+        tissue: Area,
+        options: PredictionOptions | None = None,
+        *,
+        first_band: int = 0,
+        progress: Callable[[PredictionProgress], None] | None = None,
+    ) -> Iterator[ProbabilityMap]:
+        """Yield a slide's probabilities in bands of its full width; all else as `predict_bands`.
+
+        Raises
+        ------
+        MissingResolutionError
+            Nobody knows the slide's mpp.
+        SlideError
+            The slide is damaged somewhere.
+        """
+        if self.low is None:
+            yield from predict_bands(slide, self.high, tissue, options, first_band=first_band, progress=progress)
+            return
+        spots = self.find_hot_spots(slide, tissue, options)
+        for band in predict_bands(slide, self.high, spots, options, first_band=first_band, progress=progress):
+            yield spots.keep(band)
+
+    def find_hot_spots(self, slide: Slide, tissue: Area, options: PredictionOptions | None = None) -> HotSpots:
+        """Return where the low-resolution net wants a closer look.
+
+        Raises
+        ------
+        ValueError
+            There is no low-resolution net.
+        MissingResolutionError
+            Nobody knows the slide's mpp.
+        """
+        low = self._need_low()
+        extent = slide.pyramid.window_at(slide_downsample(slide, low.mpp))
+        bands = predict_bands(slide, low, tissue, options)
+        return find_hot_spots(bands, extent, _mpp(slide), self._hot_spot_options)
+
+    def predict_window(self, slide: Slide, window: Window, *, margin_px: int = 32) -> ProbabilityMap:
+        """Return the map of one window that fits into memory; as `Predictor.predict_window`, with both passes.
+
+        Raises
+        ------
+        SlideError
+            The slide is damaged there.
+        """
+        result = self.high.predict_window(slide, window, margin_px=margin_px)
+        if self.low is None:
+            return result
+        downsample = slide_downsample(slide, self.low.mpp)
+        inner = Window.covering(window.to_region(), downsample)
+        around = Window(inner.x - margin_px, inner.y - margin_px, *_grown(inner, 2 * margin_px), downsample)
+        coarse = self.low.predict_window(slide, around, margin_px=margin_px)
+        return find_hot_spots([coarse], around, _mpp(slide), self._hot_spot_options).keep(result)
+
+    def _need_low(self) -> Predictor:
+        if self.low is None:
+            raise ValueError("there is no low-resolution net, or one_network leaves it out")
+        return self.low
+
+
+def _grown(window: Window, by_px: int) -> tuple[int, int]:
+    return window.width + by_px, window.height + by_px
+
+
+def _mpp(slide: Slide) -> tuple[float, float]:
+    return slide.pyramid.mpp or (1.0, 1.0)  # asked for its grid before, a slide without mpp has raised there

@@ -1,0 +1,69 @@
+"""A net as an ONNX graph, and the session that runs it on the CPU."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import torch
+
+from models.checkpoints import Checkpoint, NetRole
+from models.nets import Segmenter
+
+OPSET = 17
+INPUT, OUTPUT = "pixels", "probabilities"
+
+
+def export_onnx(checkpoint: Checkpoint, role: NetRole = NetRole.HIGH, *, tile_px: int | None = None) -> bytes:
+    """Return one net as an ONNX model, normalization and softmax inside.
+
+    Its input ``pixels`` is uint8 (n, height, width, 3), its output ``probabilities`` float32 (n, classes, height,
+    width); n, height and width are free, the sides multiples of the net's stride.
+
+    Parameters
+    ----------
+    checkpoint
+        Holds the net.
+    role
+        Which one.
+    tile_px
+        Side of the tile that is traced; the training tiles' if None. The graph doesn't depend on it.
+
+    Raises
+    ------
+    CheckpointError
+        There is no such net.
+    """
+    card = checkpoint.card.net(role)
+    segmenter = Segmenter(checkpoint.build(role), card.normalization).eval()
+    side = tile_px or card.tile_px
+    example = torch.zeros((1, side, side, 3), dtype=torch.uint8)
+    free = {0: "n", 1: "height", 2: "width"}
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # torch 2.9 deprecates this exporter; the new one needs onnxscript, which no part of ours needs otherwise.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # Of the padding's constants; ONNX Runtime folds them.
+        warnings.filterwarnings("ignore", "Constant folding", UserWarning)
+        torch.onnx.export(
+            segmenter,
+            (example,),
+            buffer,  # type: ignore[arg-type]  # this exporter takes a file, too
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: free, OUTPUT: {0: "n", 2: "height", 3: "width"}},
+        )
+    return buffer.getvalue()
+
+
+def open_session(model: bytes, *, threads: int = 0) -> Any:  # Any: onnxruntime has no types
+    """Return an ONNX Runtime session on the CPU; ``threads`` 0 takes one per core."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # it warns of every initializer that it folds
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,143 @@
+"""One net of a checkpoint, ready to turn pixels into probabilities, by torch or by ONNX Runtime."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bridge.coords import Window
+from bridge.raster import ProbabilityMap
+from bridge.slides import Slide
+from models.checkpoints import Checkpoint, NetCard, NetRole
+from models.inference.onnx import INPUT, OUTPUT, export_onnx, open_session
+from models.nets import Segmenter, choose_device, mixed_precision, place
+
+WHITE = 255
+
+
+class Runtime(Enum):
+    """What runs the net."""
+
+    TORCH = "torch"  # any device
+    ONNXRUNTIME = "onnxruntime"  # CPU: several times quicker there than torch
+    AUTO = "auto"  # ONNX Runtime on the CPU, torch elsewhere
+
+
+class Predictor:
+    """Pixels in, probabilities out, as the checkpoint's card says.
+
+    Parameters
+    ----------
+    checkpoint
+        Holds the net.
+    role
+        Which of its nets.
+    device
+        ``auto``, ``cpu``, ``cuda``, ``mps``.
+    runtime
+        Both give the same class per pixel.
+    threads
+        CPU threads of ONNX Runtime; 0 takes one per core.
+
+    Raises
+    ------
+    CheckpointError
+        There is no such net, or its weights don't fit its card.
+    ValueError
+        No such device here, or ONNX Runtime asked for on another than the CPU.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        role: NetRole = NetRole.HIGH,
+        device: str = "auto",
+        runtime: Runtime = Runtime.AUTO,
+        threads: int = 0,
+    ) -> None:
+        self.checkpoint_id = checkpoint.id
+        self.card: NetCard = checkpoint.card.net(role)
+        self.device = choose_device(device)
+        self.runtime = _choose_runtime(runtime, self.device)
+        if self.runtime is Runtime.ONNXRUNTIME:
+            self._session = open_session(export_onnx(checkpoint, role), threads=threads)
+        else:
+            segmenter = Segmenter(checkpoint.build(role), self.card.normalization).eval()
+            self._segmenter = place(segmenter, self.device)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names, by plane of the result."""
+        return self.card.class_names
+
+    @property
+    def mpp(self) -> float:
+        """µm per pixel of the input."""
+        return self.card.mpp
+
+    @property
+    def stride(self) -> int:
+        """Sides of the input are multiples of this."""
+        return self.card.options.stride
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return class probabilities of a batch.
+
+        Parameters
+        ----------
+        pixels
+            uint8, (n, height, width, 3), RGB at the card's mpp; sides multiples of ``stride``.
+
+        Returns
+        -------
+        float32, (n, classes, height, width)
+            Summing to 1 over the classes.
+        """
+        if self.runtime is Runtime.ONNXRUNTIME:
+            (result,) = self._session.run([OUTPUT], {INPUT: pixels})
+            return np.asarray(result, np.float32)
+        with torch.inference_mode(), mixed_precision(self.device):
+            batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+            return np.asarray(self._segmenter(batch).float().cpu().numpy())
+
+    def predict_window(self, slide: Slide, window: Window, *, margin_px: int = 32) -> ProbabilityMap:
+        """Return the map of one window that fits into memory, seen with some of what surrounds it.
+
+        Parameters
+        ----------
+        slide
+            Open.
+        window
+            On the slide's grid of the card's mpp.
+        margin_px
+            Pixels read beyond each side, at least.
+
+        Raises
+        ------
+        SlideError
+            The slide is damaged there.
+        """
+        around = padded_to_stride(window, margin_px, self.stride)
+        result = self.probabilities(slide.read_window(around)[None])[0]
+        rows, columns = around.slices(window)
+        return ProbabilityMap(np.ascontiguousarray(result[:, rows, columns]), window, self.names)
+
+
+def padded_to_stride(window: Window, margin_px: int, stride: int) -> Window:
+    """Return the window with a margin, grown right and below to sides that are multiples of the stride."""
+    width = -(-(window.width + 2 * margin_px) // stride) * stride
+    height = -(-(window.height + 2 * margin_px) // stride) * stride
+    return Window(window.x - margin_px, window.y - margin_px, width, height, window.downsample)
+
+
+def _choose_runtime(runtime: Runtime, device: torch.device) -> Runtime:
+    on_cpu = device.type == "cpu"
+    if runtime is Runtime.ONNXRUNTIME and not on_cpu:
+        raise ValueError(f"onnxruntime runs on the CPU here, not on {device.type}; set runtime = torch")
+    if runtime is Runtime.AUTO:
+        return Runtime.ONNXRUNTIME if on_cpu else Runtime.TORCH
+    return runtime

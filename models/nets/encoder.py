@@ -1,0 +1,88 @@
+"""The contract between an encoder and a decoder, and a small encoder that starts from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """How pixels become a net's input: ``(pixel − mean) / scale``, pixels 0–255, one number per channel (RGB)."""
+
+    mean: tuple[float, float, float]
+    scale: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != 3 or len(self.scale) != 3 or not all(s > 0 for s in self.scale):
+            raise ValueError(f"normalization needs three means and three positive scales, got {self}")
+
+
+CENTRED = Normalization((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
+
+
+class Encoder(nn.Module):
+    """A net that turns pixels into feature maps of falling resolution.
+
+    Attributes
+    ----------
+    channels
+        Channels of each map, finest first.
+    strides
+        Input pixels per map pixel and side, as many as channels, rising; the input's sides are multiples of the last.
+    normalization
+        What the weights were trained with.
+    """
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    normalization: Normalization
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """Return the maps, finest first.
+
+        Parameters
+        ----------
+        pixels
+            Normalized, float32, shape (n, 3, height, width).
+
+        Returns
+        -------
+        list of Tensor
+            Map ``i`` has shape (n, channels[i], height / strides[i], width / strides[i]).
+        """
+        raise NotImplementedError
+
+
+class ConvUnit(nn.Sequential):
+    """3×3 convolution, batch normalization, ReLU; the size is kept with stride 1."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class PlainEncoder(Encoder):
+    """One strided 3×3 convolution a stage, random weights: for tests, tiny tasks and low-resolution passes."""
+
+    def __init__(self, channels: Sequence[int] = (8, 16, 24)) -> None:
+        super().__init__()
+        self.channels = tuple(channels)
+        self.strides = tuple(2 ** (i + 1) for i in range(len(channels)))
+        self.normalization = CENTRED
+        self.stages = nn.ModuleList(
+            ConvUnit(before, after, stride=2) for before, after in zip((3, *channels), channels, strict=False)
+        )
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """Return the maps, finest first; shapes as the contract says."""
+        maps = []
+        for stage in self.stages:
+            pixels = stage(pixels)
+            maps.append(pixels)
+        return maps

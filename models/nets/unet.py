@@ -1,0 +1,104 @@
+"""U-Net over any encoder, with skips up to full resolution so that thin boundaries survive.
+
+Ronneberger, Fischer and Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation", MICCAI 2015
+(arXiv:1505.04597). Lighter: one 3×3 convolution a stage by default, nearest upsampling (no checkerboard, cheap on CPU).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.nets.encoder import ConvUnit, Encoder
+
+
+class _UpStage(nn.Module):
+    """Double the size, join the skip, convolve."""
+
+    def __init__(self, in_channels: int, skip_channels: int, out_channels: int, convolutions: int) -> None:
+        super().__init__()
+        first = ConvUnit(in_channels + skip_channels, out_channels)
+        rest = [ConvUnit(out_channels, out_channels) for _ in range(convolutions - 1)]
+        self.units = nn.Sequential(first, *rest)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+        out: Tensor = self.units(torch.cat((x, skip), dim=1))
+        return out
+
+
+class UNet(nn.Module):
+    """Encoder, decoder and head: pixels in, one score per class and pixel out.
+
+    Parameters
+    ----------
+    encoder
+        Its strides are 2, 4, 8, …
+    n_classes
+        Channels of the head; 0 is background.
+    decoder_channels
+        One number per encoder map, coarsest stage first; the last is the full-resolution stage.
+    stem_channels
+        Width of the full-resolution skip, a 3×3 convolution of the pixels themselves.
+    convolutions
+        3×3 convolutions per decoder stage.
+
+    Raises
+    ------
+    ValueError
+        The numbers of encoder maps and decoder stages differ, or the strides don't double from 2.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        n_classes: int,
+        *,
+        decoder_channels: Sequence[int] = (128, 64, 48, 32, 16),
+        stem_channels: int = 16,
+        convolutions: int = 1,
+    ) -> None:
+        super().__init__()
+        if len(decoder_channels) != len(encoder.channels):
+            raise ValueError(
+                f"{len(encoder.channels)} encoder maps need as many decoder stages, got {decoder_channels}"
+            )
+        if encoder.strides != tuple(2 ** (i + 1) for i in range(len(encoder.strides))):
+            raise ValueError(f"a U-Net needs strides 2, 4, 8, …, not {encoder.strides}")
+        self.encoder = encoder
+        self.stem = ConvUnit(3, stem_channels)
+        skips = (stem_channels, *encoder.channels[:-1])[::-1]
+        inputs = (encoder.channels[-1], *decoder_channels[:-1])
+        self.decoder = nn.ModuleList(
+            _UpStage(before, skip, after, convolutions)
+            for before, skip, after in zip(inputs, skips, decoder_channels, strict=True)
+        )
+        self.head = nn.Conv2d(decoder_channels[-1], n_classes, 1)
+
+    @property
+    def stride(self) -> int:
+        """Height and width of the input must be multiples of this."""
+        return self.encoder.strides[-1]
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return class scores (before softmax).
+
+        Parameters
+        ----------
+        pixels
+            Normalized, float32, shape (n, 3, height, width); both sides multiples of ``stride``.
+
+        Returns
+        -------
+        Tensor
+            float32, shape (n, n_classes, height, width).
+        """
+        maps: list[Tensor] = [self.stem(pixels), *self.encoder(pixels)]
+        x, skips = maps[-1], maps[:-1]
+        for stage, skip in zip(self.decoder, reversed(skips), strict=True):
+            x = stage(x, skip)
+        out: Tensor = self.head(x)
+        return out

@@ -1,0 +1,27 @@
+"""Training: labelled slides in, a candidate out; the loop, the judge, the decision.
+
+A training is a function of its arguments: slides, options, clock and stop come in, nothing is read from the environment
+and the store is never opened. May call all other rooms of ``models`` but ``active``, and ``bridge``.
+"""
+
+from models.training.deepzoom import DeepZoom
+from models.training.evaluate import WindowPredictor, evaluate
+from models.training.fit import Candidate, fit
+from models.training.loop import TrainingProgress
+from models.training.options import ModelOptions, TrainingOptions
+from models.training.promote import Decision, promote
+from models.training.state import HistoryEntry
+
+__all__ = [
+    "Candidate",
+    "Decision",
+    "DeepZoom",
+    "HistoryEntry",
+    "ModelOptions",
+    "TrainingOptions",
+    "TrainingProgress",
+    "WindowPredictor",
+    "evaluate",
+    "fit",
+    "promote",
+]

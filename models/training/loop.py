@@ -1,0 +1,228 @@
+"""The training loop of one net: plain, its state in one place, so that it can stop and go on after any step."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.data import BatchMaker, batches_ahead
+from models.losses import SegmentationLoss
+from models.nets import Normalization, Normalize, UNet, mixed_precision
+from models.training.options import TrainingOptions
+from models.training.schedule import plan_steps, rate_at
+from models.training.state import HistoryEntry, TrainingState
+from models.training.transfer import set_statistics_frozen
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProgress:
+    """How far a net's training is; ``role`` says which net, ``loss`` is the mean since the last look."""
+
+    role: str
+    step: int
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedNet:
+    """A net's training, finished or stopped.
+
+    Parameters
+    ----------
+    weights
+        The averaged ones; where a hold-out judged, the best of them.
+    steps
+        Done.
+    history
+        In order.
+    is_finished
+        False when it was asked to stop: it can be resumed.
+    """
+
+    weights: Mapping[str, Tensor]
+    steps: int
+    history: tuple[HistoryEntry, ...]
+    is_finished: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoopInputs:
+    """What one net's training works on.
+
+    Parameters
+    ----------
+    role
+        Names the net in logs and progress.
+    net
+        With the weights to begin with, on its device; trained in place.
+    normalization
+        Its input rule.
+    maker
+        Gives batches.
+    loss
+        Of scores and labels.
+    judge
+        Returns a net's hold-out loss, less is better; None without a hold-out.
+    freeze_statistics
+        Keep the encoder's batch normalization as it is.
+    run_key
+        Hash of all inputs: which state may be resumed.
+    folder
+        Where the state is kept; None keeps none.
+    """
+
+    role: str
+    net: UNet
+    normalization: Normalization
+    maker: BatchMaker
+    loss: SegmentationLoss
+    judge: Callable[[nn.Module], float] | None
+    freeze_statistics: bool
+    run_key: str
+    folder: Path | None = None
+
+
+class NetTraining:
+    """One net's training.
+
+    Parameters
+    ----------
+    inputs
+        Net, data, loss. A kept state with the same key is taken up.
+    options
+        Budget and step sizes.
+    max_seconds
+        This net's share of the time; None is no limit.
+
+    Raises
+    ------
+    CheckpointError
+        The kept state is damaged.
+    """
+
+    def __init__(self, inputs: LoopInputs, options: TrainingOptions, *, max_seconds: float | None) -> None:
+        self._in = inputs
+        self._options = options
+        self._max_seconds = max_seconds
+        self._device = next(inputs.net.parameters()).device
+        self._normalize = Normalize(inputs.normalization).to(self._device)
+        optimizer = make_optimizer(inputs.net, options)
+        self._state = TrainingState(inputs.net, optimizer, decay=options.average, planned=options.max_steps)
+        self._probe = copy.deepcopy(inputs.net)
+        if inputs.folder is not None and self._state.load(inputs.folder, inputs.run_key):
+            logger.info("training resumed net=%s step=%d", inputs.role, self._state.counters.step)
+
+    def run(
+        self,
+        *,
+        stop: Callable[[], bool],
+        progress: Callable[[TrainingProgress], None] | None,
+        clock: Callable[[], float],
+    ) -> TrainedNet:
+        """Train until the budget is spent, the hold-out no longer gains, or ``stop`` says so.
+
+        Raises
+        ------
+        SlideError
+            A slide can't be read.
+        """
+        counters = self._state.counters
+        began = clock() - counters.elapsed
+        is_stopped = False
+        with batches_ahead(self._in.maker, counters.step) as batches:
+            while not self._is_over() and not (is_stopped := stop()):
+                self._step(*next(batches))
+                counters.elapsed = clock() - began
+                counters.planned = plan_steps(counters.planned, counters.step, counters.elapsed, self._max_seconds)
+                self._tell(progress)
+                self._pause_to_look()
+        return self._close(is_stopped)
+
+    def _is_over(self) -> bool:
+        counters = self._state.counters
+        is_stale = counters.looks_without_gain >= self._options.patience
+        return counters.is_done or is_stale or counters.step >= counters.planned
+
+    def _step(self, pixels: Tensor, labels: Tensor) -> None:
+        counters, optimizer = self._state.counters, self._state.optimizer
+        set_statistics_frozen(self._in.net, is_frozen=self._in.freeze_statistics)
+        share = rate_at(counters.step, counters.planned, self._options.warm_up_steps)
+        for group in optimizer.param_groups:
+            group["lr"] = share * group["top_rate"]
+        optimizer.zero_grad(set_to_none=True)
+        loss = self._loss(self._in.net, pixels, labels)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        optimizer.step()
+        self._state.average.update(self._in.net, counters.step)
+        counters.step += 1
+        counters.loss_sum += float(loss.detach())
+        counters.loss_count += 1
+
+    def _loss(self, net: nn.Module, pixels: Tensor, labels: Tensor) -> Tensor:
+        inputs = self._normalize(pixels.to(self._device)).contiguous(memory_format=torch.channels_last)
+        with mixed_precision(self._device):
+            scores = net(inputs)
+        return self._in.loss(scores.float(), labels.to(self._device))
+
+    def _tell(self, progress: Callable[[TrainingProgress], None] | None) -> None:
+        counters = self._state.counters
+        if progress is not None:
+            progress(TrainingProgress(self._in.role, counters.step, counters.planned, counters.recent_loss))
+
+    def _pause_to_look(self) -> None:
+        step = self._state.counters.step
+        if step % self._options.evaluate_every == 0:
+            self._look()
+        if step % self._options.checkpoint_every == 0:
+            self._keep()
+
+    def _look(self) -> None:
+        counters = self._state.counters
+        holdout_loss = None
+        if self._in.judge is not None:
+            self._probe.load_state_dict(self._state.average.tensors)
+            holdout_loss = self._in.judge(self._probe.eval())
+            self._state.note_judgement(holdout_loss)
+        entry = HistoryEntry(counters.step, counters.recent_loss, holdout_loss, counters.elapsed)
+        counters.history.append(entry)
+        counters.loss_sum, counters.loss_count = 0.0, 0
+        logger.debug("look net=%s step=%d loss=%.4f holdout=%s", self._in.role, entry.step, entry.loss, holdout_loss)
+
+    def _keep(self) -> None:
+        if self._in.folder is not None:
+            self._state.save(self._in.folder, self._in.run_key)
+
+    def _close(self, is_stopped: bool) -> TrainedNet:
+        counters = self._state.counters
+        if not is_stopped and not counters.is_done:
+            if counters.loss_count:
+                self._look()
+            counters.is_done = True
+        self._keep()
+        return TrainedNet(self._state.result, counters.step, tuple(counters.history), counters.is_done)
+
+
+def make_optimizer(net: UNet, options: TrainingOptions) -> torch.optim.Optimizer:
+    """Return AdamW with four groups: encoder and the rest, convolutions and (without decay) all else.
+
+    Each group carries its ``top_rate``, which the schedule scales.
+    """
+    encoder = {id(parameter) for parameter in net.encoder.parameters()}
+    groups = []
+    for is_encoder in (True, False):
+        rate = options.learning_rate * (options.encoder_share if is_encoder else 1.0)
+        members = [p for p in net.parameters() if (id(p) in encoder) is is_encoder]
+        for decays in (True, False):
+            params = [p for p in members if (p.ndim > 1) is decays]
+            decay = options.weight_decay if decays else 0.0
+            groups.append({"params": params, "lr": rate, "top_rate": rate, "weight_decay": decay})
+    return torch.optim.AdamW(groups)

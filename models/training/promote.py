@@ -1,0 +1,110 @@
+"""Which of two models stays: both are judged on today's hold-out, and the better one is kept."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.annotations import ClassScheme
+from models.checkpoints import Checkpoint
+from models.data import TrainingSlide
+from models.inference import DeepZoomPredictor
+from models.metrics import Scores
+from models.training.evaluate import evaluate
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """What became of a candidate.
+
+    Parameters
+    ----------
+    promoted
+        Whether it should become the champion; moving the pointer is the caller's.
+    reason
+        In words, for the log and the report.
+    candidate_scores, champion_scores
+        On the same pixels; None where there was no hold-out, or no champion.
+    """
+
+    promoted: bool
+    reason: str
+    candidate_scores: Scores | None = None
+    champion_scores: Scores | None = None
+
+    @property
+    def candidate_score(self) -> float | None:
+        """The candidate's one number."""
+        return self.candidate_scores.score if self.candidate_scores is not None else None
+
+    @property
+    def champion_score(self) -> float | None:
+        """The champion's one number."""
+        return self.champion_scores.score if self.champion_scores is not None else None
+
+
+def promote(
+    candidate: Checkpoint,
+    champion: Checkpoint | None,
+    slides: Sequence[TrainingSlide],
+    scheme: ClassScheme,
+    *,
+    force: bool = False,
+    one_network: bool = False,
+    device: str = "auto",
+    most_tiles: int | None = 500,
+) -> Decision:
+    """Judge a candidate against the champion on the held-out areas of some slides.
+
+    Equal scores promote: the candidate has seen more.
+
+    Parameters
+    ----------
+    candidate, champion
+        The champion is None before there is one.
+    slides
+        Those with held-out areas count.
+    scheme
+        Today's; a class that the champion doesn't know, it doesn't find.
+    force
+        Promote, whatever the scores say.
+    one_network, device
+        As in prediction.
+    most_tiles
+        Bounds the time where whole slides are held out; both are judged on the same tiles.
+
+    Raises
+    ------
+    SlideError, MissingResolutionError
+        A slide is damaged, or its mpp unknown.
+    """
+    held_out = [slide for slide in slides if slide.plan.hold_out]
+    if not held_out:
+        return Decision(True, "promoted: nothing is held out to judge by")
+
+    def judge(checkpoint: Checkpoint) -> Scores:
+        predictor = DeepZoomPredictor(checkpoint, one_network=one_network, device=device)
+        return evaluate(predictor, held_out, scheme, most_tiles=most_tiles)
+
+    ours = judge(candidate)
+    theirs = judge(champion) if champion is not None else None
+    decision = _decide(ours, theirs, force=force)
+    logger.info("candidate=%s promoted=%s reason=%r", candidate.id, decision.promoted, decision.reason)
+    return decision
+
+
+def _decide(ours: Scores, theirs: Scores | None, *, force: bool) -> Decision:
+    if math.isnan(ours.score):
+        return Decision(True, "promoted: the hold-out shows no class to judge by", ours, theirs)
+    if theirs is None:
+        return Decision(True, f"promoted: the first champion, hold-out score {ours.score:.3f}", ours)
+    comparison = f"hold-out score {ours.score:.3f}, the champion's {theirs.score:.3f}"
+    if math.isnan(theirs.score) or ours.score >= theirs.score:
+        return Decision(True, f"promoted: {comparison}", ours, theirs)
+    if force:
+        return Decision(True, f"promoted by force: {comparison}", ours, theirs)
+    return Decision(False, f"kept the champion: {comparison}", ours, theirs)

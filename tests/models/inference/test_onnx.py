@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+from models.checkpoints import Card, Checkpoint, NetCard, NetRole, with_role
+from models.inference import export_onnx, open_session
+from models.nets import CENTRED, EncoderName, NetOptions, build_net
+
+PLAIN = NetOptions(encoder=EncoderName.PLAIN, encoder_channels=(4, 4), decoder_channels=(4, 4), stem_channels=4)
+NET = NetCard(NetRole.HIGH, PLAIN, ("Background", "A"), 0.5, 32, CENTRED)
+
+
+@pytest.fixture(scope="module")
+def model() -> bytes:
+    weights = with_role(build_net(PLAIN, 2).state_dict(), NetRole.HIGH)
+    return export_onnx(Checkpoint.of(Card("deepzoom", (NET,)), weights))
+
+
+def test_the_graph_is_valid_and_takes_raw_pixels(model: bytes) -> None:
+    graph = onnx.load_from_string(model)
+    onnx.checker.check_model(graph)
+    (pixels,) = graph.graph.input
+    assert pixels.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [d.dim_param or d.dim_value for d in pixels.type.tensor_type.shape.dim] == ["n", "height", "width", 3]
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 32, 3), (3, 16, 40, 3)])
+def test_any_number_and_size_of_tiles_runs(model: bytes, shape: tuple[int, ...]) -> None:
+    session = open_session(model, threads=1)
+    (result,) = session.run(None, {"pixels": np.zeros(shape, np.uint8)})
+    assert result.shape == (shape[0], 2, *shape[1:3])
+    assert np.allclose(result.sum(axis=1), 1, atol=1e-5)

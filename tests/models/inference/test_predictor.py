@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bridge.coords import Window
+from models.checkpoints import Card, Checkpoint, NetCard, NetRole, with_role
+from models.errors import CheckpointError
+from models.inference import Predictor, Runtime
+from models.nets import CENTRED, EncoderName, NetOptions, build_net
+
+PLAIN = NetOptions(encoder=EncoderName.PLAIN, encoder_channels=(8, 8), decoder_channels=(8, 8), stem_channels=4)
+LITE = NetOptions(decoder_channels=(16, 8, 8, 8), stem_channels=4)
+
+
+def checkpoint(options: NetOptions) -> Checkpoint:
+    card = Card("deepzoom", (NetCard(NetRole.HIGH, options, ("Background", "A", "B"), 0.5, 64, CENTRED),))
+    return Checkpoint.of(card, with_role(build_net(options, 3, seed=1).state_dict(), NetRole.HIGH))
+
+
+@pytest.mark.parametrize("options", [PLAIN, LITE], ids=["plain", "lite"])
+def test_both_runtimes_see_the_same_class(options: NetOptions) -> None:
+    saved = checkpoint(options)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 96, 3), dtype=np.uint8)
+    by_torch = Predictor(saved, device="cpu", runtime=Runtime.TORCH).probabilities(pixels)
+    by_onnx = Predictor(saved, device="cpu", runtime=Runtime.ONNXRUNTIME).probabilities(pixels)
+    assert by_torch.shape == (3, 3, 64, 96)
+    assert by_torch.dtype == by_onnx.dtype == np.float32
+    assert np.allclose(by_torch, by_onnx, atol=1e-4)
+    top, second = np.sort(by_torch, axis=1)[:, -1], np.sort(by_torch, axis=1)[:, -2]
+    clear = top - second > 1e-3
+    assert clear.mean() > 0.9
+    assert (by_torch.argmax(1) == by_onnx.argmax(1))[clear].all()
+
+
+def test_a_window_is_seen_with_its_surroundings(ground: Any) -> None:
+    """The map of a window is the crop of the map of more, away from nothing but rounding."""
+    predictor = Predictor(checkpoint(PLAIN), device="cpu", runtime=Runtime.TORCH)
+    small = predictor.predict_window(ground.slide, Window(64, 32, 30, 22), margin_px=32)
+    large = predictor.predict_window(ground.slide, Window(32, 16, 100, 80), margin_px=32)
+    assert small.probabilities.shape == (3, 22, 30)
+    assert np.allclose(small.probabilities, large.crop(small.window).probabilities, atol=1e-5)
+
+
+def test_a_net_that_is_not_there_is_asked_for_in_vain() -> None:
+    with pytest.raises(CheckpointError, match="no low-resolution net"):
+        Predictor(checkpoint(PLAIN), role=NetRole.LOW, device="cpu")
