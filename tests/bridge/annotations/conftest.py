@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,8 +52,8 @@ class QuPath:
             metadata={"slidebridge": marker},
         )
 
-    def draw(self, geometry: BaseGeometry, path_class: str | None, **more: object) -> Annotation:
-        return Annotation(f"human-{next(self.ids)}", geometry, path_class, **more)  # type: ignore[arg-type]
+    def draw(self, geometry: BaseGeometry, path_class: str | None, **more: Any) -> Annotation:
+        return Annotation(f"human-{next(self.ids)}", geometry, path_class, **more)
 
     def name(self, shown: Annotation, path_class: str) -> Annotation:
         return replace(shown, path_class=path_class)
@@ -75,7 +76,7 @@ class ImageScope:
         shape = Shape.RECTANGLE if written.role is MachineRole.PROPOSAL else Shape.POLYGON
         return self._region(written.geometry, written.path_class, shape=shape, name=written.name, is_ours=True)
 
-    def draw(self, geometry: BaseGeometry, path_class: str | None, **more: object) -> Annotation:
+    def draw(self, geometry: BaseGeometry, path_class: str | None, **more: Any) -> Annotation:
         return self._region(geometry, path_class, **more)
 
     def name(self, shown: Annotation, path_class: str) -> Annotation:
@@ -91,26 +92,27 @@ class ImageScope:
         numbered = (replace(a, object_id=f"L0R{place}") for place, a in enumerate(annotations))
         return AnnotationSet(tuple(_redrawn(a, np.round) for a in numbered), write_marker=marker)
 
-    def _region(self, geometry: BaseGeometry, path_class: str | None, **more: object) -> Annotation:
+    def _region(self, geometry: BaseGeometry, path_class: str | None, **more: Any) -> Annotation:
         base = plain_class(path_class or "")
         layer = Layer(f"{base} (predicted)" if base else path_class or "", "7", _RED)
-        return Annotation("unsaved", geometry, path_class, layer=layer, color=_RED, **more)  # type: ignore[arg-type]
+        return Annotation("unsaved", geometry, path_class, layer=layer, color=_RED, **more)
 
 
 Tool = QuPath | ImageScope
 
 
-def _redrawn(annotation: Annotation, number: type | np.ufunc | object) -> Annotation:
+def _redrawn(annotation: Annotation, rounded: Callable[[Any], Any]) -> Annotation:
     if annotation.geometry.is_empty:
         return annotation
-    shape = shapely.transform(annotation.geometry, lambda xy: number(xy).astype(float))  # type: ignore[operator]
+    shape = shapely.transform(annotation.geometry, lambda xy: rounded(xy).astype(float))
     return replace(annotation, geometry=shapely.reverse(shape) if shape.geom_type == "Polygon" else shape)
 
 
 @pytest.fixture(scope="session", params=[QuPath, ImageScope], ids=["qupath", "imagescope"])
 def tool(request: pytest.FixtureRequest) -> Tool:
     """A viewer: show, draw, name, accept, paste, save."""
-    return request.param()
+    made: Tool = request.param()
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -134,9 +136,9 @@ class Ours:
 
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
-    def prediction(self, geometry: BaseGeometry, path_class: str = "Tumor", **more: object) -> WrittenObject:
+    def prediction(self, geometry: BaseGeometry, path_class: str = "Tumor", **more: Any) -> WrittenObject:
         name = f"ours-{next(self.numbers)}"
-        return WrittenObject(name, MachineRole.PREDICTION, predicted_class(path_class), geometry, **more)  # type: ignore[arg-type]
+        return WrittenObject(name, MachineRole.PREDICTION, predicted_class(path_class), geometry, **more)
 
     def proposal(self, geometry: BaseGeometry, name: str = "#1 uncertain Tumor, 0.41") -> WrittenObject:
         return WrittenObject(f"ours-{next(self.numbers)}", MachineRole.PROPOSAL, "Proposed", geometry, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -227,7 +228,7 @@ shifts |= shifts.map(lambda v: -v)
 class Person:
     """Somebody who does something to an object of ours, and may draw beside it."""
 
-    tool: object
+    tool: Any  # the fixture's class lives in conftest, which can't be imported
     data: st.DataObject
 
     def touch(self, shown: Annotation) -> list[Annotation]:
@@ -256,7 +257,7 @@ class Person:
 
     def _reclassed(self, shown: Annotation) -> Annotation:
         if shown.layer is not None:
-            return self.tool.accept(shown)  # type: ignore[attr-defined]
+            return self.tool.accept(shown)
         others = ["Tumor", "Stroma", "ROI", "Ignore*", "Fat", None, "Proposed", "Stroma: Predicted", "Tumor: Predicted"]
         return replace(shown, path_class=self.data.draw(st.sampled_from([c for c in others if c != shown.path_class])))
 
@@ -276,9 +277,9 @@ class Person:
 
     def _copied(self, shown: Annotation) -> Annotation:
         if shown.layer is not None or self.data.draw(st.booleans()):
-            return self.tool.draw(shown.geometry, "Tumor")  # type: ignore[attr-defined]
+            return self.tool.draw(shown.geometry, "Tumor")
         bearer = replace(shown, geometry=moved(shown.geometry, 40))  # one id, twice
-        return self.data.draw(st.sampled_from([self.tool.paste(shown), bearer]))  # type: ignore[attr-defined]
+        return self.data.draw(st.sampled_from([self.tool.paste(shown), bearer]))
 
     def beside(self, place: int) -> list[Annotation]:
         """Return what the person draws on their own, far from ours or around all of it."""
@@ -286,13 +287,13 @@ class Person:
         words = st.sampled_from(["Tumor", "Stroma", "ROI", "Ignore", "Fat", "Tumor: Predicted", "Proposed", None])
         path_class = self.data.draw(words)
         is_ours = path_class in ("Tumor: Predicted", "Proposed") and bool(self._has_layers())
-        drawn = [self.tool.draw(shape, path_class, is_ours=is_ours)]  # type: ignore[attr-defined]
+        drawn = [self.tool.draw(shape, path_class, is_ours=is_ours)]
         if self.data.draw(st.integers(0, 3)) == 0:
-            drawn.append(self.tool.draw(box(-500, -500, 2500, 2500), "ROI"))  # type: ignore[attr-defined]
+            drawn.append(self.tool.draw(box(-500, -500, 2500, 2500), "ROI"))
         return [_marked(a, HUMAN) for a in drawn]
 
     def _has_layers(self) -> bool:
-        return self.tool.draw(CELL, "Tumor").layer is not None  # type: ignore[attr-defined]
+        return self.tool.draw(CELL, "Tumor").layer is not None
 
 
 def _marked(annotation: Annotation, mark: float) -> Annotation:

@@ -1,0 +1,34 @@
+"""The project's own records and the files beside them: what was read, written, learned, and what became of it.
+
+One SQLite file behind one class, ``Store``; SQL lives nowhere else. Content-addressed backups; the safe placing of one
+file and what a crash left of it (``placement``, ``recovery``); atomic file operations (``atomic``). Knows no tool and
+no format. May call ``bridge.annotations``, ``bridge.coords`` and ``bridge.errors``.
+"""
+
+from typing import TYPE_CHECKING
+
+from bridge.store.backups import Backups
+from bridge.store.records import ReadRecord, RunRecord, RunState, SlideRecord, WriteRecord, WriteState
+
+if TYPE_CHECKING:
+    from bridge.store.store import Store
+
+__all__ = [
+    "Backups",
+    "ReadRecord",
+    "RunRecord",
+    "RunState",
+    "SlideRecord",
+    "Store",
+    "WriteRecord",
+    "WriteState",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Bring ``Store``, and with it SQLAlchemy (a quarter of a second), when it is first asked for."""
+    if name != "Store":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from bridge.store.store import Store
+
+    return Store

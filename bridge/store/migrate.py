@@ -1,0 +1,58 @@
+"""Bring a store file to the version that this program speaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from bridge.errors import StoreError
+from bridge.store.database import answered, immediate
+
+HEAD = "0001"
+_SCRIPTS = Path(__file__).parent / "migrations"
+
+
+def migrate(engine: Engine, path: Path) -> None:
+    """Create the tables or bring them up to date, in one transaction: a crash leaves the old version.
+
+    Raises
+    ------
+    StoreError
+        Not a store, or one that a newer SlideBridge wrote.
+    """
+    with answered(path):
+        with engine.connect() as connection, connection.begin():
+            version = _version(connection, path)
+        if version == HEAD:
+            return
+        with immediate(engine) as connection:
+            version = _version(connection, path)  # again: another process may have been faster
+            if version != HEAD:
+                _upgrade(connection, version, path)
+
+
+def _version(connection: Connection, path: Path) -> str | None:
+    tables = inspect(connection).get_table_names()
+    if "alembic_version" in tables:
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    if tables:
+        raise StoreError(f"{path} is an SQLite file of another program; move it away")
+    return None
+
+
+def _upgrade(connection: Connection, version: str | None, path: Path) -> None:
+    # Here, not above: a tenth of a second that only a new or an old file costs.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if version is not None and version not in known:
+        raise StoreError(
+            f"store {path} is of version {version}, this SlideBridge knows {HEAD} and older; update SlideBridge"
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

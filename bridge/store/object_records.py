@@ -1,0 +1,182 @@
+"""Our objects and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from bridge.annotations.ownership import WrittenObject
+from bridge.annotations.roles import Fate, Outcome
+from bridge.annotations.scheme import plain_class
+from bridge.annotations.source import MachineRole
+from bridge.store.database import Database, touch_slide
+from bridge.store.records import WriteState
+from bridge.store.schema import added, objects, writes
+
+_UNCOUNTED = (Fate.OPEN.value, Fate.OVERWRITTEN.value)
+_ADOPTED = (Fate.ACCEPTED.value, Fate.CORRECTED.value)
+
+
+class ObjectRecords(Database):
+    """Predictions and proposals as written, with their fates.
+
+    An object counts once, with its latest fate; one that is gone from the file closes at once, one that is still there
+    (accepted, corrected, a patch label …) stays live until a write of ours deletes or promotes it.
+    """
+
+    def live_objects(self, slide_key: str) -> tuple[WrittenObject, ...]:
+        """Return, as we wrote them, the objects that the store takes to be in the file."""
+        return self._written(objects.c.slide_key == slide_key, objects.c.is_open)
+
+    def superseded(self, slide_key: str) -> tuple[WrittenObject, ...]:
+        """Return, as we wrote them, objects that are not in the file any more unless a viewer brought them back.
+
+        Our recent writes deleted or promoted them, or a save overwrote them. A viewer that had been open all along
+        saves them again: those that the file holds belong among the written ones of ``reconcile`` (without, they would
+        pass for a person's, or for nobody's), and ``record_outcomes`` takes them for live again.
+        """
+        gone = objects.c.closed_by.is_not(None) | (objects.c.fate == Fate.OVERWRITTEN.value)
+        return self._written(objects.c.slide_key == slide_key, ~objects.c.is_open, gone)
+
+    def rejected(self, slide_key: str) -> tuple[WrittenObject, ...]:
+        """Return, as we wrote them, the predictions that a person deleted."""
+        return self._written(objects.c.slide_key == slide_key, objects.c.fate == Fate.REJECTED.value)
+
+    def declined(self, slide_key: str) -> tuple[WrittenObject, ...]:
+        """Return the proposals that a person deleted."""
+        return self._written(objects.c.slide_key == slide_key, objects.c.fate == Fate.DECLINED.value)
+
+    def adopted(self, slide_key: str) -> tuple[WrittenObject, ...]:
+        """Return the predictions that a person ever accepted or corrected, with the person's outline and class."""
+        with self.reading() as connection:
+            rows = _rows(connection, objects.c.slide_key == slide_key, objects.c.fate.in_(_ADOPTED))
+        shapes = shapely.from_wkb([row.now_geometry for row in rows])
+        return tuple(_object(r, r.now_class, r.now_name, shape) for r, shape in zip(rows, shapes, strict=True))
+
+    def record_outcomes(self, slide_key: str, outcomes: Sequence[Outcome], revision: str, now: datetime) -> None:
+        """Record what a person made of our objects; the same outcomes again change nothing.
+
+        Parameters
+        ----------
+        outcomes
+            Of ``reconcile``, for objects of ``live_objects``, and of ``superseded`` where the file holds them; others
+            are passed over.
+        revision
+            Of the file that shows it.
+        """
+        with self.writing() as connection:
+            known = _last_of_each(connection, slide_key)
+            rows = list(_changes([o for o in outcomes if _is_news(o, known)], known, revision, now))
+            if rows:
+                connection.execute(update(objects).where(objects.c.id == bindparam("row")), rows)
+
+    def outcome_counts(self, iteration: int | None = None) -> Mapping[Fate, int]:
+        """Count fates over all slides; open and overwritten objects don't count.
+
+        Parameters
+        ----------
+        iteration
+            Only objects whose predictions the expert saw from this training; None: all.
+        """
+        counted = select(objects.c.fate, func.count()).where(_stands(), objects.c.fate.not_in(_UNCOUNTED))
+        if iteration is not None:
+            counted = counted.where(objects.c.iteration == iteration)
+        with self.reading() as connection:
+            rows = connection.execute(counted.group_by(objects.c.fate)).all()
+        return {Fate(fate): count for fate, count in rows}
+
+    def record_added(self, slide_key: str, iteration: int, count: int, revision: str) -> None:
+        """Record how many objects a person drew by hand in a revision; the same revision again replaces the number."""
+        values = {"slide_key": slide_key, "revision": revision, "iteration": iteration, "count": count}
+        with self.writing() as connection:
+            touch_slide(connection, slide_key)
+            row = insert(added).values(values)
+            connection.execute(
+                row.on_conflict_do_update(
+                    index_elements=["slide_key", "revision"], set_={"iteration": iteration, "count": count}
+                )
+            )
+
+    def added_count(self, iteration: int | None = None) -> int:
+        """Count objects drawn by hand while the expert saw a training's predictions; None: all."""
+        total = select(func.coalesce(func.sum(added.c["count"]), 0))
+        if iteration is not None:
+            total = total.where(added.c.iteration == iteration)
+        with self.reading() as connection:
+            return int(connection.execute(total).scalar_one())
+
+    def _written(self, *where: ColumnElement[bool]) -> tuple[WrittenObject, ...]:
+        with self.reading() as connection:
+            rows = _rows(connection, *where)
+        shapes = shapely.from_wkb([row.geometry for row in rows])
+        return tuple(_object(r, r.path_class, r.name, shape) for r, shape in zip(rows, shapes, strict=True))
+
+
+def _stands() -> ColumnElement[bool]:
+    finished = select(writes.c.marker).where(writes.c.state == WriteState.FINISHED.value)
+    return objects.c.write_marker.in_(finished)
+
+
+def _rows(connection: Connection, *where: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    return connection.execute(select(objects).where(_stands(), *where).order_by(objects.c.id)).all()
+
+
+def _object(row: Row[Any], path_class: str, name: str | None, geometry: BaseGeometry) -> WrittenObject:
+    return WrittenObject(
+        row.object_id, MachineRole(row.role), path_class, geometry, name, row.iteration, row.is_editable
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    row: int
+    fate: str
+    is_open: bool
+    may_return: bool
+
+
+def _last_of_each(connection: Connection, slide_key: str) -> Mapping[str, _Known]:
+    of = objects.c
+    may_return = of.closed_by.is_not(None) | (of.fate == Fate.OVERWRITTEN.value)
+    found = select(of.object_id, of.id, of.fate, of.is_open, may_return).where(of.slide_key == slide_key, _stands())
+    return {row[0]: _Known(*row[1:]) for row in connection.execute(found.order_by(of.id)).all()}
+
+
+def _is_news(outcome: Outcome, known: Mapping[str, _Known]) -> bool:
+    before = known.get(outcome.written.object_id)
+    if before is None:
+        return False
+    if not before.is_open:
+        return before.may_return and outcome.annotation is not None
+    return outcome.fate is not Fate.OPEN or before.fate != Fate.OPEN.value
+
+
+def _changes(
+    outcomes: Sequence[Outcome], known: Mapping[str, _Known], revision: str, now: datetime
+) -> Iterator[dict[str, object]]:
+    for outcome in outcomes:
+        annotation = outcome.annotation
+        yield {
+            "row": known[outcome.written.object_id].row,
+            "is_open": annotation is not None,
+            "closed_by": None,
+            "fate": outcome.fate.value,
+            "fate_revision": revision,
+            "fate_at": now,
+            "now_class": None if annotation is None else _class_now(outcome),
+            "now_name": None if annotation is None else annotation.name,
+            "now_geometry": None if annotation is None else shapely.to_wkb(annotation.geometry),
+        }
+
+
+def _class_now(outcome: Outcome) -> str:
+    said = outcome.path_class or (outcome.annotation and outcome.annotation.path_class)
+    written = outcome.written.path_class
+    return said or plain_class(written) or written

@@ -1,0 +1,267 @@
+"""One new file put in the place of the one that was read, without losing a save that comes in between.
+
+    new bytes ──▶ temp ◀──exchange──▶ target      is the target still what was read?  (check)
+                   │                              is what came out what was read?     (verify, else exchange back)
+                   └─ the displaced file, kept until it has been still for a while: a tool may have it open and be
+                      writing into it                                                 (settle_displaced)
+
+Knows bytes, hashes and names; no format, no store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from errno import EACCES
+from os import W_OK, access
+from pathlib import Path
+
+from bridge.errors import WriteConflictError
+from bridge.store import atomic
+from bridge.store.backups import Backups
+from bridge.store.records import WriteRecord
+
+Exchange = Callable[[Path, Path], None]
+_IN_USE = frozenset({32, 33, 1175})  # Windows: sharing violation, lock violation, unable to remove replaced
+
+
+class WriteStep(Enum):
+    """What a write has just done; between two of them anything may happen."""
+
+    COMPOSED = "composed"
+    BACKED_UP = "backed up"
+    JOURNALLED = "journalled"
+    STAGED = "staged"  # the new file lies whole beside the target
+    CHECKED = "checked"  # the target was still what was read
+    SWAPPED = "swapped"
+    VERIFIED = "verified"
+    SYNCED = "synced"
+    COMPANIONS = "companions"
+    FINISHED = "finished"  # in the journal
+
+
+class Displaced(Enum):
+    """What became of the file that a write displaced."""
+
+    GONE = "gone"
+    WAITING = "waiting"  # too early, or a save is in progress
+    DELETED = "deleted"
+    PUT_BACK = "put back"  # a person's save had gone into it: it is the target again
+    KEPT = "kept"  # a person's save had gone into it, and another one into the target: both are there
+
+
+def temp_name(marker: str) -> str:
+    """Return the name of the temporary file of a write.
+
+    Examples
+    --------
+    >>> temp_name("7f3a")
+    '.slidebridge-7f3a.tmp'
+    """
+    return f"{atomic.PREFIX}{marker}.tmp"
+
+
+def ignore_step(step: WriteStep) -> None:
+    """Do nothing between steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A journalled write and what it takes to carry it out.
+
+    Parameters
+    ----------
+    base
+        The file as read; None when there was none.
+    blocker
+        Says why the target must not be written now (a save in progress), or None.
+    exchange
+        Lets target and temporary file change names (``atomic.exchange``).
+    on_step
+        Called between steps, by tests.
+    """
+
+    record: WriteRecord
+    base: bytes | None
+    blocker: Callable[[], str | None]
+    exchange: Exchange = atomic.exchange
+    on_step: Callable[[WriteStep], None] = ignore_step
+
+    def put(self, new: bytes) -> None:
+        """Put the new bytes in place, whole.
+
+        Afterwards, and after an error, a file called ``record.temp`` is one that was at the target's name for a while:
+        ``settle_displaced`` is to look after it.
+
+        Raises
+        ------
+        WriteConflictError
+            The target isn't what was read, or a save came in between. It holds the save.
+        OSError
+            The target is as it was, unless ``is_in_place`` says otherwise.
+        """
+        try:
+            self._stage(new)
+            self.on_step(WriteStep.STAGED)
+            self._check()
+            self.on_step(WriteStep.CHECKED)
+            self._swap()
+        except OSError:  # conflicts too
+            self._discard()
+            raise
+        self.on_step(WriteStep.SWAPPED)
+        self._verify()
+
+    def is_in_place(self) -> bool:
+        """Say whether the target holds the new bytes."""
+        return atomic.sha256_of(self.record.target) == self.record.new_revision
+
+    def _stage(self, new: bytes) -> None:
+        target = self.record.target
+        if self.base is None:
+            target.parent.mkdir(exist_ok=True)  # QuPath makes an entry's folder with its first file
+        elif target.exists() and not access(target, W_OK):
+            raise PermissionError(EACCES, "the file is read-only", str(target))
+        atomic.write_new(self.record.temp, new, like=target)
+
+    def _check(self) -> None:
+        said = self.blocker()
+        if said is None and atomic.sha256_of(self.record.target) != self.record.base_revision:
+            said = "it was saved since it was read"
+        if said is not None:
+            raise self._conflict(said)
+
+    def _swap(self) -> None:
+        target, temp = self.record.target, self.record.temp
+        try:
+            if self.base is None:
+                atomic.create_exclusively(temp, target)
+            else:
+                self.exchange(target, temp)
+        except FileExistsError as error:
+            raise self._conflict("it was created since it was looked for") from error
+        except FileNotFoundError as error:
+            raise self._conflict("it was moved away since it was read") from error
+        except OSError as error:
+            if getattr(error, "winerror", None) in _IN_USE:
+                raise self._conflict("it is in use by another program") from error
+            raise
+
+    def _discard(self) -> None:
+        """Remove our file, which was never at the target's name."""
+        temp = self.record.temp
+        atomic.mend_exchange(self.record.target, temp)
+        if atomic.sha256_of(temp) == self.record.new_revision:
+            temp.unlink()
+
+    def _verify(self) -> None:
+        try:
+            said = self._complaint()
+            if said is None:
+                self.on_step(WriteStep.VERIFIED)
+                atomic.sync_folder(self.record.target.parent)
+                return
+        except OSError:
+            self._put_back()
+            raise
+        self._put_back()
+        raise self._conflict(said)
+
+    def _complaint(self) -> str | None:
+        displaced = atomic.sha256_of(self.record.temp)  # None where the file system keeps no displaced file
+        if self.base is not None and displaced not in (None, self.record.base_revision):
+            return "it was saved in the moment of our write"
+        if not self.is_in_place():
+            return "it was saved over our write at once"
+        return self.blocker()
+
+    def _put_back(self) -> None:
+        """Take our file out again; if the target isn't ours any more, it is a newer save and stays."""
+        target, temp = self.record.target, self.record.temp
+        if not self.is_in_place():
+            return
+        with suppress(FileNotFoundError, FileExistsError):  # a tool has just renamed the target, or made a new one
+            if self.base is None:
+                target.rename(temp)
+                if atomic.sha256_of(temp) != self.record.new_revision:
+                    atomic.create_exclusively(temp, target)
+                return
+            if not temp.exists():
+                atomic.write_new(temp, self.base, like=target)
+            _exchange_if(self.exchange, target, temp, self.record.new_revision)
+        atomic.sync_folder(target.parent)
+
+    def _conflict(self, said: str) -> WriteConflictError:
+        return WriteConflictError(f"{self.record.target}: {said}; nothing was written, read it again")
+
+
+def settle_displaced(
+    record: WriteRecord,
+    backups: Backups,
+    *,
+    may_delete: bool,
+    blocker: Callable[[], str | None],
+    is_ours: Callable[[str], bool],
+    before_put_back: Callable[[], None],
+    exchange: Exchange = atomic.exchange,
+) -> Displaced:
+    """Look after the file that a write displaced.
+
+    As it was read, or as we wrote it, it is deleted. Otherwise a tool had it open and has written a person's save into
+    it: it goes back to the target's name, unless another save is there.
+
+    Parameters
+    ----------
+    may_delete
+        It has been displaced for long enough.
+    is_ours
+        Says of a revision of the target whether it is a write of ours.
+    before_put_back
+        Called first, so that the journal knows.
+
+    Raises
+    ------
+    OSError, StoreError
+        Nothing was changed; try again later.
+    """
+    target, temp = record.target, record.temp
+    atomic.mend_exchange(target, temp)
+    displaced = atomic.sha256_of(temp)
+    if displaced is None:
+        return Displaced.GONE
+    if displaced in (record.base_revision, record.new_revision):
+        if may_delete:
+            temp.unlink()
+        return Displaced.DELETED if may_delete else Displaced.WAITING
+    if blocker() is not None:
+        return Displaced.WAITING
+    backups.keep(temp.read_bytes())
+    now = atomic.sha256_of(target)
+    if now is not None and now not in (record.base_revision, record.new_revision) and not is_ours(now):
+        return Displaced.KEPT
+    before_put_back()
+    return Displaced.PUT_BACK if _give_back(target, temp, now, exchange) else Displaced.KEPT
+
+
+def _give_back(target: Path, temp: Path, now: str | None, exchange: Exchange) -> bool:
+    try:
+        if now is None:
+            atomic.create_exclusively(temp, target)
+        elif not _exchange_if(exchange, target, temp, now):
+            return False
+    except (FileExistsError, FileNotFoundError):
+        return False
+    atomic.sync_folder(target.parent)
+    return True
+
+
+def _exchange_if(exchange: Exchange, target: Path, temp: Path, expected: str) -> bool:
+    """Exchange two files; if the target turns out to have been another than expected, exchange them back."""
+    exchange(target, temp)
+    came_out = atomic.sha256_of(temp)
+    if came_out in (None, expected):
+        return True
+    exchange(target, temp)  # saved in that very moment: the newest save belongs at the target's name
+    return False

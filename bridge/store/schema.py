@@ -1,0 +1,177 @@
+"""The tables. Every change here comes with a migration; a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Moments as ISO 8601 text in UTC, microseconds always written, so that text order is time order."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Write a moment; one without time zone is refused."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value.isoformat()} has no time zone; the store keeps UTC")
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        """Read a moment back."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+slides = Table(
+    "slides",
+    metadata,
+    Column("slide_key", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("viewed_at", UtcTime),
+    Column("predicted_with", Text),
+    Column("suspicious_revision", Text),
+)
+
+
+def _slide_key(*, primary_key: bool = False) -> Column[str]:
+    return Column("slide_key", Text, ForeignKey(slides.c.slide_key), nullable=False, primary_key=primary_key)
+
+
+reads = Table(
+    "reads",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _slide_key(),
+    Column("revision", Text, nullable=False),
+    Column("first_read_at", UtcTime, nullable=False),
+    Column("read_at", UtcTime, nullable=False),
+    Column("human_count", Integer, nullable=False),
+    Column("labelled_area_um2", Float),
+    Index(None, "slide_key"),
+)
+
+writes = Table(
+    "writes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("marker", Text, nullable=False, unique=True),
+    _slide_key(),
+    Column("base_revision", Text),
+    Column("new_revision", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("temp_name", Text, nullable=False),
+    Column("iteration", Integer, nullable=False),
+    Column("begun_at", UtcTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("ended_at", UtcTime),
+    Column("displaced_since", UtcTime),
+    Column("why", Text),
+    Index(None, "slide_key"),
+)
+
+# Our objects. `is_open`: the store takes it to be in the file. `closed_by`: the write that took it out or promoted it,
+# so that a write which is abandoned after all gives it back. `now_…`: what a person made of it.
+objects = Table(
+    "objects",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _slide_key(),
+    Column("write_marker", Text, ForeignKey(writes.c.marker), nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("path_class", Text, nullable=False),
+    Column("name", Text),
+    Column("geometry", LargeBinary, nullable=False),
+    Column("iteration", Integer, nullable=False),
+    Column("is_editable", Boolean, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    Column("closed_by", Text, ForeignKey(writes.c.marker)),
+    Column("fate", String(16), nullable=False),
+    Column("fate_revision", Text),
+    Column("fate_at", UtcTime),
+    Column("now_class", Text),
+    Column("now_name", Text),
+    Column("now_geometry", LargeBinary),
+    UniqueConstraint("write_marker", "object_id"),
+    Index(None, "slide_key", "object_id"),
+    Index(None, "closed_by"),
+)
+
+planned_closes = Table(
+    "planned_closes",
+    metadata,
+    Column("write_marker", Text, ForeignKey(writes.c.marker), primary_key=True),
+    Column("object_id", Text, primary_key=True),
+)
+
+added = Table(
+    "added",
+    metadata,
+    _slide_key(primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("iteration", Integer, nullable=False),
+    Column("count", Integer, nullable=False),
+)
+
+parts = Table(
+    "parts",
+    metadata,
+    _slide_key(primary_key=True),
+    Column("area_key", Text, primary_key=True),
+    Column("part", String(16), nullable=False),
+    Column("assigned_at", UtcTime, nullable=False),
+)
+
+learned = Table(
+    "learned",
+    metadata,
+    _slide_key(primary_key=True),
+    Column("area_key", Text, primary_key=True),
+    Column("iteration", Integer, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("iteration", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("parent", Text),
+    Column("data_hash", Text, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("ended_at", UtcTime),
+    Column("checkpoint_id", Text),
+    Column("promoted", Boolean, nullable=False),
+    Column("reason", Text),
+    Column("metrics", JSON, nullable=False),
+)

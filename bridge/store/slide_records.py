@@ -1,0 +1,103 @@
+"""Slides, and the revisions of their files that were read and believed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from bridge.store.database import Database, touch_slide
+from bridge.store.records import ReadRecord, SlideRecord
+from bridge.store.schema import reads, slides
+
+
+class SlideRecords(Database):
+    """What is known of each slide."""
+
+    def slides(self) -> tuple[SlideRecord, ...]:
+        """Return all slides that were ever read or written, by key."""
+        with self.reading() as connection:
+            rows = connection.execute(select(slides).order_by(slides.c.slide_key)).all()
+        return tuple(SlideRecord(r.slide_key, r.name, r.viewed_at, r.predicted_with) for r in rows)
+
+    def record_read(
+        self,
+        slide_key: str,
+        revision: str,
+        now: datetime,
+        *,
+        human_count: int,
+        labelled_area_um2: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Record that a settled revision was read; the same one again only moves ``read_at`` on.
+
+        Parameters
+        ----------
+        name
+            What a person calls the slide; kept when None.
+        """
+        found = {"read_at": now, "human_count": human_count, "labelled_area_um2": labelled_area_um2}
+        with self.writing() as connection:
+            touch_slide(connection, slide_key, name)
+            connection.execute(update(slides).where(slides.c.slide_key == slide_key).values(suspicious_revision=None))
+            last = connection.execute(_newest_read(slide_key)).first()
+            if last is not None and last.revision == revision:
+                connection.execute(update(reads).where(reads.c.id == last.id).values(found))
+            else:
+                first = {"slide_key": slide_key, "revision": revision, "first_read_at": now}
+                connection.execute(insert(reads).values(first | found))
+
+    def last_read(self, slide_key: str) -> ReadRecord | None:
+        """Return the revision that was last read and believed."""
+        with self.reading() as connection:
+            row = connection.execute(_newest_read(slide_key)).first()
+        return None if row is None else _read_record(row)
+
+    def reads(self, slide_key: str) -> tuple[ReadRecord, ...]:
+        """Return every revision that was read, oldest first: the times of a person's saves."""
+        with self.reading() as connection:
+            rows = connection.execute(select(reads).where(reads.c.slide_key == slide_key).order_by(reads.c.id)).all()
+        return tuple(_read_record(row) for row in rows)
+
+    def record_suspicious(self, slide_key: str, revision: str) -> None:
+        """Record a save that lost so much that it isn't believed, until the next one or a person's word."""
+        self._set(slide_key, suspicious_revision=revision)
+
+    def suspicious_revision(self, slide_key: str) -> str | None:
+        """Return the save that isn't believed; None when the last one read was."""
+        with self.reading() as connection:
+            return connection.execute(
+                select(slides.c.suspicious_revision).where(slides.c.slide_key == slide_key)
+            ).scalar_one_or_none()
+
+    def record_viewed(self, slide_key: str, now: datetime) -> None:
+        """Record that a person has the slide on the screen."""
+        self._set(slide_key, viewed_at=now)
+
+    def record_predicted(self, slide_key: str, checkpoint_id: str) -> None:
+        """Record whose predictions were last made for the slide."""
+        self._set(slide_key, predicted_with=checkpoint_id)
+
+    def predicted_with(self, slide_key: str) -> str | None:
+        """Return the id of the checkpoint whose predictions were last made for the slide."""
+        with self.reading() as connection:
+            return connection.execute(
+                select(slides.c.predicted_with).where(slides.c.slide_key == slide_key)
+            ).scalar_one_or_none()
+
+    def _set(self, slide_key: str, **values: object) -> None:
+        with self.writing() as connection:
+            touch_slide(connection, slide_key)
+            connection.execute(update(slides).where(slides.c.slide_key == slide_key).values(**values))
+
+
+def _newest_read(slide_key: str) -> Any:  # a Select of the table's columns
+    return select(reads).where(reads.c.slide_key == slide_key).order_by(reads.c.id.desc()).limit(1)
+
+
+def _read_record(row: Row[Any]) -> ReadRecord:
+    return ReadRecord(
+        row.slide_key, row.revision, row.first_read_at, row.read_at, row.human_count, row.labelled_area_um2
+    )

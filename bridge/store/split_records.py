@@ -1,0 +1,79 @@
+"""Which areas train and which judge, and what was learned: decided once, for good."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.dialects import sqlite
+
+from bridge.annotations.split import HOLD_OUT, TRAIN
+from bridge.errors import StoreError
+from bridge.store.database import Database, touch_slide
+from bridge.store.schema import learned, parts
+
+
+class SplitRecords(Database):
+    """The split. What was trained on never judges."""
+
+    def assign_part(self, slide_key: str, area_key: str, part: str, now: datetime) -> None:
+        """Put an area into a part (``"train"`` or ``"hold-out"``), for ever; the same again changes nothing.
+
+        Raises
+        ------
+        StoreError
+            It is in the other part, or it is to judge and was learned from.
+        ValueError
+            No such part.
+        """
+        if part not in (TRAIN, HOLD_OUT):
+            raise ValueError(f"{part!r} is no part of the split; it is {TRAIN!r} or {HOLD_OUT!r}")
+        with self.writing() as connection:
+            touch_slide(connection, slide_key)
+            known = _parts(connection, slide_key).get(area_key)
+            if known is not None and known != part:
+                raise StoreError(f"area {area_key} of slide {slide_key} is in {known} for good, not in {part}")
+            if part == HOLD_OUT and area_key in _learned(connection, slide_key):
+                raise StoreError(f"area {area_key} of slide {slide_key} was learned from and can't judge any more")
+            if known is None:
+                row = {"slide_key": slide_key, "area_key": area_key, "part": part, "assigned_at": now}
+                connection.execute(insert(parts).values(row))
+
+    def parts(self, slide_key: str) -> Mapping[str, str]:
+        """Return the part of each area of a slide that was ever assigned."""
+        with self.reading() as connection:
+            return _parts(connection, slide_key)
+
+    def record_learned(self, iteration: int, slide_key: str, keys: Collection[str]) -> None:
+        """Record that a training learned from areas; the first one stands.
+
+        Raises
+        ------
+        StoreError
+            One of them is held out.
+        """
+        with self.writing() as connection:
+            touch_slide(connection, slide_key)
+            judges = {key for key, part in _parts(connection, slide_key).items() if part == HOLD_OUT}
+            if judges & set(keys):
+                raise StoreError(f"area {min(judges & set(keys))} of slide {slide_key} is held out; never train on it")
+            rows = [{"slide_key": slide_key, "area_key": key, "iteration": iteration} for key in sorted(set(keys))]
+            if rows:
+                connection.execute(sqlite.insert(learned).on_conflict_do_nothing(), rows)
+
+    def learned(self, slide_key: str) -> frozenset[str]:
+        """Return the areas of a slide that any training learned from."""
+        with self.reading() as connection:
+            return _learned(connection, slide_key)
+
+
+def _parts(connection: Connection, slide_key: str) -> dict[str, str]:
+    rows = connection.execute(select(parts.c.area_key, parts.c.part).where(parts.c.slide_key == slide_key)).all()
+    return {row.area_key: row.part for row in rows}
+
+
+def _learned(connection: Connection, slide_key: str) -> frozenset[str]:
+    return frozenset(
+        connection.execute(select(learned.c.area_key).where(learned.c.slide_key == slide_key)).scalars().all()
+    )

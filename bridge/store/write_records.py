@@ -1,0 +1,256 @@
+"""The journal of our writes: what was begun, what stands, what never counted.
+
+    begin_write ──▶ BEGUN ──finish_write──▶ FINISHED
+                      └────abandon_write──▶ ABANDONED ◀──abandon_write── FINISHED
+
+The objects of a write count only while it is FINISHED. Beside it runs ``displaced_since``: a file that was at the
+target's name lies under the temporary one until ``settle_write``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import shapely
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+
+from bridge.annotations.ownership import WrittenObject
+from bridge.annotations.roles import Fate
+from bridge.errors import StoreError
+from bridge.store.database import Database, touch_slide
+from bridge.store.records import WriteRecord, WriteState
+from bridge.store.schema import objects, planned_closes, writes
+
+_REMEMBERED_WRITES = 16
+
+
+class WriteRecords(Database):
+    """Our writes."""
+
+    def begin_write(
+        self,
+        slide_key: str,
+        marker: str,
+        *,
+        base_revision: str | None,
+        new_revision: str,
+        target: Path,
+        temp_name: str,
+        iteration: int,
+        written: Sequence[WrittenObject],
+        closes: Collection[str],
+        now: datetime,
+    ) -> WriteRecord:
+        """Journal a write before any file is touched.
+
+        Parameters
+        ----------
+        written
+            Objects that the new file adds, as read back from its bytes.
+        closes
+            ``WrittenObject.object_id`` of ours that the new file no longer holds as ours (deleted or promoted).
+
+        Raises
+        ------
+        StoreError
+            An earlier write to the slide has no end yet, or the marker was used before.
+        """
+        record = WriteRecord(marker, slide_key, base_revision, new_revision, target, temp_name, iteration, begun_at=now)
+        with self.writing() as connection:
+            touch_slide(connection, slide_key)
+            self._check_may_begin(connection, record)
+            connection.execute(insert(writes).values(_columns(record)))
+            _plan(connection, record, written, closes)
+        return record
+
+    def finish_write(self, marker: str, now: datetime, *, displaced_since: datetime | None = None) -> None:
+        """Record that the new file is in place: its objects count, those that it closes are closed.
+
+        Parameters
+        ----------
+        displaced_since
+            When the old file, if it still lies under the temporary name, was replaced.
+
+        Raises
+        ------
+        StoreError
+            No such write, or it was abandoned.
+        """
+        with self.writing() as connection:
+            row = _get(connection, marker)
+            if row.state == WriteState.ABANDONED.value:
+                raise StoreError(f"write {marker} was abandoned ({row.why}); read the file again and write anew")
+            if row.state == WriteState.FINISHED.value:
+                return
+            state = WriteState.FINISHED.value
+            _update(connection, marker, state=state, ended_at=now, displaced_since=displaced_since)
+            planned = select(planned_closes.c.object_id).where(planned_closes.c.write_marker == marker)
+            connection.execute(
+                update(objects)
+                .where(objects.c.slide_key == row.slide_key, objects.c.object_id.in_(planned), objects.c.is_open)
+                .where(objects.c.write_marker != marker)
+                .values(is_open=False, closed_by=marker)
+            )
+            connection.execute(update(objects).where(objects.c.write_marker == marker).values(is_open=True))
+            _forget_superseded(connection, row.slide_key)
+
+    def abandon_write(self, marker: str, why: str, now: datetime, *, displaced_since: datetime | None = None) -> None:
+        """Record that nothing of a write counts; what it had closed is open again.
+
+        Parameters
+        ----------
+        displaced_since
+            Since when a file that was at the target's name lies under the temporary one; None when none does.
+        """
+        with self.writing() as connection:
+            _get(connection, marker)
+            state = WriteState.ABANDONED.value
+            _update(connection, marker, state=state, ended_at=now, why=why, displaced_since=displaced_since)
+            connection.execute(
+                update(objects).where(objects.c.closed_by == marker).values(is_open=True, closed_by=None)
+            )
+            connection.execute(delete(objects).where(objects.c.write_marker == marker))
+
+    def settle_write(self, marker: str, why: str | None = None) -> None:
+        """Record that no displaced file of a write needs looking after any more."""
+        with self.writing() as connection:
+            row = _get(connection, marker)
+            _update(connection, marker, displaced_since=None, why=why or row.why)
+
+    def write(self, marker: str) -> WriteRecord:
+        """Return one write.
+
+        Raises
+        ------
+        StoreError
+            There is none of this marker.
+        """
+        with self.reading() as connection:
+            return _record(_get(connection, marker))
+
+    def unfinished_writes(self) -> tuple[WriteRecord, ...]:
+        """Return the writes that were cut short or whose displaced file is still there, oldest first."""
+        is_open = or_(writes.c.state == WriteState.BEGUN.value, writes.c.displaced_since.is_not(None))
+        with self.reading() as connection:
+            rows = connection.execute(select(writes).where(is_open).order_by(writes.c.id)).all()
+        return tuple(_record(row) for row in rows)
+
+    def newest_marker(self, slide_key: str) -> str | None:
+        """Return the marker of our last write that stands; None before the first."""
+        finished = (writes.c.slide_key == slide_key) & (writes.c.state == WriteState.FINISHED.value)
+        with self.reading() as connection:
+            return connection.execute(
+                select(writes.c.marker).where(finished).order_by(writes.c.id.desc()).limit(1)
+            ).scalar_one_or_none()
+
+    def is_own_revision(self, slide_key: str, revision: str) -> bool:
+        """Say whether a revision of the slide's file is a write of ours, finished or under way."""
+        ours = (writes.c.slide_key == slide_key) & (writes.c.new_revision == revision)
+        stands = writes.c.state != WriteState.ABANDONED.value
+        with self.reading() as connection:
+            return connection.execute(select(writes.c.id).where(ours, stands).limit(1)).first() is not None
+
+    def written_folders(self) -> tuple[Path, ...]:
+        """Return the folders that we ever wrote into."""
+        with self.reading() as connection:
+            targets = connection.execute(select(writes.c.target).distinct()).scalars().all()
+        return tuple(sorted({Path(target).parent for target in targets}))
+
+    def _check_may_begin(self, connection: Connection, record: WriteRecord) -> None:
+        begun = (writes.c.slide_key == record.slide_key) & (writes.c.state == WriteState.BEGUN.value)
+        earlier = connection.execute(select(writes.c.marker).where(begun)).scalar()
+        if earlier is not None:
+            raise StoreError(
+                f"an earlier write to slide {record.slide_key} ({earlier}) was cut short; start again, that settles it"
+            )
+        if connection.execute(select(writes.c.id).where(writes.c.marker == record.marker)).first() is not None:
+            raise StoreError(f"write marker {record.marker} was used before; every write needs a new one")
+
+
+def _plan(
+    connection: Connection, record: WriteRecord, written: Sequence[WrittenObject], closes: Collection[str]
+) -> None:
+    if written:
+        shapes = shapely.to_wkb([w.geometry for w in written])
+        rows = [_object_columns(record, w, bytes(s)) for w, s in zip(written, shapes, strict=True)]
+        connection.execute(insert(objects), rows)
+    if closes:
+        rows = [{"write_marker": record.marker, "object_id": object_id} for object_id in sorted(closes)]
+        connection.execute(insert(planned_closes), rows)
+
+
+def _forget_superseded(connection: Connection, slide_key: str) -> None:
+    """Drop objects that came to nothing and that no viewer can be expected to bring back (``superseded``)."""
+    finished = (writes.c.slide_key == slide_key) & (writes.c.state == WriteState.FINISHED.value)
+    recent = select(writes.c.marker).where(finished).order_by(writes.c.id.desc()).limit(_REMEMBERED_WRITES)
+    stands = select(writes.c.marker).where(finished)
+    connection.execute(
+        delete(objects).where(
+            objects.c.slide_key == slide_key,
+            objects.c.write_marker.in_(stands),
+            objects.c.write_marker.not_in(recent),
+            func.coalesce(objects.c.closed_by, "").not_in(recent),
+            objects.c.fate.in_((Fate.OPEN.value, Fate.OVERWRITTEN.value)),
+            ~objects.c.is_open,
+        )
+    )
+
+
+def _object_columns(record: WriteRecord, item: WrittenObject, geometry: bytes) -> dict[str, object]:
+    return {
+        "slide_key": record.slide_key,
+        "write_marker": record.marker,
+        "object_id": item.object_id,
+        "role": item.role.value,
+        "path_class": item.path_class,
+        "name": item.name,
+        "geometry": geometry,
+        "iteration": item.iteration,
+        "is_editable": item.is_editable,
+        "is_open": False,
+        "fate": Fate.OPEN.value,
+    }
+
+
+def _columns(record: WriteRecord) -> dict[str, object]:
+    return {
+        "marker": record.marker,
+        "slide_key": record.slide_key,
+        "base_revision": record.base_revision,
+        "new_revision": record.new_revision,
+        "target": str(record.target),
+        "temp_name": record.temp_name,
+        "iteration": record.iteration,
+        "begun_at": record.begun_at,
+        "state": record.state.value,
+    }
+
+
+def _get(connection: Connection, marker: str) -> Row[Any]:
+    row = connection.execute(select(writes).where(writes.c.marker == marker)).first()
+    if row is None:
+        raise StoreError(f"the store knows no write {marker}; it is another project's, or the store was replaced")
+    return row
+
+
+def _update(connection: Connection, marker: str, **values: object) -> None:
+    connection.execute(update(writes).where(writes.c.marker == marker).values(**values))
+
+
+def _record(row: Row[Any]) -> WriteRecord:
+    return WriteRecord(
+        row.marker,
+        row.slide_key,
+        row.base_revision,
+        row.new_revision,
+        Path(row.target),
+        row.temp_name,
+        row.iteration,
+        row.begun_at,
+        WriteState(row.state),
+        row.displaced_since,
+        row.why,
+    )

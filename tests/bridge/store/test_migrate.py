@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from bridge.errors import StoreError
+from bridge.store import Store, migrate
+from bridge.store.database import connect
+from bridge.store.schema import metadata
+
+
+def test_migrations_lead_to_the_tables_that_the_code_speaks_of(store: Store) -> None:
+    with store.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_head_is_the_newest_script() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_current_head() == migrate.HEAD
+
+
+def test_newer_store_is_refused_and_untouched(store: Store) -> None:
+    store.close()
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0099'")
+    connection.close()
+    before = store.path.read_bytes()
+    with pytest.raises(StoreError, match=r"version 0099.*update SlideBridge"):
+        Store.open(store.path.parent)
+    assert store.path.read_bytes() == before
+
+
+def test_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+        connection.execute("CREATE TABLE recipes (id)")
+    connection.close()
+    with pytest.raises(StoreError, match="another program"):
+        Store.open(tmp_path)
+
+
+def test_crash_while_migrating_leaves_the_old_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.sqlite"
+    engine = connect(path, 1)
+
+    class Crash(BaseException):
+        pass
+
+    with pytest.raises(Crash), migrate.immediate(engine) as connection:
+        migrate._upgrade(connection, None, path)
+        raise Crash
+    engine.dispose()
+    with sqlite3.connect(path) as plain:
+        assert plain.execute("SELECT name FROM sqlite_master").fetchall() == []
+    plain.close()
+    Store.open(tmp_path).close()
+
+
+def test_two_processes_make_a_store_at_once(tmp_path: Path) -> None:
+    code = f"from pathlib import Path; from bridge.store import Store; Store.open(Path({str(tmp_path)!r})).close()"
+    children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    assert [child.wait(timeout=60) for child in children] == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["100 % ready", "naïve Straße", "a;b"])
+def test_folder_names_don_t_matter(tmp_path: Path, name: str) -> None:
+    with Store.open(tmp_path / name) as store:
+        assert store.slides() == ()

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bridge.store import Store
+
+
+def test_last_read(store: Store, now: datetime) -> None:
+    assert store.last_read("s1") is None
+    store.record_read("s1", "r1", now, human_count=3, labelled_area_um2=7.5, name="slide 1")
+    store.record_read("s1", "r2", now + timedelta(1), human_count=4)
+    store.record_read("s2", "r9", now + timedelta(2), human_count=0)
+    found = store.last_read("s1")
+    assert found is not None
+    assert (found.revision, found.human_count, found.read_at) == ("r2", 4, now + timedelta(1))
+    assert [(s.key, s.name) for s in store.slides()] == [("s1", "slide 1"), ("s2", "s2")]
+
+
+def test_same_revision_read_again_keeps_the_time_of_the_save(store: Store, now: datetime) -> None:
+    for day in range(3):
+        store.record_read("s1", "r1", now + timedelta(day), human_count=day)
+    (read,) = store.reads("s1")
+    assert (read.first_read_at, read.read_at, read.human_count) == (now, now + timedelta(2), 2)
+
+
+def test_revision_that_comes_back_is_a_new_save(store: Store, now: datetime) -> None:
+    for day, revision in enumerate(["r1", "r2", "r1"]):
+        store.record_read("s1", revision, now + timedelta(day), human_count=1)
+    assert [r.revision for r in store.reads("s1")] == ["r1", "r2", "r1"]
+
+
+def test_predicted_with(store: Store) -> None:
+    assert store.predicted_with("s1") is None
+    store.record_predicted("s1", "c1")
+    store.record_predicted("s1", "c2")
+    assert store.predicted_with("s1") == "c2"
+
+
+def test_viewed(store: Store, now: datetime) -> None:
+    store.record_viewed("s1", now)
+    assert store.slides()[0].viewed_at == now
