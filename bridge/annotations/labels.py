@@ -45,6 +45,11 @@ def build_plan(
     rejected
         Predictions that a person deleted in earlier saves, since the last training; those of this save are known.
 
+    Raises
+    ------
+    UnknownPathClassError
+        The slide was reconciled with another scheme.
+
     Notes
     -----
     A prediction that became an annotation by lying in an ROI by half or more is cut off at the edge: nobody has said

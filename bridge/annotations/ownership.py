@@ -105,34 +105,25 @@ def _match_outlines(
     In that order over all objects, so that a moved or edited twin can't steal the place of one that stayed.
     """
     ours = (*written, *former)
-    same, moved = _outline_pairs(annotations, ours)
+    shapes = np.array([a.geometry for a in annotations], dtype=object)
+    outlines = np.array([w.geometry for w in ours], dtype=object)
+    near = near_pairs(outlines, shapes)
+    same = [(i, j) for i, j in near if annotations[j].path_class == ours[i].path_class]
+    moved = [(i, j) for i, j in near if i < len(written) and annotations[j].path_class != ours[i].path_class]
     taken: dict[int, int] = {}  # place in annotations → place in ours
-    _take(taken, same)
-    _take(taken, [(i, j) for i, j in moved if i < len(written)])
-    _take(taken, _edited_pairs(annotations, written, taken))
-    return {ours[i].object_id: annotations[j] for j, i in taken.items()}
 
-
-def _take(taken: dict[int, int], pairs: Sequence[tuple[int, int]]) -> None:
-    done = set(taken.values())
-    for i, j in pairs:
-        if i not in done and j not in taken:
+    def take(pairs: Sequence[tuple[int, int]], *, if_unchanged: bool) -> None:
+        done = set(taken.values())
+        for i, j in pairs:
+            if i in done or j in taken or (if_unchanged and not is_same_outline(shapes[j], outlines[i])):
+                continue
             taken[j] = i
             done.add(i)
 
-
-def _outline_pairs(
-    annotations: Sequence[Annotation], ours: Sequence[WrittenObject]
-) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Return (ours, annotation) of one outline: in the same layer, and in another."""
-    shapes = np.array([a.geometry for a in annotations], dtype=object)
-    outlines = np.array([w.geometry for w in ours], dtype=object)
-    pairs = [(i, j) for i, j in near_pairs(outlines, shapes) if is_same_outline(shapes[j], outlines[i])]
-    is_same = [annotations[j].path_class == ours[i].path_class for i, j in pairs]
-    return (
-        [pair for pair, same in zip(pairs, is_same, strict=True) if same],
-        [pair for pair, same in zip(pairs, is_same, strict=True) if not same],
-    )
+    take(same, if_unchanged=True)
+    take(moved, if_unchanged=True)
+    take(_edited_pairs(annotations, written, taken), if_unchanged=False)
+    return {ours[i].object_id: annotations[j] for j, i in taken.items()}
 
 
 def _edited_pairs(

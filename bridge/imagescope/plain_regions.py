@@ -1,0 +1,214 @@
+"""One annotation of a person's as ``<Region>`` elements: which of ImageScope's shapes it is, and its text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry import Polygon
+from shapely.geometry.base import BaseGeometry
+
+from bridge.annotations.geometry import repair_area
+from bridge.annotations.objects import Annotation, Shape
+from bridge.imagescope.emit import tag
+from bridge.imagescope.layers import HINT
+
+_DECIMALS = 2
+_MAX_COORDINATE = 1e8  # level-0 pixels; beyond it the reader believes nothing
+_POLYGON, _RECTANGLE, _ELLIPSE, _ARROW, _RULER = range(5)  # Region/@Type
+_LINE_TYPES = {Shape.ARROW: _ARROW, Shape.RULER: _RULER, Shape.LINE: _RULER}
+NO_SHAPE = "no shape"
+TOO_SMALL = "area below 0.01 px"
+TOO_FAR = "coordinates beyond 1e8"
+
+Vertices = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """One region as ImageScope lists it, and the negative regions that cut it.
+
+    Parameters
+    ----------
+    kind
+        ``Region/@Type``.
+    vertices, holes
+        float64, shape (n, 2), with two decimals.
+    length, area
+        In level-0 pixels, by ImageScope's own formulae.
+    """
+
+    kind: int
+    vertices: Vertices
+    length: float
+    area: float
+    holes: tuple[Vertices, ...] = ()
+
+    @property
+    def regions(self) -> int:
+        """How many ``<Region>`` elements it takes."""
+        return 1 + len(self.holes)
+
+
+def is_own_key(key: str) -> bool:
+    """Say whether a metadata key is one of ours, which people's objects don't bear.
+
+    Examples
+    --------
+    >>> is_own_key("slidebridge"), is_own_key("slidebridge.probability"), is_own_key("reviewer")
+    (True, True, False)
+    """
+    return key == HINT or key.startswith(f"{HINT}.")
+
+
+def outlines_of(annotation: Annotation) -> tuple[Outline, ...] | str:
+    """Return the regions that an annotation becomes, or why ImageScope can't hold it."""
+    geometry, shape = annotation.geometry, annotation.shape
+    if shape is Shape.NONE or geometry.is_empty:
+        return NO_SHAPE
+    if not max(map(abs, geometry.bounds)) <= _MAX_COORDINATE:  # NaN fails too
+        return TOO_FAR
+    if shape.is_area:
+        return _area_outlines(geometry, shape) or TOO_SMALL
+    kind = _LINE_TYPES.get(shape)
+    is_path = geometry.geom_type in ("Point", "LineString") and (shape is not Shape.LINE or len(geometry.coords) == 2)
+    if kind is None or not is_path:
+        return Shape.POLYLINE.value if shape is Shape.LINE else shape.value
+    vertices = _rounded(shapely.get_coordinates(geometry))
+    return (Outline(kind, vertices, _path_length(vertices), 0.0),)
+
+
+def _area_outlines(geometry: BaseGeometry, shape: Shape) -> tuple[Outline, ...]:
+    parts = [part for part in shapely.get_parts(shapely.get_parts(geometry)) if part.geom_type == "Polygon"]
+    if len(parts) == 1 and not parts[0].interiors:
+        box = _box(parts[0], shape)
+        if box is not None:
+            return (box,)
+    return tuple(found for part in parts if (found := _polygon(part)) is not None)
+
+
+def _box(polygon: Polygon, shape: Shape) -> Outline | None:
+    """Return a rectangle or an ellipse along the axes, by the corners of its box; None for anything else."""
+    left, top, right, bottom = _rounded(np.array(polygon.bounds)).tolist()
+    width, height = right - left, bottom - top
+    if not (width > 0 and height > 0):
+        return None
+    if shape is Shape.ELLIPSE:
+        corners = np.array([(left, top), (right, bottom)])
+        return Outline(_ELLIPSE, corners, _circumference(width / 2, height / 2), math.pi / 4 * width * height)
+    x, y, x2, y2 = polygon.bounds
+    if shape is not Shape.RECTANGLE or not math.isclose(polygon.area, (x2 - x) * (y2 - y), rel_tol=1e-6):
+        return None
+    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    return Outline(_RECTANGLE, corners, 2 * (width + height), width * height)
+
+
+def _polygon(polygon: Polygon) -> Outline | None:
+    rings = [_rounded(shapely.get_coordinates(ring)) for ring in shapely.get_rings(polygon)]
+    if not _has_area(rings[0]):
+        return None
+    holes = tuple(ring for ring in rings[1:] if _has_area(ring))
+    return Outline(_POLYGON, rings[0], _path_length(rings[0]), _shoelace(rings[0]), holes)
+
+
+def _has_area(ring: Vertices) -> bool:
+    # A ring that crosses itself may enclose equal areas both ways round.
+    return _shoelace(ring) > 0 or not repair_area(Polygon(ring)).is_empty
+
+
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.round(values, _DECIMALS) + 0.0  # no negative zero
+
+
+def _path_length(path: Vertices) -> float:
+    return float(np.hypot(*np.diff(path, axis=0).T).sum())
+
+
+def _shoelace(ring: Vertices) -> float:
+    x, y = (ring - ring[0]).T
+    return float(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2
+
+
+def _circumference(a: float, b: float) -> float:
+    """Return an ellipse's circumference by Ramanujan's second approximation, as ImageScope's lengths are."""
+    h = ((a - b) / (a + b)) ** 2
+    return math.pi * (a + b) * (1 + 3 * h / (10 + math.sqrt(4 - 3 * h)))
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRegionWriter:
+    """Writes outlines as ``<Region>`` elements.
+
+    Parameters
+    ----------
+    newline
+        Line end of the file.
+    mpp
+        µm per level-0 pixel for the columns in µm; 0 where nobody knows, as other tools write it.
+    ids
+        Region ids that are not in use; one is taken per region.
+    """
+
+    newline: str
+    mpp: float
+    ids: Iterator[int]
+
+    def write(self, annotation: Annotation, outlines: Sequence[Outline], first_display_id: int) -> list[str]:
+        """Return an annotation's regions: each part followed by its holes, which name it by ``InputRegionId``.
+
+        Parameters
+        ----------
+        first_display_id
+            Number of the first region in ImageScope's table; the others follow.
+        """
+        texts: list[str] = []
+        for outline in outlines:
+            parent = next(self.ids)
+            texts.append(self._region(annotation, outline, parent, first_display_id + len(texts)))
+            for hole in outline.holes:
+                drawn = Outline(_POLYGON, hole, _path_length(hole), _shoelace(hole))
+                display = first_display_id + len(texts)
+                texts.append(self._region(None, drawn, next(self.ids), display, parent=parent))
+        return texts
+
+    def _region(
+        self, annotation: Annotation | None, outline: Outline, region_id: int, display_id: int, *, parent: int = 0
+    ) -> str:
+        """Return one region; a hole has no annotation, and so neither text nor attributes."""
+        attributes = {
+            "Id": region_id,
+            "Type": outline.kind,
+            "Zoom": 1,
+            "Selected": 0,
+            "ImageLocation": "",
+            "ImageFocus": -1,
+            "Length": f"{outline.length:.1f}",
+            "Area": f"{outline.area:.1f}",
+            "LengthMicrons": f"{outline.length * self.mpp:.1f}",
+            "AreaMicrons": f"{outline.area * self.mpp**2:.1f}",
+            "Text": "" if annotation is None else annotation.name or "",
+            "NegativeROA": int(parent > 0),
+            "InputRegionId": parent,
+            "Analyze": int(outline.kind < _ARROW),
+            "DisplayId": display_id,
+        }
+        lines = [f"\t\t\t{tag('Region', attributes, closed=False)}", "\t\t\t\t<Attributes>"]
+        lines += [f"\t\t\t\t\t{tag('Attribute', found)}" for found in _metadata(annotation)]
+        lines += ["\t\t\t\t</Attributes>", "\t\t\t\t<Vertices>"]
+        lines += [f'\t\t\t\t\t<Vertex X="{_text(x)}" Y="{_text(y)}" Z="0"/>' for x, y in outline.vertices.tolist()]
+        lines += ["\t\t\t\t</Vertices>", "\t\t\t</Region>", ""]
+        return self.newline.join(lines)
+
+
+def _metadata(annotation: Annotation | None) -> Iterator[dict[str, object]]:
+    pairs = {} if annotation is None else annotation.metadata
+    for number, (key, value) in enumerate((k, v) for k, v in pairs.items() if not is_own_key(k)):
+        yield {"Name": key, "Id": number, "Value": value}
+
+
+def _text(coordinate: float) -> str:
+    return repr(coordinate).removesuffix(".0")

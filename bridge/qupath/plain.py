@@ -1,0 +1,155 @@
+"""People's annotations appended to a ``data.qpdata`` as ordinary objects of QuPath's; nothing else is changed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridge.annotations import Annotation, ObjectKind, Shape
+from bridge.errors import QuPathFormatError
+from bridge.qupath.collector import collector_paused
+from bridge.qupath.java_stream import JavaObject
+from bridge.qupath.java_values import text_or_none
+from bridge.qupath.java_writer import write_stream
+from bridge.qupath.path_objects import OBJECT_ID, PathObject, metadata_items, open_root, walk
+from bridge.qupath.plain_objects import PlainObjectBuilder, adopt
+from bridge.qupath.qpdata import WRITABLE_VERSION, QpData, open_qpdata
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID_SPACE = uuid.UUID("0b5b8f0e-3f0c-4c39-9d0c-7d7a2f3b6a55")
+
+_LOST: Mapping[str, Callable[[Annotation], bool]] = {
+    "object type": lambda a: a.kind is ObjectKind.TMA_CORE,
+    "arrow head": lambda a: a.shape is Shape.ARROW,
+    "parts without area": lambda a: a.geometry.geom_type == "GeometryCollection",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """A ``data.qpdata`` with objects appended, and what it doesn't hold.
+
+    Parameters
+    ----------
+    data
+        The file.
+    written
+        Annotations that were appended.
+    renamed
+        Those among them whose UUID was taken: they got a new one.
+    left_out
+        Annotations that QuPath has no ROI for: why → how many.
+    lost
+        What appended ones lose → how many of them.
+    """
+
+    data: bytes
+    written: tuple[Annotation, ...]
+    renamed: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
+
+
+def append_annotations(data: bytes, annotations: Sequence[Annotation]) -> Appended:
+    """Append people's annotations to a ``data.qpdata``.
+
+    Class (a colour at every level), name, lock, plane, metadata, measurements and class probability are kept, and the
+    UUID unless it is taken or none; our own metadata keys are not. Children of an object that is appended too go below
+    it, all others below the root. Coordinates are rounded to 0.01 px. Taking the objects out again gives the original
+    bytes.
+
+    Parameters
+    ----------
+    annotations
+        Level-0 pixels as QuPath shows the image; parents before their children.
+
+    Raises
+    ------
+    QuPathFormatError
+        The file is cut short, of a version that we don't write, or not reproduced byte for byte.
+    """
+    with collector_paused():
+        qpdata = open_qpdata(data)
+        _refuse_unfaithful(qpdata, data)
+        return _append(qpdata, data, annotations)
+
+
+def _refuse_unfaithful(qpdata: QpData, data: bytes) -> None:
+    if qpdata.version != WRITABLE_VERSION:
+        raise QuPathFormatError(f"data version {qpdata.version} is read only; save the image in QuPath 0.3 or later")
+    if write_stream(qpdata.stream.items) != data:
+        raise QuPathFormatError("the file is not reproduced byte for byte; save the image again in QuPath")
+
+
+def _append(qpdata: QpData, data: bytes, annotations: Sequence[Annotation]) -> Appended:
+    before = _ids(qpdata)
+    namer = _Namer(before, hashlib.sha256(data).hexdigest())
+    builder = PlainObjectBuilder(qpdata.stream.nodes, annotations)
+    nodes: dict[str, JavaObject] = {}  # by the id that the annotation came with
+    below: dict[str | None, list[JavaObject]] = {}
+    kept: list[Annotation] = []
+    left_out: Counter[str] = Counter()
+    for number, annotation in enumerate(annotations):
+        node = builder.build(annotation, namer.name(annotation.object_id, number))
+        if node is None:
+            left_out[_why(annotation)] += 1
+            continue
+        parent = annotation.parent_id if annotation.parent_id in nodes else None
+        below.setdefault(parent, []).append(node)
+        nodes.setdefault(annotation.object_id, node)
+        kept.append(annotation)
+    for parent, children in below.items():
+        adopt(qpdata.root if parent is None else nodes[parent], children)
+    written = write_stream(qpdata.stream.items)
+    _check_reading(written, before, len(kept))
+    orphans = sum(a.parent_id is not None and a.parent_id not in nodes for a in kept)
+    return Appended(written, tuple(kept), namer.renamed, dict(left_out), _count_lost(kept, orphans))
+
+
+class _Namer:
+    """Gives each object an id that no other in the file has; the same input gives the same ids."""
+
+    def __init__(self, taken: Sequence[str], seed: str) -> None:
+        self._taken = set(taken)
+        self._seed = seed
+        self.renamed = 0
+
+    def name(self, given: str, number: int) -> str:
+        is_uuid = _UUID.fullmatch(given) is not None
+        if is_uuid and given not in self._taken:
+            self._taken.add(given)
+            return given
+        self.renamed += is_uuid
+        return str(uuid.uuid5(_ID_SPACE, f"{self._seed} {number}"))
+
+
+def _ids(qpdata: QpData) -> list[str]:
+    """Return the ids of all objects in order, empty for one without."""
+    return [_id(opened) for opened, _ in walk(open_root(qpdata.root))]
+
+
+def _id(opened: PathObject) -> str:
+    keys, values = metadata_items(opened.metadata)
+    found = (text_or_none(value) for key, value in zip(keys, values, strict=False) if text_or_none(key) == OBJECT_ID)
+    return next(found, None) or ""
+
+
+def _check_reading(written: bytes, before: Sequence[str], count: int) -> None:
+    after = _ids(open_qpdata(written))
+    if after[: len(before)] != list(before) or len(after) != len(before) + count:
+        raise QuPathFormatError("reading back what was to be written gave other objects; nothing was written")
+
+
+def _why(annotation: Annotation) -> str:
+    if annotation.shape is Shape.NONE or annotation.geometry.is_empty:
+        return "no shape"
+    return "area below 0.01 px" if annotation.shape.is_area else annotation.shape.value
+
+
+def _count_lost(annotations: Sequence[Annotation], orphans: int) -> Mapping[str, int]:
+    counts = {what: sum(map(has, annotations)) for what, has in _LOST.items()}
+    return {what: count for what, count in {**counts, "parent object": orphans}.items() if count}

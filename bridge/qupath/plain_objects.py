@@ -1,0 +1,121 @@
+"""People's annotations → QuPath objects in the graph, without anything of ours in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from struct import pack
+
+from bridge.annotations import Annotation, ObjectKind, Rgb, Shape
+from bridge.qupath import class_table as table
+from bridge.qupath.class_table import ClassEntry
+from bridge.qupath.geojson_properties import default_color
+from bridge.qupath.graph_builder import GraphBuilder
+from bridge.qupath.java_stream import Item, JavaObject, Node
+from bridge.qupath.path_classes import SEPARATOR, argb_of
+from bridge.qupath.path_objects import OBJECT_ID, PACKAGE, PathObject
+from bridge.qupath.plain_rois import ROI_CLASSES, build_roi
+from bridge.qupath.read import OWN_KEY
+
+_MEASUREMENTS = "qupath.lib.measurements."
+_LIST, _NUMBER = _MEASUREMENTS + "DefaultMeasurementList", _MEASUREMENTS + "DoubleMeasurement"
+_ARRAY_LIST = "java.util.ArrayList"
+_TILE, _CELL = PACKAGE + "PathTileObject", PACKAGE + "PathCellObject"
+_DETECTION = table.CLASSES[table.DETECTION]
+_PLAIN = table.CLASSES[table.PATH_CLASS].flags
+_NO_CHILDREN = pack(">i", 0)
+
+# A TMA core belongs to a grid, which is not ours to make: it becomes an annotation.
+_KINDS = {ObjectKind.DETECTION: table.DETECTION, ObjectKind.TILE: _TILE, ObjectKind.CELL: _CELL}
+_CLASSES: Mapping[str, ClassEntry] = {
+    **table.CLASSES,
+    **ROI_CLASSES,
+    _TILE: ClassEntry(_DETECTION.uid, _DETECTION.flags, (), table.DETECTION),
+    _CELL: ClassEntry(_DETECTION.uid, _DETECTION.flags, (), table.DETECTION),
+    _LIST: ClassEntry(1, _PLAIN, (("L", "list", "Ljava/util/ArrayList;"),)),
+    _NUMBER: ClassEntry(1, _PLAIN, (("D", "value", None), ("L", "name", "Ljava/lang/String;"))),
+    _ARRAY_LIST: ClassEntry(8683452581122892189, table.CLASSES[table.HASH_MAP].flags, (("I", "size", None),)),
+}
+
+
+def is_own_key(key: str) -> bool:
+    """Say whether a metadata key is one of ours, which people's objects don't bear.
+
+    Examples
+    --------
+    >>> is_own_key("slidebridge"), is_own_key("slidebridge.probability"), is_own_key("reviewer")
+    (True, True, False)
+    """
+    return key == OWN_KEY or key.startswith(f"{OWN_KEY}.")
+
+
+class PlainObjectBuilder:
+    """Makes nodes of people's objects.
+
+    Parameters
+    ----------
+    nodes
+        Of the graph that they join.
+    annotations
+        All that will be made: a class above another takes the colour of its own objects, where there are any.
+    """
+
+    def __init__(self, nodes: Sequence[Node], annotations: Iterable[Annotation]) -> None:
+        self._builder = GraphBuilder(nodes, _CLASSES)
+        colors: dict[str, Rgb] = {}
+        for annotation in annotations:
+            if annotation.path_class is not None and annotation.color is not None:
+                colors.setdefault(annotation.path_class, annotation.color)
+        for name in sorted(colors, key=lambda name: name.count(SEPARATOR)):
+            self._builder.path_class(name, colors[name])
+
+    def build(self, annotation: Annotation, object_id: str) -> JavaObject | None:
+        """Return an object without children; None where QuPath can't hold its outline."""
+        builder = self._builder
+        roi = build_roi(builder, annotation.geometry, annotation.shape, annotation.plane)
+        if roi is None:
+            return None
+        color = annotation.color if annotation.path_class is None else None
+        probability = math.nan if annotation.probability is None else annotation.probability
+        items: list[Item] = [
+            None if annotation.name is None else builder.text(annotation.name),
+            None if color is None else builder.integer(argb_of(color)),
+            self._metadata(annotation, object_id),
+            self._measurements(annotation.measurements),
+            _NO_CHILDREN,
+            builder.boolean(annotation.is_locked),
+            self._path_class(annotation),
+            roi,
+            pack(">d", probability),
+        ]
+        if annotation.kind is ObjectKind.CELL:
+            items.append(self._nucleus(annotation))
+        return builder.object(_KINDS.get(annotation.kind, table.ANNOTATION), items)
+
+    def _metadata(self, annotation: Annotation, object_id: str) -> JavaObject:
+        pairs = {OBJECT_ID: object_id, **{k: v for k, v in annotation.metadata.items() if not is_own_key(k)}}
+        return self._builder.metadata(self._builder.texts(list(pairs)), self._builder.texts(list(pairs.values())))
+
+    def _measurements(self, measurements: Mapping[str, float]) -> JavaObject | None:
+        if not measurements:
+            return None
+        builder, size = self._builder, pack(">i", len(measurements))
+        numbers: list[Item] = [
+            builder.object(_NUMBER, pack(">d", value), builder.text(name)) for name, value in measurements.items()
+        ]
+        return builder.object(_LIST, builder.object(_ARRAY_LIST, size, [size, *numbers]))
+
+    def _path_class(self, annotation: Annotation) -> JavaObject | None:
+        name = annotation.path_class
+        return None if not name else self._builder.path_class(name, annotation.color or default_color(name))
+
+    def _nucleus(self, annotation: Annotation) -> JavaObject | None:
+        if annotation.nucleus is None:
+            return None
+        return build_roi(self._builder, annotation.nucleus, Shape.POLYGON, annotation.plane)
+
+
+def adopt(parent: JavaObject, children: Sequence[JavaObject]) -> None:
+    """Put objects below another one, after the children that it has."""
+    opened = PathObject(parent)
+    opened.replace_children([*opened.children, *children])

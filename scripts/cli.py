@@ -1,0 +1,56 @@
+"""The command ``slidebridge``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from scripts.commands import config, convert, demo, new, project, sync
+
+app = typer.Typer(
+    name="slidebridge",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Learn from annotations drawn in QuPath or ImageScope, and write predictions and proposals back beside them.",
+)
+app.command("new")(new.new)
+app.add_typer(sync.app, name="sync")
+app.command("train")(project.train)
+app.command("predict")(project.predict)
+app.command("propose")(project.propose)
+app.command("status")(project.status)
+app.command("confirm")(project.confirm)
+app.command("convert")(convert.convert)
+app.add_typer(config.app, name="config")
+app.command("demo")(demo.demo)
+
+
+@app.callback()
+def root(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens; a traceback on errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")] = False,
+) -> None:
+    """Set up logging, before any command."""
+    from scripts.logs import set_up_logging
+
+    set_up_logging(is_verbose=verbose, is_quiet=quiet)
+
+
+def main() -> None:
+    """Run the command line; a ``BridgeError`` is one line on stderr and exit status 1."""
+    from bridge.errors import BridgeError
+
+    try:
+        app()
+    except BridgeError as error:
+        if {"-v", "--verbose"} & set(sys.argv[1:]):
+            raise
+        sys.stderr.write(f"slidebridge: {error}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Options that several commands share, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ProjectPath = Annotated[
+    Path, typer.Option("--project", "-p", help="Project folder, or any file or folder in it.", show_default="here")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")]
+Force = Annotated[bool, typer.Option("--force", help="Do it even where it would be skipped or refused.")]
+
+
+def print_json(value: Mapping[str, object]) -> None:
+    """Print one JSON object on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def run_pass(project: Path, steps: str, *, as_json: bool, is_dry_run: bool = False, is_forced: bool = False) -> None:
+    """Run one pass of the loop with a progress bar on stderr, and print what it did; exit 1 if a slide failed."""
+    from scripts.loop.passes import STEPS, Request, run
+    from scripts.progress import show_progress
+
+    with show_progress(is_shown=not as_json) as progress:
+        result = run(project, Request(STEPS[steps], is_dry_run=is_dry_run, is_forced=is_forced), progress)
+    if as_json:
+        print_json(result.as_json())
+    else:
+        for line in result.lines():
+            typer.echo(line)
+    if result.problems:
+        raise typer.Exit(1)

@@ -1,0 +1,38 @@
+"""``slidebridge new``: set a project up beside what exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts.commands.common import AsJson, DryRun, Force, print_json
+
+
+def new(
+    imagescope: Annotated[Path | None, typer.Option(help="Folder of slides, with or without same-named .xml.")] = None,
+    qupath: Annotated[Path | None, typer.Option(help="A QuPath project.qpproj. Close the project first.")] = None,
+    geojson: Annotated[Path | None, typer.Option(help="Folder of slides, with or without same-named .geojson.")] = None,
+    qupath_create: Annotated[Path | None, typer.Option(help="Make a QuPath project in this folder.")] = None,
+    slides: Annotated[list[Path] | None, typer.Argument(help="Slides for --qupath-create.")] = None,
+    mpp: Annotated[float | None, typer.Option(help="Working resolution of the model, µm per pixel.")] = None,
+    keep_classes: Annotated[bool, typer.Option(help="Leave QuPath's classes.json as it is.")] = False,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set a project up: look at the annotation files and write slidebridge.toml beside them."""
+    from scripts.set_up import Beginning, set_up
+
+    chosen = {"imagescope": imagescope, "qupath": qupath, "geojson": geojson, "qupath_create": qupath_create}
+    given = {kind: path for kind, path in chosen.items() if path is not None}
+    if len(given) != 1:
+        raise typer.BadParameter("give one of --imagescope, --qupath, --geojson, --qupath-create")
+    beginning = Beginning(*next(iter(given.items())), tuple(slides or ()), mpp, keep_classes, force)
+    done = set_up(beginning, is_dry_run=dry_run)
+    if as_json:
+        print_json(done.as_json())
+        return
+    for line in done.lines():
+        typer.echo(line)

@@ -1,0 +1,176 @@
+"""Settings: defaults, ``slidebridge.toml``, environment; each value with where it came from.
+
+The one place that reads the configuration. Every room defines its own frozen options; here they are built, and an
+unknown key is an error.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from bridge.annotations import ClassScheme, LabelOptions, parse_color
+from bridge.annotations.split import HoldOutOptions
+from bridge.annotations.writing import WriteOptions
+from bridge.errors import ConfigError
+from bridge.ingest import SlideOptions
+from bridge.slides import TissueOptions
+from bridge.watch import SettleOptions
+from scripts.options import ModelOptions, PredictOptions, ProposeOptions, SourceOptions, TrainOptions
+
+FILE_NAME = "slidebridge.toml"
+PREFIX = "SLIDEBRIDGE_"
+_MOST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClassOptions:
+    """The class scheme as written down (``[classes]``)."""
+
+    colors: Mapping[str, str] = field(default_factory=dict)  # class → "#rrggbb", in label order
+    priority: tuple[str, ...] = ()  # order of overlap, later wins
+    map: Mapping[str, str] = field(default_factory=dict)  # what a file says → class
+
+    def scheme(self) -> ClassScheme:
+        """Build the scheme.
+
+        Raises
+        ------
+        ConfigError
+            A colour that isn't one, or a rule that points nowhere.
+        """
+        return ClassScheme({n: parse_color(c) for n, c in self.colors.items()}, self.priority, dict(self.map))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of a project, by section of the file."""
+
+    source: SourceOptions = field(default_factory=SourceOptions)
+    labels: LabelOptions = field(default_factory=LabelOptions)
+    classes: ClassOptions = field(default_factory=ClassOptions)
+    slides: SlideOptions = field(default_factory=SlideOptions)
+    watch: SettleOptions = field(default_factory=SettleOptions)
+    write: WriteOptions = field(default_factory=WriteOptions)
+    holdout: HoldOutOptions = field(default_factory=HoldOutOptions)
+    tissue: TissueOptions = field(default_factory=TissueOptions)
+    model: ModelOptions = field(default_factory=ModelOptions)
+    train: TrainOptions = field(default_factory=TrainOptions)
+    predict: PredictOptions = field(default_factory=PredictOptions)
+    propose: ProposeOptions = field(default_factory=ProposeOptions)
+
+
+_SECTIONS: Mapping[str, type[Any]] = dict(get_type_hints(Settings))
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """Settings and, per ``section.key``, where each value that isn't a default came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+    def rows(self) -> Iterator[tuple[str, object, str]]:
+        """Yield (``section.key``, value, origin) for every setting."""
+        for section in fields(Settings):
+            options = getattr(self.settings, section.name)
+            for option in fields(options):
+                name = f"{section.name}.{option.name}"
+                yield name, getattr(options, option.name), self.origins.get(name, "default")
+
+
+def defaults_text() -> str:
+    """Return the commented file of all defaults."""
+    return Path(__file__).with_name("defaults.toml").read_text("utf-8")
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str] = os.environ) -> LoadedSettings:
+    """Read the settings file and the environment.
+
+    Parameters
+    ----------
+    path
+        ``slidebridge.toml``; None for the defaults alone.
+
+    Raises
+    ------
+    ConfigError
+        Not TOML, an unknown section or key, or a value of the wrong kind.
+    """
+    from_file = _read_toml(path) if path is not None else {}
+    values: dict[str, dict[str, Any]] = {}  # Any: TOML values, checked by pydantic below
+    origins: dict[str, str] = {}
+    for section, key, value, origin in (*_file_values(from_file, path), *_environment_values(environ)):
+        _check_known(section, key, origin)
+        values.setdefault(section, {})[key] = value
+        origins[f"{section}.{key}"] = origin
+    sections = {
+        section.name: _build(section.name, values.get(section.name, {}), origins) for section in fields(Settings)
+    }
+    settings = Settings(**sections)
+    settings.classes.scheme()
+    return LoadedSettings(settings, origins)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; slidebridge new makes it") from error
+    if len(data) > _MOST_BYTES:
+        raise ConfigError(f"{path}: {len(data)} bytes is no settings file")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _file_values(data: Mapping[str, Any], path: Path | None) -> Iterator[tuple[str, str, Any, str]]:
+    for section, table in data.items():
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: {section} is not inside a [section]")
+        for key, value in table.items():
+            yield section, key, value, str(path)
+
+
+def _environment_values(environ: Mapping[str, str]) -> Iterator[tuple[str, str, Any, str]]:
+    for name, text in sorted(environ.items()):
+        section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
+        if name.startswith(PREFIX) and separator:
+            yield section, key, _parse_value(text), f"environment {name}"
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _check_known(section: str, key: str, origin: str) -> None:
+    if section not in _SECTIONS:
+        raise ConfigError(f"{origin}: unknown section [{section}]; there are {', '.join(_SECTIONS)}")
+    known = [f.name for f in fields(_SECTIONS[section])]
+    if key not in known:
+        raise ConfigError(f"{origin}: unknown key {key!r} in [{section}]; there are {', '.join(known)}")
+
+
+def _build(section: str, values: Mapping[str, Any], origins: Mapping[str, str]) -> Any:
+    ready = {k: _color(v) if k.endswith("_color") and isinstance(v, str) else v for k, v in values.items()}
+    try:
+        return TypeAdapter(_SECTIONS[section]).validate_python(ready)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else ""
+        origin = origins.get(f"{section}.{key}", "settings")
+        raise ConfigError(f"{origin}: [{section}] {key}: {first['msg']}, got {first.get('input')!r}") from error
+
+
+def _color(text: str) -> tuple[int, int, int]:
+    return parse_color(text)

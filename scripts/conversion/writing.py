@@ -1,0 +1,208 @@
+"""Annotations → DST."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from shapely import affinity
+
+from bridge.annotations import Annotation, Rgb, Shape
+from bridge.errors import AnnotationFileError, BridgeError, ConfigError, WriteFailedError
+from bridge.imagescope import read_imagescope
+from bridge.imagescope.plain import compose_imagescope
+from bridge.qupath import read_geojson, write_geojson
+from bridge.qupath.geojson_text import compress
+from bridge.qupath.plain import append_annotations
+from scripts.conversion.classes import ClassFile
+from scripts.conversion.endpoints import Endpoint, EndpointKind, as_source
+from scripts.conversion.losses import IN_GEOJSON, IN_MASK, count_lost
+from scripts.conversion.mask_plan import MaskPlan, plan_mask
+from scripts.conversion.mask_writing import refuse_picture, write_mask
+from scripts.conversion.placing import find_site, put_in_place, refuse_blocked
+from scripts.conversion.reading import Mpp, Size, count_off_slide, read_file
+from scripts.progress import Progress, Silent
+
+_RELOAD = "if the image is open in QuPath, choose File > Reload data there before anything is saved"
+_NO_SHAPE, _TOO_SMALL = "no shape", "area below 0.01 px"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What went into the target, in the words of ``ConversionReport``."""
+
+    written: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """Where to, and what must be known beside the annotations.
+
+    Parameters
+    ----------
+    may_replace
+        Go over a file that is there; in a QuPath image, append copies of objects that it has.
+    size, mpp
+        Of the slide's level 0, where known.
+    downsample
+        Level-0 pixels per pixel of a mask.
+    chosen, colors
+        The classes that ``--classes`` names; those that the source lists.
+    sleep
+        Waits until a displaced file may be deleted.
+    """
+
+    target: Endpoint
+    size: Size | None = None
+    mpp: Mpp | None = None
+    downsample: float = 1.0
+    chosen: ClassFile | None = None
+    colors: Mapping[str, Rgb] = field(default_factory=dict)
+    may_replace: bool = False
+    is_dry_run: bool = False
+    progress: Progress = field(default_factory=Silent)
+    sleep: Callable[[float], None] = time.sleep
+
+    def write(self, annotations: Sequence[Annotation]) -> Written:
+        """Write annotations of people's; their frame is the target's.
+
+        Raises
+        ------
+        BridgeError
+            The target doesn't take them; what was there is as it was.
+        """
+        match self.target.kind:
+            case EndpointKind.IMAGESCOPE:
+                return self._write_xml(annotations)
+            case EndpointKind.GEOJSON:
+                return self._write_geojson(annotations)
+            case EndpointKind.QUPATH:
+                return self._write_image(annotations)
+            case EndpointKind.MASK:
+                return self._write_mask(annotations)
+
+    def _write_xml(self, annotations: Sequence[Annotation]) -> Written:
+        xml = compose_imagescope(annotations, self.mpp)
+        back = read_imagescope(xml.data)
+        if len(back) != xml.objects:
+            raise _unfaithful(self.target.path, len(back), xml.objects)
+        notes = self._put(xml.data)
+        if xml.objects != len(xml.written):
+            notes = (f"areas of several parts became several regions: {xml.objects} in all", *notes)
+        return Written(len(xml.written), xml.left_out, xml.lost, _by_class(xml.written), notes)
+
+    def _write_geojson(self, annotations: Sequence[Annotation]) -> Written:
+        held = [a for a in annotations if a.shape is not Shape.NONE and not a.geometry.is_empty]
+        data = write_geojson(held)
+        back = read_geojson(data)
+        left_out = {_NO_SHAPE: len(annotations) - len(held), _TOO_SMALL: len(held) - len(back)}
+        notes = self._put(compress(data) if self.target.is_gzip else data)
+        return Written(
+            len(back), _without_zeros(left_out), count_lost(held, IN_GEOJSON), _by_class(back.annotations), notes
+        )
+
+    def _put(self, data: bytes) -> tuple[str, ...]:
+        """Put a whole new file in place."""
+        site = find_site(*as_source(self.target), self.sleep)
+        base = read_file(site.target) if self.may_replace and site.target.exists() else None
+        if base is not None:
+            refuse_blocked(site)
+        return () if self.is_dry_run else put_in_place(site, base, data)
+
+    def _write_image(self, annotations: Sequence[Annotation]) -> Written:
+        """Append to an image of a QuPath project."""
+        source, entry = as_source(self.target)
+        site = find_site(source, entry, self.sleep)
+        refuse_blocked(site)
+        base = read_file(site.target) if site.target.exists() else None
+        try:
+            appended = append_annotations(source.create(entry) if base is None else base, annotations)
+        except AnnotationFileError as error:
+            raise error.at(entry.annotation_path) from error
+        if appended.renamed and not self.may_replace:
+            message = f"{appended.renamed} of the objects are in it already; --force appends copies of them"
+            raise AnnotationFileError(message, path=entry.annotation_path)
+        copies = (
+            (f"{appended.renamed} are copies of objects that were there, with new ids",) if appended.renamed else ()
+        )
+        is_idle = self.is_dry_run or not appended.written
+        notes = () if is_idle else (*put_in_place(site, base, appended.data), _RELOAD)
+        classes = _by_class(appended.written)
+        return Written(len(appended.written), appended.left_out, appended.lost, classes, (*copies, *notes))
+
+    def _write_mask(self, annotations: Sequence[Annotation]) -> Written:
+        if self.size is None:
+            raise ConfigError(f"{self.target.path}: a mask needs the size of its slide; give --slide PATH")
+        plan = plan_mask(annotations, self.chosen, self.colors)
+        off = count_off_slide(plan.written, (0, 0), self.size) or 0
+        notes = plan.notes if self.is_dry_run else (*plan.notes, *self._burn(plan, self.size))
+        small = sum(a.geometry.area < self.downsample**2 for a in plan.written)
+        return Written(
+            len(plan.written) - off,
+            _without_zeros({**plan.left_out, "off the slide": off}),
+            count_lost(plan.written, IN_MASK),
+            _by_class(plan.written),
+            (*notes, *([f"{small} objects are smaller than a mask pixel and may be missing"] if small else [])),
+        )
+
+    def _burn(self, plan: MaskPlan, size: Size) -> tuple[str, ...]:
+        path = self.target.path
+        try:
+            return write_mask(path, plan, size, self.mpp, self.downsample, self.progress)
+        except BridgeError:
+            raise
+        except OSError as error:
+            raise WriteFailedError(f"{path}: {error.strerror or error}; nothing was written") from error
+
+
+def check_target(target: Endpoint, *, may_replace: bool) -> None:
+    """Refuse a target that can't be written, or that is there already.
+
+    Raises
+    ------
+    AnnotationFileError
+        No folder, no such image, a file that is there without ``may_replace``, or a picture where a mask should go.
+    """
+    if target.kind is EndpointKind.QUPATH:
+        as_source(target)
+        return
+    path = target.path
+    if not path.parent.is_dir():
+        raise AnnotationFileError(f"there is no folder {path.parent}; make it first", path=path)
+    if not path.exists():
+        return
+    if not may_replace:
+        kept = "" if target.kind is EndpointKind.MASK else " (the file as it is goes to the backups)"
+        raise AnnotationFileError(f"is there already; --force replaces it{kept}, or choose another name", path=path)
+    if target.kind is EndpointKind.MASK:
+        refuse_picture(path)
+
+
+def moved(annotation: Annotation, offset: tuple[int, int]) -> Annotation:
+    """Return an annotation in a frame whose origin lies elsewhere."""
+    if offset == (0, 0):
+        return annotation
+    nucleus = None if annotation.nucleus is None else affinity.translate(annotation.nucleus, *offset)
+    return replace(annotation, geometry=affinity.translate(annotation.geometry, *offset), nucleus=nucleus)
+
+
+def _by_class(annotations: Sequence[Annotation]) -> Mapping[str, int]:
+    return dict(Counter(a.path_class or "" for a in annotations))
+
+
+def _without_zeros(counts: Mapping[str, int]) -> Mapping[str, int]:
+    return {what: count for what, count in counts.items() if count}
+
+
+def _unfaithful(path: Path, found: int, expected: int) -> WriteFailedError:
+    return WriteFailedError(
+        f"{path}: the new file would read back as {found} objects instead of {expected};"
+        " nothing was written, please report it"
+    )

@@ -1,0 +1,211 @@
+"""Push: predict with the champion, choose boxes worth labelling next, and write both into people's files, safely."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import shapely
+
+from bridge.annotations import ClassScheme, MachineObject, MachineRole, Proposal
+from bridge.annotations.roles import Fate, Role
+from bridge.annotations.writing import (
+    Prediction,
+    WriteSummary,
+    choose_predictions,
+    compose_edits,
+    proposal_objects,
+)
+from bridge.errors import BridgeError, WriteConflictError
+from bridge.export import write_edits
+from bridge.ingest import SlideReading
+from bridge.store import Backups, Store
+from scripts.loop.pull import WHOLE_SLIDE, SlideProblem, SlideState, read_entry
+from scripts.loop.slide_work import SlideResult, propose_boxes
+from scripts.project import Project
+
+logger = logging.getLogger(__name__)
+_ATTEMPTS = 3  # a conflict means: read again and merge again, a few times, never force
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one push is asked to renew."""
+
+    predictions: bool = True
+    proposals: bool = True
+    is_forced: bool = False  # renew even where nothing changed
+
+
+@dataclass(frozen=True, slots=True)
+class SlidePushed:
+    """What a push did, or would do, to one slide."""
+
+    name: str
+    summary: WriteSummary | None
+    proposals: tuple[Proposal, ...]
+    promoted: int
+    shortage: str | None = None  # why fewer boxes than asked
+    is_written: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """All slides of a push."""
+
+    slides: tuple[SlidePushed, ...]
+    problems: tuple[SlideProblem, ...]
+
+
+def is_stale(state: SlideState, store: Store, champion_id: str | None, wanted: Wanted, k: int) -> bool:
+    """Say whether a slide needs a write: new predictions, boxes used up or wiped, or objects to make plain."""
+    if state.is_suspicious:
+        return False
+    reconciled = state.reading.reconciled
+    is_new = wanted.predictions and champion_id is not None and store.predicted_with(state.key) != champion_id
+    used_up = wanted.proposals and len(reconciled.of(Role.PROPOSAL)) < k and _has_moved_on(state, store)
+    settled = bool(reconciled.with_fate(Fate.ACCEPTED, Fate.CORRECTED, Fate.OVERWRITTEN))
+    return wanted.is_forced or is_new or used_up or settled
+
+
+def _has_moved_on(state: SlideState, store: Store) -> bool:
+    # A box that can't be replaced (the slide is worked off) must not make us write at every pass.
+    marker = store.newest_marker(state.key)
+    revision = state.reading.revision
+    return marker is None or revision is None or not store.is_own_revision(state.key, revision)
+
+
+def push_slide(
+    project: Project,
+    store: Store,
+    backups: Backups,
+    state: SlideState,
+    result: SlideResult,
+    wanted: Wanted,
+    *,
+    champion_id: str | None,
+    iteration: int,
+    now: Callable[[], datetime],
+    seed: int,
+    is_dry_run: bool = False,
+) -> SlidePushed:
+    """Write one slide's predictions and proposals.
+
+    Parameters
+    ----------
+    result
+        Predictions and priority map of the slide; empty without a champion.
+    champion_id
+        Checkpoint that the predictions are from.
+    iteration
+        Training that the predictions are from: outcomes will be counted for it.
+
+    Raises
+    ------
+    WriteConflictError
+        People kept saving while we tried, three times.
+    BridgeError
+        The file can't be written.
+    """
+    reading = state.reading
+    for attempt in range(_ATTEMPTS):
+        pushed, edits_of = _compose(project, store, state, reading, result, wanted, seed)
+        if is_dry_run:
+            return replace(pushed, is_written=False)
+        marker = str(uuid.uuid4())
+        try:
+            write_edits(
+                project.source,
+                reading.entry,
+                reading.data,
+                compose_edits(
+                    reading.reconciled, edits_of, project.scheme, marker, replaces=_replaced(wanted, champion_id)
+                ),
+                store,
+                backups,
+                iteration=iteration,
+                now=now(),
+            )
+        except WriteConflictError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            logger.info("slide=%s conflict, reading again", reading.entry.name)
+            reading = read_entry(project, store, reading.entry)
+            continue
+        if wanted.predictions and champion_id is not None:
+            store.record_predicted(state.key, champion_id)
+        return pushed
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _replaced(wanted: Wanted, champion_id: str | None) -> frozenset[MachineRole]:
+    roles = {MachineRole.PROPOSAL} if wanted.proposals else set()
+    if wanted.predictions and champion_id is not None:
+        roles.add(MachineRole.PREDICTION)
+    return frozenset(roles)
+
+
+def _compose(
+    project: Project,
+    store: Store,
+    state: SlideState,
+    reading: SlideReading,
+    result: SlideResult,
+    wanted: Wanted,
+    seed: int,
+) -> tuple[SlidePushed, tuple[MachineObject, ...]]:
+    settings, entry = project.settings, reading.entry
+    proposals: tuple[Proposal, ...] = ()
+    shortage = None
+    if wanted.proposals:
+        taken = taken_boxes(store, reading)
+        proposals, shortage = propose_boxes(result, taken, settings.propose, reading.mpp, seed=seed)
+    objects = proposal_objects(proposals, settings.write, _ids(len(proposals)))
+    summary = None
+    if wanted.predictions and not _is_blind(project, store, state):
+        predictions = _known_classes(result.predictions, project.scheme)
+        chosen, summary = choose_predictions(
+            predictions,
+            reading.reconciled,
+            store.rejected(entry.key),
+            proposals,
+            settings.write,
+            object_ids=_ids(len(predictions)),
+            scheme=project.scheme,
+        )
+        objects = (*chosen, *objects)
+    promoted = len(reading.reconciled.with_fate(Fate.ACCEPTED, Fate.CORRECTED))
+    return SlidePushed(entry.name, summary, proposals, promoted, shortage), objects
+
+
+def _known_classes(predictions: Sequence[Prediction], scheme: ClassScheme) -> tuple[Prediction, ...]:
+    return tuple(p for p in predictions if p.path_class in scheme.colors)
+
+
+def _is_blind(project: Project, store: Store, state: SlideState) -> bool:
+    parts: Mapping[str, str] = store.parts(state.key)
+    return parts.get(WHOLE_SLIDE) == "hold-out" and not project.settings.write.hold_out_predictions
+
+
+def taken_boxes(store: Store, reading: SlideReading) -> tuple[tuple[float, float, float, float], ...]:
+    """Return the level-0 bounds that no proposal may overlap: ROIs, ignored areas, patch labels, declined boxes."""
+    reconciled, entry = reading.reconciled, reading.entry
+    roles = (Role.ROI, Role.IGNORE, Role.PATCH_LABEL)
+    shapes = [o.annotation.geometry for role in roles for o in reconciled.of(role)]
+    shapes += [w.geometry for w in store.declined(entry.key)]
+    bounds = shapely.bounds(np.array(shapes, dtype=object)) if shapes else np.zeros((0, 4))
+    return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in bounds)
+
+
+def _ids(count: int) -> list[str]:
+    return [str(uuid.uuid4()) for _ in range(count)]
+
+
+def problem_of(state: SlideState, error: BridgeError) -> SlideProblem:
+    """Return a slide's problem, logged."""
+    logger.warning("slide=%s error=%s", state.reading.entry.name, error)
+    return SlideProblem(state.reading.entry, str(error))

@@ -1,0 +1,58 @@
+"""Progress bars: what a step reports, shown by rich on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """What a long step reports to."""
+
+    def start(self, title: str, total: float | None) -> None:
+        """Begin a step; ``total`` None when nobody knows how much there is."""
+        ...
+
+    def advance(self, amount: float = 1.0, note: str = "") -> None:
+        """Report work done since the last call."""
+        ...
+
+
+class Silent:
+    """Reports to nobody."""
+
+    def start(self, title: str, total: float | None) -> None:
+        """Ignore it."""
+
+    def advance(self, amount: float = 1.0, note: str = "") -> None:
+        """Ignore it."""
+
+
+@contextmanager
+def show_progress(*, is_shown: bool) -> Iterator[Progress]:
+    """Show bars on stderr while the block runs; nothing when it is no terminal and nothing when not asked for."""
+    if not is_shown:
+        yield Silent()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:24}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
+
+    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
+
+        class Shown:
+            def __init__(self) -> None:
+                self._task: TaskID | None = None
+
+            def start(self, title: str, total: float | None) -> None:
+                self._task = bars.add_task(title, total=total, note="")
+
+            def advance(self, amount: float = 1.0, note: str = "") -> None:
+                if self._task is not None:
+                    bars.update(self._task, advance=amount, note=note)
+
+        yield Shown()

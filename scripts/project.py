@@ -1,0 +1,103 @@
+"""A project: its settings, its source of slides, and where our own files lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bridge.annotations import ClassScheme, Source
+from bridge.errors import ConfigError
+from bridge.imagescope import ImageScopeFolder
+from bridge.qupath import GeoJSONFolder, QuPathProject
+from scripts.config import FILE_NAME, LoadedSettings, Settings, load_settings
+from scripts.options import SourceKind, SourceOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One project, opened.
+
+    Parameters
+    ----------
+    root
+        The folder that holds ``slidebridge.toml``.
+    loaded
+        Settings with their origins.
+    source
+        Where slides and annotations live.
+    """
+
+    root: Path
+    loaded: LoadedSettings
+    source: Source
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+        return self.loaded.settings
+
+    @property
+    def scheme(self) -> ClassScheme:
+        """The class scheme."""
+        return self.settings.classes.scheme()
+
+    @property
+    def data_folder(self) -> Path:
+        """``.slidebridge/``: store, backups, checkpoints."""
+        return self.root / ".slidebridge"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of checkpoints and of the champion pointer."""
+        return self.data_folder / "checkpoints"
+
+
+def open_project(path: Path, environ: Mapping[str, str] = os.environ) -> Project:
+    """Open the project that a path belongs to.
+
+    Parameters
+    ----------
+    path
+        A project folder, a file in it (``slidebridge.toml``, ``project.qpproj``), or a folder below one.
+
+    Raises
+    ------
+    ConfigError
+        There is no ``slidebridge.toml`` at or above the path, or it is wrong.
+    """
+    start = path.resolve()
+    folder = start if start.is_dir() else start.parent
+    for candidate in (folder, *folder.parents):
+        if (candidate / FILE_NAME).is_file():
+            loaded = _with_folders(load_settings(candidate / FILE_NAME, environ), candidate)
+            return Project(candidate, loaded, open_source(candidate, loaded.settings.source))
+    raise ConfigError(f"{path}: no {FILE_NAME} here or above; set the project up with `slidebridge new`")
+
+
+def _with_folders(loaded: LoadedSettings, root: Path) -> LoadedSettings:
+    """Return the settings with folders that were given relative to the settings file."""
+    slides = loaded.settings.slides
+    slides = replace(slides, search=tuple(root / folder for folder in slides.search))
+    return replace(loaded, settings=replace(loaded.settings, slides=slides))
+
+
+def open_source(root: Path, options: SourceOptions) -> Source:
+    """Return the source that the settings name.
+
+    Raises
+    ------
+    ConfigError
+        The path isn't there.
+    """
+    path = root / options.path
+    if not path.exists():
+        raise ConfigError(f"[source] path {path} is not there")
+    match options.kind:
+        case SourceKind.IMAGESCOPE:
+            return ImageScopeFolder(path)
+        case SourceKind.GEOJSON:
+            return GeoJSONFolder(path)
+        case SourceKind.QUPATH:
+            return QuPathProject(path)

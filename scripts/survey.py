@@ -1,0 +1,152 @@
+"""Setting a project up beside what exists: which classes its files hold, and the ``slidebridge.toml`` that says so."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.annotations import (
+    BACKGROUND,
+    PROPOSED,
+    Annotation,
+    AnnotationSet,
+    LabelOptions,
+    Rgb,
+    Source,
+    format_color,
+    plain_class,
+)
+from bridge.errors import BridgeError, ConfigError
+from bridge.ingest import known_classes
+from scripts.config import FILE_NAME
+from scripts.options import SourceKind
+
+logger = logging.getLogger(__name__)
+_UNNAMED = "Annotation"
+_PALETTE: tuple[Rgb, ...] = ((200, 0, 0), (0, 128, 255), (255, 160, 0), (0, 160, 80), (160, 0, 200), (120, 80, 40))
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the annotation files of a source hold.
+
+    Parameters
+    ----------
+    colors
+        Classes found, with their colours, in order of appearance.
+    mapping
+        Rules for layers without a name.
+    slides, files, objects
+        Counts.
+    problems
+        One line per file that couldn't be read.
+    """
+
+    colors: Mapping[str, Rgb]
+    mapping: Mapping[str, str]
+    slides: int
+    files: int
+    objects: int
+    problems: tuple[str, ...]
+
+
+def survey(source: Source) -> Survey:
+    """Read every annotation file of a source and list its classes."""
+    sets: list[AnnotationSet] = []
+    problems: list[str] = []
+    entries = source.slides()
+    for entry in entries:
+        if not entry.annotation_path.is_file():
+            continue
+        try:
+            sets.append(source.parse(entry.annotation_path.read_bytes(), entry))
+        except BridgeError as error:
+            problems.append(f"{entry.name}: {error}")
+    colors = _class_colors(known_classes(sets))
+    unnamed, mapping = _unnamed_layers(a for s in sets for a in s.annotations)
+    objects = sum(len(s) for s in sets)
+    return Survey({**colors, **unnamed}, mapping, len(entries), len(sets), objects, tuple(problems))
+
+
+def _class_colors(found: Mapping[str, Annotation]) -> dict[str, Rgb]:
+    labels = LabelOptions()
+    special = {*labels.roi_classes, *labels.ignore_classes, PROPOSED, BACKGROUND, "Region*"}
+    colors: dict[str, Rgb] = {}
+    for path_class, annotation in found.items():
+        name = plain_class(path_class) or path_class
+        if name not in special and annotation.shape.is_area:
+            colors.setdefault(name, annotation.color or _PALETTE[len(colors) % len(_PALETTE)])
+    return colors
+
+
+def _unnamed_layers(annotations: Iterable[Annotation]) -> tuple[dict[str, Rgb], dict[str, str]]:
+    """Return classes and rules for layers without a name: by colour, or by id where two share a colour."""
+    layers = {a.layer.id: a.layer for a in annotations if a.layer is not None and a.path_class is None}
+    by_color: dict[Rgb | None, list[str]] = {}
+    for layer in layers.values():
+        by_color.setdefault(layer.color, []).append(layer.id)
+    colors: dict[str, Rgb] = {}
+    mapping: dict[str, str] = {}
+    for color, ids in by_color.items():
+        for id_ in ids:
+            name = _UNNAMED if len(layers) == 1 else f"{_UNNAMED} {len(colors) + 1}"
+            by_id = color is None or len(ids) > 1
+            mapping[f"id:{id_}" if by_id else f"color:{format_color(color or (0, 0, 0))}"] = name
+            colors[name] = color or _PALETTE[len(colors) % len(_PALETTE)]
+    return colors, mapping
+
+
+def settings_text(
+    kind: SourceKind, path: str, colors: Mapping[str, Rgb], mapping: Mapping[str, str], extra: Mapping[str, object]
+) -> str:
+    """Compose a ``slidebridge.toml``.
+
+    Parameters
+    ----------
+    extra
+        ``section.key`` → value, beyond the classes.
+    """
+    lines = [
+        "# SlideBridge settings of this project. All others, with their meaning: slidebridge config show",
+        "",
+        "[source]",
+        f"kind = {_toml(kind.value)}",
+        f"path = {_toml(path)}",
+        "",
+        "# The classes, in label order. Label 0 is Background, always.",
+        "[classes.colors]",
+        *(f"{_toml(name)} = {_toml(format_color(color))}" for name, color in colors.items()),
+    ]
+    if mapping:
+        lines += ["", "# What a file says → class. Rename the classes on the right to what these layers mean."]
+        lines += ["[classes.map]", *(f"{_toml(key)} = {_toml(name)}" for key, name in mapping.items())]
+    sections: dict[str, list[str]] = {}
+    for name, value in extra.items():
+        section, _, key = name.partition(".")
+        sections.setdefault(section, []).append(f"{key} = {_toml(value)}")
+    for section, rows in sections.items():
+        lines += ["", f"[{section}]", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    """Write a value as TOML; strings, numbers, booleans and lists of them look the same in JSON."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def write_settings(root: Path, text: str, *, may_replace: bool) -> Path:
+    """Write ``slidebridge.toml`` into a folder.
+
+    Raises
+    ------
+    ConfigError
+        There is one already.
+    """
+    path = root / FILE_NAME
+    if path.exists() and not may_replace:
+        raise ConfigError(f"{path} is there already; edit it, or give --force to make it anew")
+    path.write_text(text, "utf-8")
+    return path
