@@ -52,7 +52,9 @@ class ConversionReport:
 
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
-        return asdict(self)
+        classes = {encodable(name): count for name, count in self.classes.items()}
+        texts = {"source": encodable(self.source), "target": encodable(self.target)}
+        return {**asdict(self), **texts, "classes": classes, "notes": [encodable(note) for note in self.notes]}
 
     def lines(self) -> list[str]:
         """Return the facts for people."""
@@ -68,7 +70,18 @@ class ConversionReport:
         lines += [f"left out, the target can't hold it: {_counted(self.left_out)}"] if self.left_out else []
         lost = ", ".join(f"{what} of {count}" for what, count in self.lost.items())
         lines += [f"lost, the target has no place for it: {lost}"] if lost else []
-        return [*lines, *self.notes]
+        return [encodable(line) for line in (*lines, *self.notes)]
+
+
+def encodable(text: str) -> str:
+    """Return a text that UTF-8 can hold: halves of surrogate pairs become question marks, as in QuPath's exports.
+
+    Examples
+    --------
+    >>> encodable("half \\ud83d")
+    'half ?'
+    """
+    return text.encode(errors="replace").decode()
 
 
 def _counted(counts: Mapping[str, int]) -> str:

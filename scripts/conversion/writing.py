@@ -19,7 +19,7 @@ from bridge.qupath.geojson_text import compress
 from bridge.qupath.plain import append_annotations
 from scripts.conversion.classes import ClassFile
 from scripts.conversion.endpoints import Endpoint, EndpointKind, as_source
-from scripts.conversion.losses import IN_GEOJSON, IN_MASK, count_lost
+from scripts.conversion.losses import IN_GEOJSON, IN_MASK, count_lost, with_encodable_texts
 from scripts.conversion.mask_plan import MaskPlan, plan_mask
 from scripts.conversion.mask_writing import refuse_picture, write_mask
 from scripts.conversion.placing import find_site, put_in_place, refuse_blocked
@@ -100,7 +100,7 @@ class Writing:
 
     def _write_geojson(self, annotations: Sequence[Annotation]) -> Written:
         held = [a for a in annotations if a.shape is not Shape.NONE and not a.geometry.is_empty]
-        data = write_geojson(held)
+        data = write_geojson([with_encodable_texts(annotation) for annotation in held])
         back = read_geojson(data)
         left_out = {_NO_SHAPE: len(annotations) - len(held), _TOO_SMALL: len(held) - len(back)}
         notes = self._put(compress(data) if self.target.is_gzip else data)

@@ -159,3 +159,42 @@ def test_full_disk(lab: Lab) -> None:
     assert "failed:" in done.stdout and "case.xml" in done.stdout
     assert lab.xml.read_bytes() == before
     assert not list(lab.root.glob(".slidebridge-*"))
+
+
+def _qupath(lab: Lab) -> Path:
+    """Turn the lab into a QuPath project that was synced once; return its data file."""
+    from datetime import UTC, datetime
+
+    from bridge.qupath import create_project
+    from scripts.set_up import new_image
+
+    project = create_project(lab.root / "study", [new_image(lab.slide)], {}, now=datetime.now(UTC))
+    settings = lab.root / "slidebridge.toml"
+    text = settings.read_text("utf-8").replace('"imagescope"', '"qupath"\npath = "study/project.qpproj"')
+    settings.write_text(text, "utf-8")
+    assert lab.run("sync").exit_code == 0
+    return project.slides()[0].annotation_path
+
+
+def test_truncated_qupath_file_is_refused_and_untouched(lab: Lab) -> None:
+    path = _qupath(lab)
+    cut = path.read_bytes()[:-100]
+    path.write_bytes(cut)
+    assert "EOF mark is missing" in _one_line(lab, "sync")
+    assert path.read_bytes() == cut
+
+
+def test_qupath_file_with_bkp_beside_it_is_refused_and_untouched(lab: Lab) -> None:
+    path = _qupath(lab)
+    before = path.read_bytes()
+    path.with_name("data.qpdata.bkp").write_bytes(before)
+    assert ".bkp" in _one_line(lab, "sync", "push", "--force")
+    assert path.read_bytes() == before
+
+
+def test_qupath_file_of_an_unknown_version_is_refused_and_untouched(lab: Lab) -> None:
+    path = _qupath(lab)
+    newer = path.read_bytes().replace(b"Data file version 3", b"Data file version 9")
+    path.write_bytes(newer)
+    assert "version '9' is unknown" in _one_line(lab, "sync")
+    assert path.read_bytes() == newer

@@ -1,0 +1,74 @@
+"""Settings: defaults file, settings file, environment; every value with its origin."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import ConfigError
+from scripts.config import Settings, defaults_text, load_settings
+
+
+def _settings(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "slidebridge.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_defaults_file_names_every_setting_with_its_default(tmp_path: Path) -> None:
+    written = load_settings(_settings(tmp_path, defaults_text()), {}).settings
+    assert written == load_settings(None, {}).settings
+    tables = tomllib.loads(defaults_text())
+    optional = {("slides", "mpp")}  # has no default: its line is a comment
+    for section in fields(Settings):
+        options = getattr(written, section.name)
+        for option in fields(options):
+            if (section.name, option.name) in optional:
+                assert f"# {option.name} = " in defaults_text()
+            else:
+                assert option.name in tables[section.name], (
+                    f"[{section.name}] {option.name} is not in the defaults file"
+                )
+
+
+def test_file_goes_over_defaults_and_environment_over_the_file(tmp_path: Path) -> None:
+    path = _settings(tmp_path, "[model]\nmpp = 0.25\n[propose]\nk = 7\n")
+    loaded = load_settings(path, {"SLIDEBRIDGE_MODEL__MPP": "0.5", "UNRELATED": "1"})
+    assert (loaded.settings.model.mpp, loaded.settings.propose.k) == (0.5, 7)
+    rows = {name: (value, origin) for name, value, origin in loaded.rows()}
+    assert rows["model.mpp"] == (0.5, "environment SLIDEBRIDGE_MODEL__MPP")
+    assert rows["propose.k"] == (7, str(path))
+    assert rows["propose.min_tissue"][1] == "default"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[modle]\nmpp = 1", "unknown section [modle]"),
+        ("[model]\nmmp = 1", "unknown key 'mmp' in [model]"),
+        ("[model]\nmpp = 'fine'", "[model] mpp"),
+        ("[model]\ndesign = 'magic'", "[model] design"),
+        ("mpp = 1", "mpp is not inside a [section]"),
+        ("[model", "slidebridge.toml"),
+        ("[classes.colors]\nTumor = 'red'", "'red' is not a colour"),
+        ("[classes.map]\nTumour = 'Tumor'", "'Tumor', which is not in [classes.colors]"),
+    ],
+)
+def test_wrong_settings_are_named_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(_settings(tmp_path, text), {})
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_key_in_the_environment_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="SLIDEBRIDGE_MODEL__MMP"):
+        load_settings(None, {"SLIDEBRIDGE_MODEL__MMP": "1"})
+
+
+def test_colours_are_written_as_hex(tmp_path: Path) -> None:
+    loaded = load_settings(_settings(tmp_path, "[write]\nroi_color = '#010203'\n"), {})
+    assert loaded.settings.write.roi_color == (1, 2, 3)
