@@ -329,13 +329,20 @@ def _ended(placement: Placement, store: Store, error: OSError, now: datetime) ->
     """Close the journal after a write that didn't come about, and say so in our words."""
     record = placement.record
     target = record.target
-    if not isinstance(error, WriteConflictError) and placement.is_in_place():
+    if not isinstance(error, WriteConflictError) and _may_be_in_place(placement):
         return WriteFailedError(f"{target}: {error.strerror or error}, right after writing; start again to settle it")
     since = now if record.temp.exists() else None
     store.abandon_write(record.marker, str(error), now, displaced_since=since)
     if isinstance(error, WriteConflictError):
         return error
     return WriteFailedError(f"{target}: {error.strerror or error}; {_way_out(error)}, the file is as it was")
+
+
+def _may_be_in_place(placement: Placement) -> bool:
+    try:
+        return placement.is_in_place()
+    except OSError:  # the share or disk is gone: the journal stays open until somebody can look
+        return True
 
 
 def _way_out(error: OSError) -> str:

@@ -48,6 +48,7 @@ class Known:
     written: tuple[WrittenObject, ...] = ()
     newest_marker: str | None = None
     adopted: tuple[WrittenObject, ...] = ()
+    former: tuple[WrittenObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,9 @@ def read_slide(
     found, off_slide = _counted(found, pyramid.bounds)
     if off_slide:
         warnings = (*warnings, f"{entry.name}: {off_slide} objects lie off the slide and teach nothing")
-    reconciled = reconcile(found, known.written, known.newest_marker, scheme, labels, adopted=known.adopted)
+    reconciled = reconcile(
+        found, known.written, known.newest_marker, scheme, labels, adopted=known.adopted, former=known.former
+    )
     if labels.strict and reconciled.unknown:
         raise UnknownPathClassError(next(iter(reconciled.unknown)), scheme.names)
     return SlideReading(

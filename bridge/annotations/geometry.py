@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry import MultiLineString, MultiPolygon
+from shapely.geometry import MultiLineString, MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 _POLYGON, _MULTIPOLYGON = 3, 6  # GEOS type ids
@@ -18,18 +18,40 @@ _STARTS = 16  # vertices tried as the other ring's first; freehand at high zoom 
 def repair_area(geometry: BaseGeometry) -> MultiPolygon:
     """Return the area that a drawn outline covers, as valid polygons.
 
-    Self-crossing rings follow the even-odd rule (GEOS ``make_valid``, *linework*); spikes, lines and points that the
-    repair leaves over are dropped. Empty where the outline has no area.
+    Each ring that crosses itself follows the even-odd rule (GEOS ``make_valid``, *linework*); holes are taken from
+    their shell, also where they share an edge with it; several polygons cover what any of them covers. Spikes, lines
+    and points that the repair leaves over are dropped. Empty where the outline has no area.
     """
-    fixed = geometry if geometry.is_valid else shapely.make_valid(geometry)
-    parts = [part for part in shapely.get_parts(fixed, return_index=False) if not part.is_empty]
-    polygons = []
-    for part in parts:
+    if geometry.is_valid:
+        return MultiPolygon(_polygons(geometry))
+    parts = [_repair_polygon(polygon) for polygon in _polygons(geometry)]
+    return (
+        MultiPolygon(_polygons(shapely.union_all(parts) if len(parts) > 1 else parts[0])) if parts else MultiPolygon()
+    )
+
+
+def _repair_polygon(polygon: BaseGeometry) -> BaseGeometry:
+    if polygon.is_valid:
+        return polygon
+    shell, *holes = (_ring_area(ring) for ring in shapely.get_rings(polygon))
+    return shapely.difference(shell, shapely.union_all(holes)) if holes else shell
+
+
+def _ring_area(ring: BaseGeometry) -> MultiPolygon:
+    polygon = shapely.Polygon(ring)
+    return MultiPolygon(_polygons(polygon if polygon.is_valid else shapely.make_valid(polygon)))
+
+
+def _polygons(geometry: BaseGeometry) -> list[Polygon]:
+    """Return the polygons of a geometry, however deep in collections, without empty ones."""
+    work, found = [geometry], []
+    while work:
+        part = work.pop()
         if part.geom_type == "Polygon":
-            polygons.append(part)
+            found += [] if part.is_empty else [part]
         elif part.geom_type in ("MultiPolygon", "GeometryCollection"):
-            polygons.extend(p for p in shapely.get_parts(part) if p.geom_type == "Polygon")
-    return MultiPolygon(polygons)
+            work.extend(reversed(shapely.get_parts(part)))
+    return found
 
 
 def repair_areas(geometries: Sequence[BaseGeometry]) -> NDArray[np.object_]:

@@ -150,7 +150,9 @@ def reconcile(
     pairs = match_written(found.annotations, written, former=former)
     marker = _marker(found, written, former, pairs, newest_marker)
     origin = {id(a): w for w in (*written, *former) if (a := pairs.get(w.object_id)) is not None}
-    reader = _Reader(scheme, options, frozenset(w.object_id for w in adopted), _repeated_ids(found.annotations))
+    reader = _Reader(
+        scheme, options, frozenset(w.object_id for w in adopted), _repeated_ids(found.annotations), newest_marker
+    )
     objects = [reader.interpret(a, origin.get(id(a))) for a in found.annotations]
     known = [*written, *(w for w in former if _is_back(pairs.get(w.object_id)))]
     outcomes = _outcomes(objects, known, pairs, marker, reader)
@@ -214,12 +216,15 @@ class _Reader:
         Of former predictions that a person made theirs.
     repeated_ids
         Ids that several objects of the file bear.
+    newest_marker
+        Of our last write: an object that bears it under an id we never gave was split or pasted from one of ours.
     """
 
     scheme: ClassScheme
     options: LabelOptions
     adopted_ids: Collection[str]
     repeated_ids: Collection[str]
+    newest_marker: str | None
 
     def interpret(self, annotation: Annotation, written: WrittenObject | None) -> Interpreted:
         """Return one object with its meaning, given what we wrote it as."""
@@ -259,9 +264,11 @@ class _Reader:
     def _is_unread(self, annotation: Annotation, written: WrittenObject | None) -> bool:
         # QuPath: bears our marker and predicted class, but the store doesn't know the write (restored from elsewhere,
         # or the store is gone): nobody can say that a person touched it, so it neither trains nor is deleted. A second
-        # object of one id is a copy, though, and a person's.
+        # object of one id is a copy, though, and a person's; so is one of our newest write under another id.
+        bears_newest = self.newest_marker is not None and annotation.metadata.get(_MARKER_KEY) == self.newest_marker
+        is_copy = annotation.object_id in self.repeated_ids or bears_newest
         is_ours = annotation.is_ours and annotation.layer is None and _is_predicted(annotation)
-        return written is None and is_ours and annotation.object_id not in self.repeated_ids
+        return written is None and is_ours and not is_copy
 
     def fate(self, item: WrittenObject, now: Interpreted, is_inside: bool) -> Fate:
         """Return what became of an object of ours that is still there; ``is_inside``: in an ROI by half or more."""

@@ -199,16 +199,15 @@ class PlainRegionWriter:
         lines = [f"\t\t\t{tag('Region', attributes, closed=False)}", "\t\t\t\t<Attributes>"]
         lines += [f"\t\t\t\t\t{tag('Attribute', found)}" for found in _metadata(annotation)]
         lines += ["\t\t\t\t</Attributes>", "\t\t\t\t<Vertices>"]
-        lines += [f'\t\t\t\t\t<Vertex X="{_text(x)}" Y="{_text(y)}" Z="0"/>' for x, y in outline.vertices.tolist()]
-        lines += ["\t\t\t\t</Vertices>", "\t\t\t</Region>", ""]
+        lines += [self._vertices(outline.vertices), "\t\t\t\t</Vertices>", "\t\t\t</Region>", ""]
         return self.newline.join(lines)
+
+    def _vertices(self, vertices: Vertices) -> str:
+        lines = [f'\t\t\t\t\t<Vertex X="{x}" Y="{y}" Z="0"/>' for x, y in vertices.tolist()]
+        return self.newline.join(lines).replace('.0"', '"')  # whole pixels are written as such
 
 
 def _metadata(annotation: Annotation | None) -> Iterator[dict[str, object]]:
     pairs = {} if annotation is None else annotation.metadata
     for number, (key, value) in enumerate((k, v) for k, v in pairs.items() if not is_own_key(k)):
         yield {"Name": key, "Id": number, "Value": value}
-
-
-def _text(coordinate: float) -> str:
-    return repr(coordinate).removesuffix(".0")

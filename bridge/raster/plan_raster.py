@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations import IGNORE_LABEL, ClassScheme, LabelledShape, LabelPlan, Part
@@ -27,12 +26,12 @@ class PlanRaster:
         in a held-out area              255                                as below
         outside every held-out area     as below                           255
         in a shape drawn blind          its label                          its label
-        in a shape that was predicted   its label, outside every ROI 255   255
+        in a shape that was predicted   its label                          255
         elsewhere inside an ROI         0                                  0
         elsewhere                       255                                255
 
     Where shapes overlap the later in the scheme's priority wins, then the later in the file. Patch labels are no masks
-    and are not burnt.
+    and are not burnt. What of an accepted prediction lies outside its ROI, ``build_plan`` has cut off.
 
     Parameters
     ----------
@@ -55,24 +54,15 @@ class PlanRaster:
 
     def __init__(self, plan: LabelPlan, scheme: ClassScheme, downsample: float, part: Part) -> None:
         shapes = _by_priority(plan.shapes, scheme)
-        has_predicted = any(not shape.is_blind for shape in shapes)
         is_training = part is Part.TRAINING
         ground = [(area, 0) for area in plan.complete]
         lid = [(area, IGNORE_LABEL) for area in (*plan.ignore, *(plan.hold_out if is_training else ()))]
-        blind_only = [(shape.geometry, shape.label if shape.is_blind else IGNORE_LABEL) for shape in shapes]
-        everything = [(shape.geometry, shape.label) for shape in shapes]
+        drawn = [(s.geometry, s.label if s.is_blind or is_training else IGNORE_LABEL) for s in shapes]
         self._names = scheme.names
         self._areas = _labelled_areas(plan, part)
         self._downsample = downsample
-        self._inside = ShapeIndex([*ground, *(everything if is_training else blind_only), *lid], downsample)
-        # Where ``boundary`` is set, ``inside`` holds only within it, and ``beyond`` (or nothing) outside.
-        self._boundary: ShapeIndex | None = None
-        self._beyond: ShapeIndex | None = None
-        if not is_training:
-            self._boundary = ShapeIndex([(area, 1) for area in plan.hold_out], downsample)
-        elif has_predicted:
-            self._boundary = ShapeIndex([(area, 1) for area in plan.complete], downsample)
-            self._beyond = ShapeIndex([*blind_only, *lid], downsample)
+        self._shapes = ShapeIndex([*ground, *drawn, *lid], downsample)
+        self._held_out = None if is_training else ShapeIndex([(area, 1) for area in plan.hold_out], downsample)
 
     @property
     def areas(self) -> tuple[BaseGeometry, ...]:
@@ -110,18 +100,10 @@ class PlanRaster:
         ValueError
             The window lies on the grid of another downsample.
         """
-        return LabelMask(self._burn(window), window, self._names)
-
-    def _burn(self, window: Window) -> NDArray[np.uint8]:
-        labels = self._inside.burn(window, fill=IGNORE_LABEL)
-        if self._boundary is None:
-            return labels
-        is_beyond = self._boundary.burn(window) == 0
-        if self._beyond is None:
-            labels[is_beyond] = IGNORE_LABEL
-        else:
-            np.copyto(labels, self._beyond.burn(window, fill=IGNORE_LABEL), where=is_beyond)
-        return labels
+        labels = self._shapes.burn(window, fill=IGNORE_LABEL)
+        if self._held_out is not None:
+            labels[self._held_out.burn(window) == 0] = IGNORE_LABEL
+        return LabelMask(labels, window, self._names)
 
 
 def _by_priority(shapes: Sequence[LabelledShape], scheme: ClassScheme) -> list[LabelledShape]:
@@ -135,5 +117,5 @@ def _by_priority(shapes: Sequence[LabelledShape], scheme: ClassScheme) -> list[L
 def _labelled_areas(plan: LabelPlan, part: Part) -> tuple[BaseGeometry, ...]:
     if part is Part.HOLD_OUT:
         return tuple(area for area in plan.hold_out if not area.is_empty)
-    areas = (*plan.complete, *(shape.geometry for shape in plan.shapes if shape.is_blind))
+    areas = (*plan.complete, *(shape.geometry for shape in plan.shapes))
     return tuple(area for area in areas if not area.is_empty)

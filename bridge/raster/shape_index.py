@@ -20,7 +20,6 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely.errors import GEOSException
-from shapely.geometry import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations import repair_area
@@ -173,19 +172,12 @@ def _areas(geometries: Sequence[BaseGeometry], reach: float) -> GeometryArray:
 
 def _repaired(geometry: BaseGeometry, position: int, reach: float | None) -> BaseGeometry:
     try:
-        area = repair_area(_without_collapsed(geometry))
+        area = repair_area(geometry)
         if reach is not None:
             area = repair_area(shapely.intersection(area, shapely.box(-reach, -reach, reach, reach)))
     except GEOSException as error:
         raise InvalidGeometryError(f"shape {position} can't be repaired: {error}") from error
     return area
-
-
-def _without_collapsed(geometry: BaseGeometry) -> BaseGeometry:
-    # One part without area makes `make_valid` of the whole fail (GEOS 3.14: "Overlay input is mixed-dimension").
-    if not isinstance(geometry, MultiPolygon):
-        return geometry
-    return MultiPolygon([part for part in geometry.geoms if not repair_area(part).is_empty])
 
 
 def _edges(areas: GeometryArray, downsample: float) -> _Edges:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.annotations.source import SlideEntry, Source
-from bridge.errors import AnnotationFileError, WriteConflictError
+from bridge.errors import AnnotationFileError, WriteConflictError, WriteFailedError
 from bridge.store import atomic
 from bridge.store.backups import Backups
 from bridge.store.companions import write_companions
@@ -149,12 +149,18 @@ def finish_displaced(
     WriteConflictError
         A tool had the old file open and has saved into it. The save is the target again and our write is abandoned; or,
         where yet another save was there, both are kept and the message names them. Read the file again.
+    WriteFailedError
+        The folder can't be reached or written; nothing was changed, call again later.
     """
     record = store.write(marker)
     if record.displaced_since is None:
         return True
     site = _Site(store, backups, now, None, exchange)
-    found = site.settle(record, settle_seconds, blocker)
+    try:
+        found = site.settle(record, settle_seconds, blocker)
+    except OSError as error:
+        message = f"{record.target}: {error.strerror or error}; what lies beside it is looked after at the next start"
+        raise WriteFailedError(message) from error
     if found.outcome in (Recovery.PUT_BACK, Recovery.KEPT):
         raise WriteConflictError(found.message)
     return found.outcome is not Recovery.WAITING
@@ -191,9 +197,9 @@ class _Site:
         there, beside = atomic.sha256_of(target), atomic.sha256_of(temp)
         since = None if beside is None else record.begun_at
         if self._was_placed(record, there, beside):
-            self.store.finish_write(record.marker, self.now, displaced_since=since)
             if self.owner is not None and there == record.new_revision:
-                write_companions(*self.owner, record.target.read_bytes())
+                write_companions(*self.owner, target.read_bytes())
+            self.store.finish_write(record.marker, self.now, displaced_since=since)
             return Recovery.FINISHED
         self.store.abandon_write(record.marker, "it was cut short", self.now, displaced_since=since)
         return Recovery.ABANDONED
@@ -222,6 +228,8 @@ class _Site:
     def settle(self, record: WriteRecord, settle_seconds: float, blocker: Callable[[], str | None]) -> Recovered:
         """Look after a displaced file and bring the journal up to date."""
         assert record.displaced_since is not None, "only writes with a displaced file are settled"
+        if not _is_reachable(record):
+            return Recovered(record.marker, record.slide_key, record.target, Recovery.WAITING)
         why = "a save was under way into the file that it replaced"
         result = settle_displaced(
             record,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from shapely.geometry import Polygon
 
 from bridge.annotations import BACKGROUND, IGNORE_LABEL, Annotation, AnnotationSet, ReadCounts, Rgb, Shape
@@ -54,16 +53,23 @@ def read_mask(
     mask = read_label_mask(path)
     scale = (is_fallback and mask.downsample) or downsample or mask.downsample or 1.0
     window = Window(*mask.info.origin, mask.labels.shape[1], mask.labels.shape[0], scale)
-    bands = list(_bands_of(mask, window))
-    legend = _legend(mask, _labels_in(bands), chosen)
     is_stated = downsample is not None or mask.downsample is not None
-    notes = (*legend.notes, *_check_size(path, window, slide, is_stated=is_stated))
-    outlines = sorted(vectorize_bands(bands, skip=(0,)), key=lambda found: found[0])
+    size_notes = _check_size(path, window, slide, is_stated=is_stated)
+    outlines = sorted(vectorize_bands(_bands_of(mask, window), skip=(0,)), key=lambda found: found[0])
+    legend = _legend(mask, sorted({label for label, _ in outlines}), chosen)
     annotations = tuple(legend.annotation(number, *found) for number, found in enumerate(outlines))
     mpp = None if mask.mask_mpp is None else (mask.mask_mpp[0] / scale, mask.mask_mpp[1] / scale)
     found = AnnotationSet(annotations, ReadCounts(read=len(annotations)), mpp=mpp)
     seed = hashlib.sha256(mask.labels.data).hexdigest()
-    return Material(found, seed, size=_size(window), mpp=mpp, downsample=scale, colors=legend.classes, notes=notes)
+    return Material(
+        found,
+        seed,
+        size=_size(window),
+        mpp=mpp,
+        downsample=scale,
+        colors=legend.classes,
+        notes=(*legend.notes, *size_notes),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +96,17 @@ class _Legend:
 
 
 def _legend(mask: LabelMaskFile, present: Sequence[int], chosen: ClassFile | None) -> _Legend:
-    """Return what the labels mean: by the file's own names, else those of ``chosen``, else by their numbers."""
+    """Return what the labels, those present but 0, mean: by the file's own names, else those of ``chosen``, else by their numbers."""
     given = mask.names or (chosen.scheme.names if chosen is not None else (BACKGROUND,))
     names = [*given, *(f"Label {label}" for label in range(len(given), IGNORE_LABEL)), IGNORE_CLASS][:256]
     notes = []
-    if mask.names is None and set(present) <= {0, IGNORE_LABEL} and IGNORE_LABEL in present:
+    if mask.names is None and tuple(present) == (IGNORE_LABEL,):
         names[IGNORE_LABEL] = names[1]
         notes.append(f"a mask of 0 and 255 only: 255 is read as label 1, {names[1]}")
-        present = (1,)
+        present = [1]
     elif mask.names is None and IGNORE_LABEL in present:
         notes.append(f"label 255 is read as {IGNORE_CLASS}")
-    numbers = [label for label in present if 0 < label < IGNORE_LABEL]
+    numbers = [label for label in present if label < IGNORE_LABEL]
     unnamed = [names[label] for label in numbers if label >= len(given)]
     if unnamed:
         notes.append(f"no name for {', '.join(unnamed)}; list the classes, label 1 first, in a file for --classes")
@@ -108,12 +114,6 @@ def _legend(mask: LabelMaskFile, present: Sequence[int], chosen: ClassFile | Non
     last = max([*numbers, len(given) - 1])
     classes = {names[label]: colors.get(names[label]) or PALETTE[label % len(PALETTE)] for label in range(1, last + 1)}
     return _Legend(names, classes, tuple(notes))
-
-
-def _labels_in(bands: Iterable[LabelMask]) -> Sequence[int]:
-    counts = sum(np.bincount(band.labels.ravel(), minlength=IGNORE_LABEL + 1) for band in bands)
-    present: list[int] = np.flatnonzero(counts).tolist()
-    return present
 
 
 def _size(window: Window) -> Size:

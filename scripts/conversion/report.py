@@ -74,11 +74,11 @@ class ConversionReport:
 
 
 def encodable(text: str) -> str:
-    """Return a text that UTF-8 can hold: halves of surrogate pairs become question marks, as in QuPath's exports.
+    r"""Return a text that UTF-8 can hold: halves of surrogate pairs become question marks, as in QuPath's exports.
 
     Examples
     --------
-    >>> encodable("half \\ud83d")
+    >>> encodable("half \ud83d")
     'half ?'
     """
     return text.encode(errors="replace").decode()

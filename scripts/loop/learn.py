@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.annotations.labels import area_key, missing_labels
+from bridge.annotations.labels import learned_keys, missing_labels
 from bridge.errors import BridgeError
 from bridge.slides import open_slide
 from bridge.store import Store
@@ -238,6 +238,4 @@ def opened(states: Iterator[SlideState] | Sequence[SlideState]) -> Iterator[list
 def _remember(store: Store, pulled: Pulled, iteration: int) -> None:
     """Record what was trained on: it never judges, and isn't new any more."""
     for state in pulled.slides:
-        held = {area_key(area) for area in state.plan.hold_out}
-        areas = (*state.plan.complete, *(shape.geometry for shape in state.plan.shapes))
-        store.record_learned(iteration, state.key, {area_key(area) for area in areas} - held)
+        store.record_learned(iteration, state.key, learned_keys(state.plan))

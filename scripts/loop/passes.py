@@ -183,7 +183,7 @@ def _push(
     champion = load_project_champion(project)
     champion_id = champion.id if champion else None
     iteration = champion.card.iteration if champion else 0
-    stale = [s for s in pulled.slides if is_stale(s, store, champion_id, wanted, settings.propose.k)]
+    stale = [s for s in pulled.slides if is_stale(s, store, project.scheme, champion_id, wanted, settings.propose.k)]
     progress.start("predicting and writing", len(stale))
     bands = _bands(project, champion) if champion is not None and stale else None
     done: list[SlidePushed] = []

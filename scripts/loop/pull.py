@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.annotations import LabelPlan, SlideEntry
 from bridge.annotations.diff import diff_annotations, is_suspicious
-from bridge.annotations.labels import area_key, blind_areas, build_plan
+from bridge.annotations.labels import WHOLE_SLIDE, apply_hold_out, area_key, blind_areas, build_plan
 from bridge.annotations.roles import Role
 from bridge.annotations.split import HOLD_OUT, is_split_by_slide, split_areas, split_slides
 from bridge.errors import BridgeError
@@ -18,7 +18,6 @@ from bridge.store import Backups, Store
 from scripts.project import Project
 
 logger = logging.getLogger(__name__)
-WHOLE_SLIDE = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,8 @@ class Pulled:
 
 def known_of(store: Store, entry: SlideEntry) -> Known:
     """Return what the store knows of a slide's objects."""
-    return Known(store.live_objects(entry.key), store.newest_marker(entry.key), store.adopted(entry.key))
+    key = entry.key
+    return Known(store.live_objects(key), store.newest_marker(key), store.adopted(key), store.superseded(key))
 
 
 def read_entry(project: Project, store: Store, entry: SlideEntry) -> SlideReading:
@@ -109,7 +109,7 @@ def pull(
     for entry in project.source.slides():
         try:
             reading = read_entry(project, store, entry)
-            lost = _record(project, store, backups, reading, now, is_dry_run=is_dry_run)
+            lost = record_reading(project, store, backups, reading, now, is_dry_run=is_dry_run)
             readings.append((reading, lost))
         except BridgeError as error:
             logger.warning("slide=%s error=%s", entry.name, error)
@@ -129,8 +129,14 @@ def _suspicion(reading: SlideReading) -> str:
     )
 
 
-def _record(
-    project: Project, store: Store, backups: Backups, reading: SlideReading, now: datetime, *, is_dry_run: bool
+def record_reading(
+    project: Project,
+    store: Store,
+    backups: Backups,
+    reading: SlideReading,
+    now: datetime,
+    *,
+    is_dry_run: bool = False,
 ) -> bool:
     """Record a new revision; return whether it is suspicious."""
     key, data, revision = reading.entry.key, reading.data, reading.revision
@@ -189,16 +195,12 @@ def _plan(
             labels,
             extent=r.pyramid.bounds,
             learned=store.learned(r.entry.key),
+            rejected=store.rejected(r.entry.key),
         )
         for r in readings
     }
     held = _split(project, store, readings, plans, now, is_dry_run=is_dry_run)
-    return {
-        key: replace(
-            plan, hold_out=tuple(a for a in plan.complete if {WHOLE_SLIDE, area_key(a)} & held.get(key, frozenset()))
-        )
-        for key, plan in plans.items()
-    }
+    return {key: apply_hold_out(plan, held.get(key, frozenset())) for key, plan in plans.items()}
 
 
 def _split(

@@ -11,7 +11,8 @@ from datetime import datetime
 import numpy as np
 import shapely
 
-from bridge.annotations import ClassScheme, MachineObject, MachineRole, Proposal
+from bridge.annotations import PROPOSED, ClassScheme, MachineObject, MachineRole, Proposal
+from bridge.annotations.labels import WHOLE_SLIDE
 from bridge.annotations.roles import Fate, Role
 from bridge.annotations.writing import (
     Prediction,
@@ -24,7 +25,7 @@ from bridge.errors import BridgeError, WriteConflictError
 from bridge.export import write_edits
 from bridge.ingest import SlideReading
 from bridge.store import Backups, Store
-from scripts.loop.pull import WHOLE_SLIDE, SlideProblem, SlideState, read_entry
+from scripts.loop.pull import SlideProblem, SlideState, read_entry, record_reading
 from scripts.loop.slide_work import SlideResult, propose_boxes
 from scripts.project import Project
 
@@ -61,15 +62,19 @@ class Pushed:
     problems: tuple[SlideProblem, ...]
 
 
-def is_stale(state: SlideState, store: Store, champion_id: str | None, wanted: Wanted, k: int) -> bool:
+def is_stale(
+    state: SlideState, store: Store, scheme: ClassScheme, champion_id: str | None, wanted: Wanted, k: int
+) -> bool:
     """Say whether a slide needs a write: new predictions, boxes used up or wiped, or objects to make plain."""
     if state.is_suspicious:
         return False
     reconciled = state.reading.reconciled
     is_new = wanted.predictions and champion_id is not None and store.predicted_with(state.key) != champion_id
-    used_up = wanted.proposals and len(reconciled.of(Role.PROPOSAL)) < k and _has_moved_on(state, store)
-    settled = bool(reconciled.with_fate(Fate.ACCEPTED, Fate.CORRECTED, Fate.OVERWRITTEN))
-    return wanted.is_forced or is_new or used_up or settled
+    open_boxes = sum(o.written.role is MachineRole.PROPOSAL for o in reconciled.with_fate(Fate.OPEN))
+    used_up = wanted.proposals and open_boxes < k and _has_moved_on(state, store)
+    is_wiped = bool(reconciled.with_fate(Fate.OVERWRITTEN))
+    to_promote = bool(compose_edits(reconciled, (), scheme, "none").promote)
+    return wanted.is_forced or is_new or used_up or is_wiped or to_promote
 
 
 def _has_moved_on(state: SlideState, store: Store) -> bool:
@@ -135,6 +140,8 @@ def push_slide(
                 raise
             logger.info("slide=%s conflict, reading again", reading.entry.name)
             reading = read_entry(project, store, reading.entry)
+            if record_reading(project, store, backups, reading, now()):
+                raise
             continue
         if wanted.predictions and champion_id is not None:
             store.record_predicted(state.key, champion_id)
@@ -178,7 +185,7 @@ def _compose(
             scheme=project.scheme,
         )
         objects = (*chosen, *objects)
-    promoted = len(reading.reconciled.with_fate(Fate.ACCEPTED, Fate.CORRECTED))
+    promoted = len(compose_edits(reading.reconciled, (), project.scheme, "none").promote)
     return SlidePushed(entry.name, summary, proposals, promoted, shortage), objects
 
 
@@ -196,6 +203,8 @@ def taken_boxes(store: Store, reading: SlideReading) -> tuple[tuple[float, float
     reconciled, entry = reading.reconciled, reading.entry
     roles = (Role.ROI, Role.IGNORE, Role.PATCH_LABEL)
     shapes = [o.annotation.geometry for role in roles for o in reconciled.of(role)]
+    kept = (o.annotation for o in reconciled.objects if o.role is Role.OTHER)  # a box that a person moved or renamed
+    shapes += [a.geometry for a in kept if a.path_class == PROPOSED]
     shapes += [w.geometry for w in store.declined(entry.key)]
     bounds = shapely.bounds(np.array(shapes, dtype=object)) if shapes else np.zeros((0, 4))
     return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in bounds)

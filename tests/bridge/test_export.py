@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -723,10 +724,10 @@ def test_save_interleaved_with_a_write_in_any_way(
 
 def test_save_in_progress_blocks(bench: Bench) -> None:
     bkp_of(bench.target).write_bytes(BASE)
-    before = bench.target.stat()
     with pytest.raises(WriteConflictError, match="is being saved"):
         bench.write(BASE)
-    assert bench.target.stat() == before
+    assert bench.target.read_bytes() == BASE
+    assert bench.names() == ["s1.lines", "s1.lines.bkp"]  # nothing displaced: it was never swapped
 
 
 def test_save_that_begins_after_the_swap_gets_its_file_back(bench: Bench) -> None:
@@ -963,6 +964,61 @@ def test_read_only(what: str) -> None:
         assert code == 0
         assert entry.annotation_path.read_bytes() == BASE
         assert [p.name for p in folder.iterdir()] == ["s1.lines"]
+
+
+def bad_disk() -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def test_disk_that_fails_right_after_the_swap(bench: Bench) -> None:
+    with pytest.raises(WriteFailedError, match=r"check the disk.*the file is as it was"):
+        bench.write(BASE, on_step=at(WriteStep.VERIFIED, bad_disk))
+    assert bench.target.read_bytes() == BASE
+    assert bench.live() == set()
+    bench.recover()
+    check_settled(bench, BASE)
+
+
+def test_disk_that_doesn_t_even_let_us_put_back(bench: Bench) -> None:
+    calls = iter(range(9))
+
+    def exchange(target: Path, temp: Path) -> None:
+        atomic.exchange(target, temp) if next(calls) == 0 else bad_disk()
+
+    with pytest.raises(WriteFailedError, match="start again to settle it"):
+        bench.write(BASE, on_step=at(WriteStep.VERIFIED, bad_disk), exchange=exchange)
+    assert [w.outcome for w in bench.recover().writes] == [Recovery.FINISHED]
+    check_settled(bench, BASE)
+
+
+def test_share_that_goes_away_while_writing(bench: Bench) -> None:
+    """Every look at the file is an error then; what holds is found out when it is back."""
+    kept = bench.root / "kept"
+
+    def unmount() -> None:
+        bench.target.rename(kept)
+        bench.target.mkdir()
+
+    with pytest.raises(WriteFailedError, match="start again to settle it"):
+        bench.write(BASE, on_step=at(WriteStep.SWAPPED, unmount))
+    with bench.open() as store:
+        assert [w.state for w in store.unfinished_writes()] == [WriteState.BEGUN]
+    bench.target.rmdir()
+    kept.rename(bench.target)
+    bench.recover()
+    check_settled(bench, BASE)
+
+
+def test_displaced_file_that_cannot_be_reached_waits(bench: Bench) -> None:
+    bench.write(BASE)
+    temp = bench.root / ".slidebridge-w1.tmp"
+    temp.rename(bench.root / "kept")
+    temp.mkdir()
+    with pytest.raises(WriteFailedError, match="at the next start"):
+        bench.finish("w1")
+    temp.rmdir()
+    (bench.root / "kept").rename(temp)
+    assert bench.finish("w1")
 
 
 def test_store_that_fails_after_the_swap_is_made_good_at_the_next_start(bench: Bench) -> None:

@@ -230,3 +230,23 @@ def test_near_pairs_miss_no_same_outline(shapes: list[Polygon], data: st.DataObj
     assert same <= set(pairs)
     assert pairs == sorted(pairs)
     assert all(j < len(others) for _, j in pairs)
+
+
+def test_hole_that_shares_an_edge_with_its_shell_stays_a_hole() -> None:
+    shell = [(0, 0), (100, 0), (100, 100), (0, 100)]
+    hole = [(0, 20), (30, 20), (30, 40), (0, 40)]
+    drawn = shapely.Polygon(shell, [hole])
+    assert not drawn.is_valid
+    assert repair_area(drawn).area == 100 * 100 - 30 * 20
+
+
+def test_collapsed_part_is_dropped_and_the_others_stay() -> None:
+    drawn = shapely.MultiPolygon([shapely.Polygon([(0, 1), (0, 1), (0, 1)]), shapely.box(5, 5, 7, 8)])
+    assert repair_area(drawn).equals(shapely.box(5, 5, 7, 8))
+
+
+def test_pentagram_is_even_odd() -> None:
+    turns = np.arange(5) * 2 * 2 * np.pi / 5
+    drawn = shapely.Polygon(np.column_stack([np.cos(turns), np.sin(turns)]))
+    assert not repair_area(drawn).contains(shapely.Point(0, 0))
+    assert repair_area(drawn).contains(shapely.Point(0.8, 0))

@@ -364,9 +364,17 @@ def test_regions_drawn_into_our_layers_are_annotations_of_the_class(imagescope, 
 
 def test_a_prediction_that_the_store_does_not_know_neither_trains_nor_goes(qupath, ours, read) -> None:
     lost = ours.prediction(CELL)
-    reading = read(qupath.save([qupath.show(lost)]), [])
+    reading = read(qupath.save([qupath.show(lost, "a write of another store")]), [])
     assert roles(reading) == [Role.OTHER]
     assert reading.unknown == {}
+
+
+def test_a_pasted_copy_of_a_prediction_is_a_persons_annotation(qupath, ours, read) -> None:
+    prediction = ours.prediction(CELL)
+    copy = replace(qupath.show(prediction), object_id="00000000-0000-4000-8000-00000000c0b1", geometry=FAR)
+    reading = read(qupath.save([qupath.show(prediction), copy]), [prediction])
+    assert roles(reading) == [Role.PREDICTION, Role.ANNOTATION]
+    assert reading.objects[1].began_as_prediction
 
 
 def test_a_class_removed_from_the_scheme_is_not_accepted(tool, ours, read) -> None:

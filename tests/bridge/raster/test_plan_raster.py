@@ -43,18 +43,13 @@ def test_ignored_area_is_stronger_than_everything() -> None:
     assert burn(plan) == [TUMOR, TUMOR, OFF, OFF, 0, 0]
 
 
-def test_shape_that_was_predicted_trains_inside_rois_only() -> None:
+def test_shape_that_was_predicted_trains_like_any_other() -> None:
     plan = LabelPlan(
         "s",
         shapes=(LabelledShape(columns(1, 4), TUMOR, is_blind=False), LabelledShape(columns(5, 6), STROMA)),
         complete=(columns(0, 3),),
     )
-    assert burn(plan) == [0, TUMOR, TUMOR, OFF, OFF, STROMA]
-
-
-def test_shape_that_was_predicted_hides_what_it_overlaps_outside_rois() -> None:
-    shapes = LabelledShape(columns(0, 3), STROMA), LabelledShape(columns(1, 2), TUMOR, is_blind=False)
-    assert burn(LabelPlan("s", shapes=shapes)) == [STROMA, OFF, STROMA, OFF, OFF, OFF]
+    assert burn(plan) == [0, TUMOR, TUMOR, TUMOR, OFF, STROMA]
 
 
 def test_ignored_area_is_ignored_beside_predicted_shapes_too() -> None:
@@ -112,7 +107,7 @@ def test_areas_hold_every_labelled_pixel() -> None:
         complete=(shapely.box(40, 40, 60, 50),),
         hold_out=(shapely.box(40, 40, 60, 50),),
     )
-    assert PlanRaster(plan, SCHEME, 1.0, Part.TRAINING).bounds == Region(40, 10, 55, 40)
+    assert PlanRaster(plan, SCHEME, 1.0, Part.TRAINING).bounds == Region(0, 0, 95, 50)
     assert PlanRaster(plan, SCHEME, 1.0, Part.HOLD_OUT).bounds == Region(40, 40, 20, 10)
 
 

@@ -113,6 +113,9 @@ def test_no_save_is_ever_lost_and_everything_comes_to_rest(
             assert scene.target.read_bytes() == FILES[target], where
         if "settled" not in journal and FILES[temp] not in human:
             assert not scene.temp.exists(), where
+        if journal == "begun" and FILES[target] in human and not first:
+            was_in_place = temp == "base"
+            assert (scene.store.newest_marker("s1") == "w1") == was_in_place, where
         in_place = scene.target.exists() and scene.target.read_bytes() == b"ours"
         if journal == "begun" and in_place:
             assert scene.store.live_objects("s1"), where

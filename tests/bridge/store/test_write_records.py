@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from shapely import Polygon
+from sqlalchemy import func, select
 
 from bridge.annotations.ownership import WrittenObject
 from bridge.errors import StoreError
 from bridge.store import Store, WriteState
+from bridge.store.schema import objects
 
 Write = Callable[..., str]
 Written = Callable[..., WrittenObject]
@@ -80,15 +84,13 @@ def test_objects_of_an_abandoned_write_can_be_written_again(
 ) -> None:
     begin(store, "w1", now, written=[written("p1")])
     store.abandon_write("w1", "conflict", now)
+    with store.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(objects)).scalar_one() == 0
     write("w2", [written("p1")])
     assert live(store) == ["p1"]
 
 
 def test_geometry_and_all_else_comes_back_as_written(store: Store, write: Write, written: Written) -> None:
-    from dataclasses import replace
-
-    from shapely import Polygon
-
     holed = Polygon([(0, 0), (9.25, 0), (9, 9)], [[(3, 1), (5, 1), (5, 2)]])
     item = replace(written("p1", iteration=7), geometry=holed, name="2 · unsure", is_editable=False)
     write("w1", [item])
