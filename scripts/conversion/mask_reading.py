@@ -96,7 +96,13 @@ class _Legend:
 
 
 def _legend(mask: LabelMaskFile, present: Sequence[int], chosen: ClassFile | None) -> _Legend:
-    """Return what the labels, those present but 0, mean: by the file's own names, else those of ``chosen``, else by their numbers."""
+    """Return what the labels mean: by the file's own names, else those of ``chosen``, else by their numbers.
+
+    Parameters
+    ----------
+    present
+        Labels in the mask, ascending, without 0.
+    """
     given = mask.names or (chosen.scheme.names if chosen is not None else (BACKGROUND,))
     names = [*given, *(f"Label {label}" for label in range(len(given), IGNORE_LABEL)), IGNORE_CLASS][:256]
     notes = []

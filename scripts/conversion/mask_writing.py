@@ -19,7 +19,7 @@ from scripts.conversion.mask_plan import MaskPlan
 from scripts.conversion.reading import Mpp, Size
 from scripts.progress import Progress
 
-_BAND_PX = 1024  # rows; a band of a slide 200,000 px wide is 200 MB
+_BAND_PX = 512  # rows, those of a TIFF tile; a band of a slide 200,000 px wide is 100 MB
 _BACKGROUND_COLOR: Rgb = (0, 0, 0)
 _PNG_COLOR_TYPE = 25  # place of the byte in a PNG file
 _PNG_LABELS = (0, 3)  # grey and palette
@@ -63,7 +63,7 @@ class _Burner:
         self._progress = progress
         self._index = ShapeIndex(plan.shapes, downsample)
         self._reversed = ShapeIndex(plan.shapes[::-1], downsample)
-        self._seen = np.zeros(IGNORE_LABEL + 1, dtype=np.int64)
+        self._unseen = {label for _, label in plan.shapes}
         self._contested = 0
 
     def bands(self, window: Window) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -75,7 +75,7 @@ class _Burner:
             labels = self._index.burn(band)
             # What the other order would show differently lies in several classes.
             self._contested += int(np.count_nonzero(labels != self._reversed.burn(band)))
-            self._seen += np.bincount(labels.ravel(), minlength=IGNORE_LABEL + 1)
+            self._unseen -= {label for label in self._unseen if (labels == label).any()}
             yield top, labels
             self._progress.advance(height)
 
@@ -83,7 +83,7 @@ class _Burner:
         """Return what is to be said once all bands are burnt."""
         used = dict.fromkeys(label for _, label in self._plan.shapes)
         names = {label: IGNORE_CLASS if label == IGNORE_LABEL else self._plan.scheme.names[label] for label in used}
-        hidden = [names[label] for label in used if not self._seen[label]]
+        hidden = [names[label] for label in used if label in self._unseen]
         notes = []
         if self._contested:
             order = ", ".join(names.values())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bridge.annotations import Annotation
 from bridge.errors import ConfigError
+from bridge.qupath.plain_objects import is_own_key
 from scripts.conversion.classes import ClassFile, classified, read_class_file
 from scripts.conversion.endpoints import Endpoint, EndpointKind, find_image
 from scripts.conversion.mask_reading import read_mask
@@ -19,7 +20,6 @@ from scripts.conversion.report import ConversionReport
 from scripts.conversion.writing import Writing, Written, check_target, moved
 from scripts.progress import Progress, Silent
 
-_OUR_KEY = "slidebridge"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ID_SPACE = uuid.UUID("b6a1f1de-5a1c-4d0b-9c0e-2f6f3f1f7e21")
 
@@ -161,5 +161,5 @@ def _plain(annotation: Annotation, seed: str) -> Annotation:
         annotation,
         object_id=given if _UUID.fullmatch(given) else str(uuid.uuid5(_ID_SPACE, f"{seed} {given}")),
         is_ours=False,
-        metadata={key: value for key, value in annotation.metadata.items() if not key.startswith(_OUR_KEY)},
+        metadata={key: value for key, value in annotation.metadata.items() if not is_own_key(key)},
     )

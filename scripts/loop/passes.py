@@ -244,7 +244,7 @@ def _recover(project: Project, store: Store, backups: Backups, entries: Sequence
     owners = {entry.key: (project.source, entry) for entry in entries}
     settle_seconds = project.settings.watch.settle_seconds
     report = recover(store, backups, _now(), settle_seconds=settle_seconds, resolve=owners.get)
-    return tuple(item.message for item in report.writes if item.message)
+    return tuple(report.messages)
 
 
 def _settle_displaced(project: Project, store: Store, backups: Backups, entries: Sequence[SlideEntry]) -> list[str]:

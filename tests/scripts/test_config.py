@@ -47,7 +47,7 @@ def test_file_goes_over_defaults_and_environment_over_the_file(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[modle]\nmpp = 1", "unknown section [modle]"),
+        ("[models]\nmpp = 1", "unknown section [models]"),
         ("[model]\nmmp = 1", "unknown key 'mmp' in [model]"),
         ("[model]\nmpp = 'fine'", "[model] mpp"),
         ("[model]\ndesign = 'magic'", "[model] design"),

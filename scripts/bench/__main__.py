@@ -1,0 +1,9 @@
+"""``python -m scripts.bench``: every benchmark, one after another."""
+
+from __future__ import annotations
+
+from scripts.bench import raster, selection
+
+if __name__ == "__main__":
+    for bench in (raster, selection):
+        bench.main()
