@@ -92,7 +92,7 @@ class TrainingOptions:
     batch_size: int = 8
     tile_px: int = 256
     learning_rate: float = 5e-3
-    encoder_share: float = 1.0
+    encoder_share: float = 0.2
     warm_up_steps: int = 5
     weight_decay: float = 1e-2
     average: float = 0.95
