@@ -66,6 +66,31 @@ class Settings:
     propose: ProposeOptions = field(default_factory=ProposeOptions)
 
 
+_MANY = 1e9
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "slides.mpp": (0.001, 1000),
+    "watch.settle_seconds": (0, 3600),
+    "write.max_editable": (0, _MANY),
+    "holdout.fraction": (0, 0.9),
+    "model.mpp": (0.01, 1000),
+    "model.low_factor": (1, 64),
+    "train.max_steps": (1, _MANY),
+    "train.max_seconds": (1, _MANY),
+    "train.batch_size": (1, 4096),
+    "train.tile_px": (16, 8192),
+    "train.learning_rate": (0, 1),
+    "train.replay": (0, 1),
+    "train.cache_mb": (0, _MANY),
+    "predict.tile_px": (16, 16384),
+    "predict.overlap_px": (0, 8192),
+    "predict.batch_size": (1, 4096),
+    "predict.workers": (1, 256),
+    "predict.min_area_um2": (0, _MANY),
+    "predict.simplify_um": (0, 1000),
+    "propose.k": (0, 10000),
+    "propose.region_um": (1, _MANY),
+    "propose.min_tissue": (0, 1),
+}
 _SECTIONS: Mapping[str, type[Any]] = dict(get_type_hints(Settings))
 
 
@@ -164,12 +189,23 @@ def _check_known(section: str, key: str, origin: str) -> None:
 def _build(section: str, values: Mapping[str, Any], origins: Mapping[str, str]) -> Any:
     ready = {k: _color(v) if k.endswith("_color") and isinstance(v, str) else v for k, v in values.items()}
     try:
-        return TypeAdapter(_SECTIONS[section]).validate_python(ready)
+        options = TypeAdapter(_SECTIONS[section]).validate_python(ready)
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
         origin = origins.get(f"{section}.{key}", "settings")
         raise ConfigError(f"{origin}: [{section}] {key}: {first['msg']}, got {first.get('input')!r}") from error
+    _check_ranges(section, options, origins)
+    return options
+
+
+def _check_ranges(section: str, options: Any, origins: Mapping[str, str]) -> None:
+    for name, (least, most) in _RANGES.items():
+        where, _, key = name.partition(".")
+        value = getattr(options, key) if where == section else None
+        if value is not None and not least <= value <= most:
+            origin = origins.get(name, "settings")
+            raise ConfigError(f"{origin}: [{section}] {key} must be {least:g} to {most:g}, got {value}")
 
 
 def _color(text: str) -> tuple[int, int, int]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bridge.annotations import ClassScheme, Source
 from bridge.errors import ConfigError
 from bridge.imagescope import ImageScopeFolder
 from bridge.qupath import GeoJSONFolder, QuPathProject
+from bridge.store import Store
 from scripts.config import FILE_NAME, LoadedSettings, Settings, load_settings
 from scripts.options import SourceKind, SourceOptions
 
@@ -74,6 +77,17 @@ def open_project(path: Path, environ: Mapping[str, str] = os.environ) -> Project
             loaded = _with_folders(load_settings(candidate / FILE_NAME, environ), candidate)
             return Project(candidate, loaded, open_source(candidate, loaded.settings.source))
     raise ConfigError(f"{path}: no {FILE_NAME} here or above; set the project up with `slidebridge new`")
+
+
+@contextmanager
+def open_store(project: Project, *, is_dry_run: bool) -> Iterator[Store]:
+    """Open the project's store; where there is none yet, a dry run gets an empty one that leaves no trace."""
+    if not is_dry_run or (project.data_folder / "store.sqlite").is_file():
+        with Store.open(project.data_folder) as store:
+            yield store
+        return
+    with TemporaryDirectory() as folder, Store.open(Path(folder)) as store:
+        yield store
 
 
 def _with_folders(loaded: LoadedSettings, root: Path) -> LoadedSettings:

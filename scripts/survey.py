@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +68,7 @@ def survey(source: Source) -> Survey:
         except BridgeError as error:
             problems.append(f"{entry.name}: {error}")
     colors = _class_colors(known_classes(sets))
-    unnamed, mapping = _unnamed_layers(a for s in sets for a in s.annotations)
+    unnamed, mapping = _unnamed_layers(sets, colors)
     objects = sum(len(s) for s in sets)
     return Survey({**colors, **unnamed}, mapping, len(entries), len(sets), objects, tuple(problems))
 
@@ -82,20 +84,21 @@ def _class_colors(found: Mapping[str, Annotation]) -> dict[str, Rgb]:
     return colors
 
 
-def _unnamed_layers(annotations: Iterable[Annotation]) -> tuple[dict[str, Rgb], dict[str, str]]:
-    """Return classes and rules for layers without a name: by colour, or by id where two share a colour."""
-    layers = {a.layer.id: a.layer for a in annotations if a.layer is not None and a.path_class is None}
-    by_color: dict[Rgb | None, list[str]] = {}
-    for layer in layers.values():
-        by_color.setdefault(layer.color, []).append(layer.id)
-    colors: dict[str, Rgb] = {}
-    mapping: dict[str, str] = {}
-    for color, ids in by_color.items():
-        for id_ in ids:
-            name = _UNNAMED if len(layers) == 1 else f"{_UNNAMED} {len(colors) + 1}"
-            by_id = color is None or len(ids) > 1
-            mapping[f"id:{id_}" if by_id else f"color:{format_color(color or (0, 0, 0))}"] = name
-            colors[name] = color or _PALETTE[len(colors) % len(_PALETTE)]
+def _unnamed_layers(sets: Sequence[AnnotationSet], taken: Collection[str]) -> tuple[dict[str, Rgb], dict[str, str]]:
+    """Return classes and rules for layers without a name: by colour, or by id where one file has two of a colour."""
+    keys: dict[str, Rgb | None] = {}
+    for found in sets:
+        layers = {a.layer.id: a.layer for a in found.annotations if a.layer is not None and a.path_class is None}
+        shades = Counter(layer.color for layer in layers.values())
+        for layer in layers.values():
+            by_id = layer.color is None or shades[layer.color] > 1
+            keys.setdefault(
+                f"id:{layer.id}" if by_id else f"color:{format_color(layer.color or (0, 0, 0))}", layer.color
+            )
+    names = (name for i in itertools.count(1) if (name := f"{_UNNAMED} {i}") not in taken)
+    is_single = len(keys) == 1 and _UNNAMED not in taken
+    mapping = {key: _UNNAMED if is_single else next(names) for key in keys}
+    colors = {mapping[key]: color or _PALETTE[i % len(_PALETTE)] for i, (key, color) in enumerate(keys.items())}
     return colors, mapping
 
 

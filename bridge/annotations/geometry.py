@@ -38,16 +38,17 @@ def _repair_polygon(polygon: BaseGeometry) -> BaseGeometry:
 
 
 def _ring_area(ring: BaseGeometry) -> MultiPolygon:
-    polygon = shapely.Polygon(ring)
+    polygon = Polygon(shapely.get_coordinates(ring))
     return MultiPolygon(_polygons(polygon if polygon.is_valid else shapely.make_valid(polygon)))
 
 
 def _polygons(geometry: BaseGeometry) -> list[Polygon]:
     """Return the polygons of a geometry, however deep in collections, without empty ones."""
-    work, found = [geometry], []
+    work: list[BaseGeometry] = [geometry]
+    found: list[Polygon] = []
     while work:
         part = work.pop()
-        if part.geom_type == "Polygon":
+        if isinstance(part, Polygon):
             found += [] if part.is_empty else [part]
         elif part.geom_type in ("MultiPolygon", "GeometryCollection"):
             work.extend(reversed(shapely.get_parts(part)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from bridge.annotations.objects import Annotation, Rgb
 from bridge.errors import ConfigError, UnknownPathClassError
@@ -69,7 +70,7 @@ class LabelOptions:
 
     roi_classes: tuple[str, ...] = (ROI,)  # classes that mark an area whose labelling is complete
     ignore_classes: tuple[str, ...] = IGNORED  # classes whose area is never learned from
-    complete: str = "roi"  # "roi": complete inside ROIs only; "slide": the whole slide is labelled
+    complete: Literal["roi", "slide"] = "roi"  # "roi": complete inside ROIs only; "slide": the whole slide is labelled
     strict: bool = False  # an object of an unknown class is an error instead of *other*
 
 

@@ -148,6 +148,7 @@ parts = Table(
     _slide_key(primary_key=True),
     Column("area_key", Text, primary_key=True),
     Column("part", String(16), nullable=False),
+    Column("bounds", Text),
     Column("assigned_at", UtcTime, nullable=False),
 )
 

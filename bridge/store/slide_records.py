@@ -80,6 +80,10 @@ class SlideRecords(Database):
         """Record whose predictions were last made for the slide."""
         self._set(slide_key, predicted_with=checkpoint_id)
 
+    def forget_predicted(self, slide_key: str) -> None:
+        """Record that the predictions made for the slide are not in its file any more."""
+        self._set(slide_key, predicted_with=None)
+
     def predicted_with(self, slide_key: str) -> str | None:
         """Return the id of the checkpoint whose predictions were last made for the slide."""
         with self.reading() as connection:

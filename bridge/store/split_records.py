@@ -13,12 +13,21 @@ from bridge.errors import StoreError
 from bridge.store.database import Database, touch_slide
 from bridge.store.schema import learned, parts
 
+Bounds = tuple[float, float, float, float]
+
 
 class SplitRecords(Database):
     """The split. What was trained on never judges."""
 
-    def assign_part(self, slide_key: str, area_key: str, part: str, now: datetime) -> None:
+    def assign_part(
+        self, slide_key: str, area_key: str, part: str, now: datetime, *, bounds: Bounds | None = None
+    ) -> None:
         """Put an area into a part (``"train"`` or ``"hold-out"``), for ever; the same again changes nothing.
+
+        Parameters
+        ----------
+        bounds
+            (min x, min y, max x, max y), level-0 pixels: how the area is known again when a person has nudged it.
 
         Raises
         ------
@@ -38,12 +47,21 @@ class SplitRecords(Database):
                 raise StoreError(f"area {area_key} of slide {slide_key} was learned from and can't judge any more")
             if known is None:
                 row = {"slide_key": slide_key, "area_key": area_key, "part": part, "assigned_at": now}
+                row["bounds"] = None if bounds is None else ",".join(str(float(side)) for side in bounds)
                 connection.execute(insert(parts).values(row))
 
     def parts(self, slide_key: str) -> Mapping[str, str]:
         """Return the part of each area of a slide that was ever assigned."""
         with self.reading() as connection:
             return _parts(connection, slide_key)
+
+    def part_bounds(self, slide_key: str) -> tuple[tuple[str, Bounds], ...]:
+        """Return (part, bounds) of each area of a slide that was ever assigned with its bounds."""
+        with self.reading() as connection:
+            rows = connection.execute(
+                select(parts.c.part, parts.c.bounds).where(parts.c.slide_key == slide_key, parts.c.bounds.is_not(None))
+            ).all()
+        return tuple((row.part, _read_bounds(row.bounds)) for row in rows)
 
     def record_learned(self, iteration: int, slide_key: str, keys: Collection[str]) -> None:
         """Record that a training learned from areas; the first one stands.
@@ -66,6 +84,11 @@ class SplitRecords(Database):
         """Return the areas of a slide that any training learned from."""
         with self.reading() as connection:
             return _learned(connection, slide_key)
+
+
+def _read_bounds(text: str) -> Bounds:
+    left, top, right, bottom = (float(side) for side in text.split(","))
+    return left, top, right, bottom
 
 
 def _parts(connection: Connection, slide_key: str) -> dict[str, str]:

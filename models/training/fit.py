@@ -177,6 +177,8 @@ def _train_one(run: _Run, card: NetCard, max_seconds: float | None) -> TrainedNe
         run_key=_run_key(run, card),
         folder=run.folder / card.role.value if run.folder is not None else None,
     )
+    if run.parent is not None and continues(card, run.parent):
+        options = replace(options, learning_rate=options.learning_rate * options.fine_tune_share)
     result = NetTraining(inputs, options, max_seconds=max_seconds).run(
         stop=run.stop, progress=run.progress, clock=run.clock
     )

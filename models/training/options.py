@@ -57,6 +57,8 @@ class TrainingOptions:
         AdamW's, at the top.
     encoder_share
         The encoder's learning rate as a share of that; pretrained weights need less.
+    fine_tune_share
+        Both rates as a share of that where training goes on from a parent: what it knows is corrected, not relearned.
     warm_up_steps
         The learning rate rises over these.
     weight_decay
@@ -93,6 +95,7 @@ class TrainingOptions:
     tile_px: int = 256
     learning_rate: float = 5e-3
     encoder_share: float = 0.2
+    fine_tune_share: float = 0.4
     warm_up_steps: int = 5
     weight_decay: float = 1e-2
     average: float = 0.95

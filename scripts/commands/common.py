@@ -35,5 +35,5 @@ def run_pass(project: Path, steps: str, *, as_json: bool, is_dry_run: bool = Fal
     else:
         for line in result.lines():
             typer.echo(line)
-    if result.problems:
+    if result.has_failed:
         raise typer.Exit(1)

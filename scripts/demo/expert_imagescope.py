@@ -4,7 +4,7 @@ Reads the proposals, outlines what is inside from the true outlines, corrects or
 ``ROI`` into the box's Text, and saves. As ImageScope does, it regenerates the whole file: new ids, its own number
 format (six decimals), unknown region attributes dropped.
 
-Usage: ``python -m scripts.demo.expert_imagescope TRUTH.json FILE.xml IGNORE_FROM_X WIDTH HEIGHT``
+Usage: ``python -m scripts.demo.expert_imagescope TRUTH.json FILE.xml IGNORE_FROM_X WIDTH HEIGHT MOST_BOXES``
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lxml import etree
 from shapely.geometry.base import BaseGeometry
 
 from scripts.demo.material import MPP
-from scripts.demo.truth import Action, Shown, Work, load_truth, work_off
+from scripts.demo.truth import Action, Shown, Work, load_truth, rank_of, work_off
 
 _PREDICTED = " (predicted)"
 _LAYER_KEYS = (
@@ -135,8 +135,8 @@ def _ring(geometry: BaseGeometry) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in shapely.get_coordinates(shapely.get_exterior_ring(largest))[:-1]]
 
 
-def label(path: Path, truth_path: Path, ignore_from_x: float, width: float, height: float) -> int:
-    """Work off every proposal in the file; return how many boxes were labelled.
+def label(path: Path, truth_path: Path, ignore_from_x: float, width: float, height: float, most: int = 100) -> int:
+    """Work off the proposals in the file, the first ones by rank; return how many boxes were labelled.
 
     The first time, when there is no file yet, the part right of ``ignore_from_x`` is put into a layer ``Ignore``: it is
     never labelled, so nobody should propose boxes there.
@@ -144,7 +144,8 @@ def label(path: Path, truth_path: Path, ignore_from_x: float, width: float, heig
     mpp, layers = _open(path) if path.exists() else (f"{MPP:.6f}", [])
     truth = load_truth(truth_path)
     proposals = [layer for layer in layers if layer.name == "Proposed"]
-    boxes = [shape for layer in proposals for shape in layer.shapes if shape.text.startswith("#")]
+    offered = [shape for layer in proposals for shape in layer.shapes if shape.text.startswith("#")]
+    boxes = sorted(offered, key=lambda shape: rank_of(shape.text))[:most]
     if not any(layer.name == "Ignore" for layer in layers):
         corner = [(ignore_from_x, 0.0), (width, 0.0), (width, height), (ignore_from_x, height)]
         _layer_named(layers, "Ignore").shapes.append(_Shape(corner, kind="1"))
@@ -163,5 +164,6 @@ def label(path: Path, truth_path: Path, ignore_from_x: float, width: float, heig
 
 
 if __name__ == "__main__":
-    truth_file, xml_file, from_x, slide_width, slide_height = sys.argv[1:]
-    print(label(Path(xml_file), Path(truth_file), float(from_x), float(slide_width), float(slide_height)))
+    truth_file, xml_file, from_x, slide_width, slide_height, most_boxes = sys.argv[1:]
+    size = float(slide_width), float(slide_height)
+    print(label(Path(xml_file), Path(truth_file), float(from_x), *size, int(most_boxes)))

@@ -4,7 +4,7 @@ Reads the proposals, outlines what is inside from the true outlines, edits, recl
 there, gives the box the class ``ROI``, and saves as QuPath does: the old file to ``.bkp``, the new one in place,
 ``.bkp`` away. Objects keep their UUIDs and metadata, as they do in QuPath.
 
-Usage: ``python -m scripts.demo.expert_qupath TRUTH.json data.qpdata IGNORE_FROM_X WIDTH HEIGHT``
+Usage: ``python -m scripts.demo.expert_qupath TRUTH.json data.qpdata IGNORE_FROM_X WIDTH HEIGHT MOST_BOXES``
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bridge.qupath.path_objects import OBJECT_ID, PathObject, open_root, read_me
 from bridge.qupath.plain import append_annotations
 from bridge.qupath.qpdata import open_qpdata
 from scripts.demo.material import CLASSES
-from scripts.demo.truth import Action, Shown, Work, load_truth, work_off
+from scripts.demo.truth import Action, Shown, Work, load_truth, rank_of, work_off
 
 _BLACK: Rgb = (0, 0, 0)
 _GREY: Rgb = (180, 180, 180)
@@ -126,8 +126,8 @@ def _predictions(found: Mapping[str, Annotation]) -> list[Shown]:
     ]
 
 
-def label(path: Path, truth_path: Path, ignore_from_x: float, width: float, height: float) -> int:
-    """Work off every proposal in the file; return how many boxes were labelled.
+def label(path: Path, truth_path: Path, ignore_from_x: float, width: float, height: float, most: int = 100) -> int:
+    """Work off the proposals in the file, the first ones by rank; return how many boxes were labelled.
 
     The first time, when the image was never saved, the part right of ``ignore_from_x`` becomes an annotation of class
     ``Ignore*``: it is never labelled, so nobody should propose boxes there.
@@ -138,7 +138,8 @@ def label(path: Path, truth_path: Path, ignore_from_x: float, width: float, heig
     drawn: list[Annotation] = []
     if is_first:
         drawn.append(_drawn("Ignore*", shapely.box(ignore_from_x, 0, width, height), _GREY))
-    boxes = [a for a in read_qpdata(data).annotations if a.path_class == "Proposed"]
+    offered = [a for a in read_qpdata(data).annotations if a.path_class == "Proposed"]
+    boxes = sorted(offered, key=lambda a: rank_of(a.name or ""))[:most]
     for box in boxes:
         found = {a.object_id: a for a in read_qpdata(data).annotations}
         done = [a.geometry for a in (*found.values(), *drawn) if a.path_class in CLASSES]
@@ -154,5 +155,6 @@ def label(path: Path, truth_path: Path, ignore_from_x: float, width: float, heig
 
 
 if __name__ == "__main__":
-    truth_file, data_file, from_x, slide_width, slide_height = sys.argv[1:]
-    print(label(Path(data_file), Path(truth_file), float(from_x), float(slide_width), float(slide_height)))
+    truth_file, data_file, from_x, slide_width, slide_height, most_boxes = sys.argv[1:]
+    size = float(slide_width), float(slide_height)
+    print(label(Path(data_file), Path(truth_file), float(from_x), *size, int(most_boxes)))

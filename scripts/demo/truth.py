@@ -67,6 +67,17 @@ def load_truth(path: Path) -> tuple[tuple[str, BaseGeometry], ...]:
     return tuple((name, shapely.from_wkt(text)) for name, text in json.loads(path.read_text("utf-8")))
 
 
+def rank_of(text: str) -> int:
+    """Return the rank in a proposal's text.
+
+    Examples
+    --------
+    >>> rank_of("#12 uncertain Neoplastic / Background, 0.41")
+    12
+    """
+    return int(text.removeprefix("#").partition(" ")[0])
+
+
 def work_off(
     box: BaseGeometry, truth: Sequence[tuple[str, BaseGeometry]], shown: Sequence[Shown], drawn_before: BaseGeometry
 ) -> Work:

@@ -13,8 +13,9 @@ from bridge.annotations.labels import learned_keys, missing_labels
 from bridge.errors import BridgeError
 from bridge.slides import open_slide
 from bridge.store import Store
-from models.checkpoints import Checkpoint, load_champion, promote_champion, save_checkpoint
+from models.checkpoints import Checkpoint, load_champion, promote_champion, read_champion, save_checkpoint
 from models.data import SamplingOptions, TrainingSlide
+from models.errors import CheckpointError
 from models.nets import EncoderName, NetOptions
 from models.training import Decision, DeepZoom, TrainingOptions, TrainingProgress, promote
 from models.training import ModelOptions as NetworkOptions
@@ -44,6 +45,7 @@ class Learned:
     score: float | None = None
     champion_score: float | None = None
     steps: int = 0
+    is_failed: bool = False
 
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
@@ -59,7 +61,7 @@ class Learned:
     def line(self) -> str:
         """Return the facts for people."""
         if self.iteration is None:
-            return f"not trained: {self.reason}"
+            return f"{'failed' if self.is_failed else 'not trained'}: {self.reason}"
         return f"iteration {self.iteration}, {self.steps} steps: {self.reason}"
 
 
@@ -72,6 +74,15 @@ def load_project_champion(project: Project) -> Checkpoint | None:
         It is damaged.
     """
     return load_champion(project.checkpoints)
+
+
+def _champion_or_none(project: Project) -> Checkpoint | None:
+    """Return the champion; a damaged one counts as none, for a forced training is the way out of that."""
+    try:
+        return load_project_champion(project)
+    except CheckpointError as error:
+        logger.warning("training from the transfer weights: %s", error)
+        return None
 
 
 def design_of(settings: Settings) -> DeepZoom:
@@ -112,7 +123,12 @@ def training_options(settings: Settings) -> TrainingOptions:
 def data_hash(project: Project, pulled: Pulled) -> str:
     """Name everything that a training would learn from: plans, classes, network and working resolution."""
     settings = project.settings
-    parts = [repr(project.scheme.names), repr(settings.model), *sorted(p.content_hash() for p in pulled.plans)]
+    parts = [
+        repr(project.scheme.names),
+        repr(project.scheme.priority),
+        repr(settings.model),
+        *sorted(p.content_hash() for p in pulled.plans),
+    ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -121,7 +137,13 @@ def why_not(project: Project, store: Store, pulled: Pulled, *, is_forced: bool) 
     missing = missing_labels(pulled.plans)
     if missing is not None:
         return missing
-    if not is_forced and store.last_trained_data_hash() == data_hash(project, pulled):
+    if is_forced or read_champion(project.checkpoints) is None:
+        return None
+    waiting = [s.reading.entry.name for s in pulled.slides if s.is_suspicious and store.learned(s.key)]
+    waiting += [p.entry.name for p in pulled.problems if store.learned(p.entry.key)]
+    if waiting:
+        return f"waiting for {', '.join(waiting)}, learned from before and not readable or not believed now"
+    if store.last_trained_data_hash() == data_hash(project, pulled):
         return "nothing new is labelled since the last training"
     return None
 
@@ -149,7 +171,7 @@ def learn(
         return Learned(None, False, reason)
     if is_dry_run:
         return Learned(None, False, f"would train on {sum(not p.is_empty for p in pulled.plans)} slides")
-    champion = load_project_champion(project)
+    champion = _champion_or_none(project) if is_forced else load_project_champion(project)
     parent = None if project.settings.train.from_scratch else champion
     iteration = store.start_run(
         now(), kind="incremental", parent=parent.id if parent else None, data_hash=data_hash(project, pulled)

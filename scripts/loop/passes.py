@@ -23,7 +23,7 @@ from scripts.loop.pull import Pulled, SlideProblem, SlideState, pull
 from scripts.loop.push import Pushed, SlidePushed, Wanted, is_stale, problem_of, push_slide
 from scripts.loop.slide_work import Bands, work_on_slide
 from scripts.progress import Progress, Silent
-from scripts.project import Project, open_project
+from scripts.project import Project, open_project, open_store
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +72,11 @@ class PassResult:
         """Slides that failed, whatever the step."""
         return (*self.pulled.problems, *(self.pushed.problems if self.pushed else ()))
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether anything failed: a slide, or the training."""
+        return bool(self.problems) or (self.learned is not None and self.learned.is_failed)
+
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
         return {
@@ -95,7 +100,9 @@ class PassResult:
         if self.pushed:
             lines += [_pushed_line(s) for s in self.pushed.slides]
             if not self.pushed.slides:
-                lines.append("nothing to write")
+                lines.append(
+                    "nothing to write" if self.pushed.has_champion else "nothing to write; no champion yet: train"
+                )
         lines += [f"failed: {p.message}" for p in self.problems]
         return lines
 
@@ -140,7 +147,7 @@ def run(path: Path, request: Request, progress: Progress | None = None) -> PassR
     progress = progress or Silent()
     began = perf_counter()
     backups = Backups(project.data_folder / "backups")
-    with Store.open(project.data_folder) as store:
+    with open_store(project, is_dry_run=request.is_dry_run) as store:
         entries = project.source.slides()
         recovered = () if request.is_dry_run else _recover(project, store, backups, entries)
         progress.start("reading", len(entries))
@@ -154,21 +161,30 @@ def run(path: Path, request: Request, progress: Progress | None = None) -> PassR
         )
         learned = None
         if Step.LEARN in request.steps:
-            learned = learn(
-                project,
-                store,
-                pulled,
-                progress,
-                _now,
-                is_forced=request.is_forced,
-                is_dry_run=request.is_dry_run,
-            )
+            learned = _learn(project, store, pulled, progress, request)
         pushed = None
         if request.steps & (Step.PREDICT | Step.PROPOSE):
             pushed = _push(project, store, backups, pulled, request, progress)
         if not request.is_dry_run:
             recovered = (*recovered, *_settle_displaced(project, store, backups, entries))
     return PassResult(pulled, learned, pushed, perf_counter() - began, request.is_dry_run, recovered)
+
+
+def _learn(project: Project, store: Store, pulled: Pulled, progress: Progress, request: Request) -> Learned:
+    """Train; a training that fails is reported, and the champion goes on predicting."""
+    try:
+        return learn(
+            project,
+            store,
+            pulled,
+            progress,
+            _now,
+            is_forced=request.is_forced,
+            is_dry_run=request.is_dry_run,
+        )
+    except BridgeError as error:
+        logger.warning("training failed error=%s", error)
+        return Learned(None, False, str(error), is_failed=True)
 
 
 def _now() -> datetime:
@@ -182,7 +198,6 @@ def _push(
     settings = project.settings
     champion = load_project_champion(project)
     champion_id = champion.id if champion else None
-    iteration = champion.card.iteration if champion else 0
     stale = [s for s in pulled.slides if is_stale(s, store, project.scheme, champion_id, wanted, settings.propose.k)]
     progress.start("predicting and writing", len(stale))
     bands = _bands(project, champion) if champion is not None and stale else None
@@ -190,11 +205,11 @@ def _push(
     problems: list[SlideProblem] = []
     for state in stale:
         try:
-            done.append(_push_one(project, store, backups, state, wanted, bands, champion_id, iteration, request))
+            done.append(_push_one(project, store, backups, state, wanted, bands, champion, request))
         except BridgeError as error:
             problems.append(problem_of(state, error))
         progress.advance(note=state.reading.entry.name)
-    return Pushed(tuple(done), tuple(problems))
+    return Pushed(tuple(done), tuple(problems), has_champion=champion is not None)
 
 
 def _bands(project: Project, champion: Checkpoint) -> Bands:
@@ -218,12 +233,13 @@ def _push_one(
     state: SlideState,
     wanted: Wanted,
     bands: Bands | None,
-    champion_id: str | None,
-    iteration: int,
+    champion: Checkpoint | None,
     request: Request,
 ) -> SlidePushed:
     settings = project.settings
-    result = work_on_slide(state, bands, settings.model.mpp, settings.predict, settings.propose, settings.tissue)
+    iteration = champion.card.iteration if champion else 0
+    working_mpp = champion.card.mpp if champion else settings.model.mpp  # the champion's, whatever is set meanwhile
+    result = work_on_slide(state, bands, working_mpp, settings.predict, settings.propose, settings.tissue)
     return push_slide(
         project,
         store,
@@ -231,7 +247,7 @@ def _push_one(
         state,
         result,
         wanted,
-        champion_id=champion_id,
+        champion_id=champion.id if champion else None,
         iteration=iteration,
         now=_now,
         seed=settings.propose.seed + iteration,

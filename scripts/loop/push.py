@@ -60,6 +60,7 @@ class Pushed:
 
     slides: tuple[SlidePushed, ...]
     problems: tuple[SlideProblem, ...]
+    has_champion: bool = True
 
 
 def is_stale(
@@ -168,12 +169,12 @@ def _compose(
     settings, entry = project.settings, reading.entry
     proposals: tuple[Proposal, ...] = ()
     shortage = None
-    if wanted.proposals:
+    if wanted.proposals and not _is_done(project, state):
         taken = taken_boxes(store, reading)
         proposals, shortage = propose_boxes(result, taken, settings.propose, reading.mpp, seed=seed)
     objects = proposal_objects(proposals, settings.write, _ids(len(proposals)))
     summary = None
-    if wanted.predictions and not _is_blind(project, store, state):
+    if wanted.predictions and not _is_blind(project, store, state) and not _is_done(project, state):
         predictions = _known_classes(result.predictions, project.scheme)
         chosen, summary = choose_predictions(
             predictions,
@@ -196,6 +197,11 @@ def _known_classes(predictions: Sequence[Prediction], scheme: ClassScheme) -> tu
 def _is_blind(project: Project, store: Store, state: SlideState) -> bool:
     parts: Mapping[str, str] = store.parts(state.key)
     return parts.get(WHOLE_SLIDE) == "hold-out" and not project.settings.write.hold_out_predictions
+
+
+def _is_done(project: Project, state: SlideState) -> bool:
+    """Say whether a person has declared the whole slide labelled: nothing is left to predict or to ask for."""
+    return project.settings.labels.complete == "slide" and not state.plan.is_empty
 
 
 def taken_boxes(store: Store, reading: SlideReading) -> tuple[tuple[float, float, float, float], ...]:

@@ -11,9 +11,10 @@ import shapely
 from numpy.typing import NDArray
 
 from bridge.annotations import Proposal
+from bridge.annotations.roles import Role
 from bridge.annotations.writing import Prediction
 from bridge.coords import Region, Window, downsample_for, um2_to_px2, um_to_px
-from bridge.raster import LabelMask, ProbabilityMap, simplify_outlines, vectorize_bands
+from bridge.raster import LabelMask, ProbabilityMap, ShapeIndex, simplify_outlines, vectorize_bands
 from bridge.slides import Slide, TissueMask, TissueOptions, open_slide, tissue_mask
 from models.active import SelectionMethod, SelectionOptions, least_confidence, select_regions
 from models.active.overview import Overview, OverviewBuilder, reason_for
@@ -40,12 +41,15 @@ class SlideResult:
         The cells, as a window on a coarse grid that begins at the slide's origin.
     overview
         Probabilities and scores per cell; None without a champion.
+    extent
+        The whole slide, level-0 pixels.
     """
 
     predictions: tuple[Prediction, ...]
     tissue: NDArray[np.bool_]
     cells: Window
     overview: Overview | None
+    extent: Region
 
 
 def work_on_slide(
@@ -77,9 +81,11 @@ def work_on_slide(
         extent = slide.pyramid.window_at(downsample)
         stride = max(1, round(um_to_px(propose.region_um, mpp) / downsample / _CELLS_PER_REGION))
         cells = Window(0, 0, -(-extent.width // stride), -(-extent.height // stride), downsample * stride)
-        covered = tissue.coverage(cells) >= 0.5
+        drawn = [(o.annotation.geometry, 1) for o in state.reading.reconciled.of(Role.ANNOTATION)]
+        labelled_cells = ShapeIndex(drawn, cells.downsample).burn(cells) == 1
+        covered = (tissue.coverage(cells) >= 0.5) & ~labelled_cells
         if bands is None:
-            return SlideResult((), covered, cells, None)
+            return SlideResult((), covered, cells, None, slide.pyramid.bounds)
         builder: OverviewBuilder | None = None
 
         def labelled() -> Iterator[LabelMask]:
@@ -95,7 +101,7 @@ def work_on_slide(
         names = builder.names if builder is not None else ()
         overview = builder.finish() if builder is not None else None
     predictions = tuple(_predictions(found, names, mpp, predict))
-    return SlideResult(predictions, covered, cells, overview)
+    return SlideResult(predictions, covered, cells, overview, state.reading.pyramid.bounds)
 
 
 def _predictions(
@@ -167,8 +173,7 @@ def propose_boxes(
 
 
 def _inside(proposals: Sequence[Proposal], result: SlideResult) -> tuple[Proposal, ...]:
-    bounds = Window(0, 0, result.cells.width, result.cells.height, result.cells.downsample).to_region()
-    return tuple(replace(p, region=p.region.intersection(bounds) or p.region) for p in proposals)
+    return tuple(replace(p, region=p.region.intersection(result.extent) or p.region) for p in proposals)
 
 
 def _cells_of(bounds: tuple[float, float, float, float], downsample: float) -> tuple[int, int, int, int]:

@@ -12,9 +12,9 @@ import shapely
 from bridge.annotations.labels import missing_labels
 from bridge.annotations.roles import Fate, Role
 from bridge.errors import ConfigError
-from bridge.store import Backups, RunRecord, Store
+from bridge.store import Backups, RunRecord
 from scripts.loop.pull import Pulled, SlideState, believe, pull, read_entry
-from scripts.project import open_project
+from scripts.project import open_project, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def read_status(path: Path) -> Status:
     """
     project = open_project(path)
     backups = Backups(project.data_folder / "backups")
-    with Store.open(project.data_folder) as store:
+    with open_store(project, is_dry_run=True) as store:
         pulled = pull(project, store, backups, datetime.now(UTC), is_dry_run=True)
         writes = {s.key: store.newest_marker(s.key) or "" for s in pulled.slides}
         return Status(
@@ -93,9 +93,11 @@ def confirm_slide(path: Path, name: str, *, is_dry_run: bool) -> str:
     if name not in entries:
         known = sorted(entry.name for entry in slides)
         raise ConfigError(f"no slide {name!r} in the project; there are {', '.join(known[:10])}")
-    with Store.open(project.data_folder) as store:
+    with open_store(project, is_dry_run=is_dry_run) as store:
         reading = read_entry(project, store, entries[name])
         if not is_dry_run:
+            if reading.data is not None:
+                Backups(project.data_folder / "backups").keep(reading.data)
             believe(store, reading, datetime.now(UTC))
     verb = "would be" if is_dry_run else "is"
     return f"{name}: the save with {reading.human_count} objects {verb} learned from at the next sync"

@@ -122,6 +122,7 @@ def test_viewer_that_saves_over_our_write_loses_nothing_of_its_own(lab: Lab) -> 
     _synced(lab)
     lab.xml.write_bytes(original)  # it had the image open, and knows nothing of what we wrote
     _synced(lab)
+    _synced(lab)
     after = lab.xml.read_bytes()
     assert all(region in after for region in _region_bytes(original))
     assert len(_objects(lab, "Proposed")) == 3
@@ -139,6 +140,57 @@ def test_save_that_loses_everything_is_not_believed_until_confirmed(lab: Lab) ->
     assert lab.xml.read_bytes() == empty, "a suspicious file is not written to"
     assert lab.run("confirm", "case.tif").exit_code == 0
     assert "lost more than half" not in lab.run("sync").output
+
+
+def test_file_that_is_gone_is_not_taken_for_an_unlabelled_slide(lab: Lab) -> None:
+    lab.write(labelled())
+    _synced(lab)
+    lab.xml.unlink()
+    result = lab.run("sync")
+    assert "that was read before is gone" in result.output
+    assert not lab.xml.exists()
+    assert lab.run("confirm", "case").exit_code == 0
+    assert "is gone" not in lab.run("sync").output
+    assert len(_objects(lab, "Proposed")) == 3
+
+
+def test_nudged_rois_stay_in_their_part(lab: Lab) -> None:
+    boxes = [shapely.box(x, y, x + 90, y + 90) for x in (10, 140, 270) for y in (10, 200)]
+    blobs = labelled()["Blob"]
+    lab.set("\n[holdout]\nfraction = 0.5\n")
+    lab.write({"Blob": blobs, "ROI": [(box, "") for box in boxes]})
+    _synced(lab)
+    before = json.loads(lab.run("status", "--json").stdout)["slides"][0]["hold_out_areas"]
+    assert 0 < before < len(boxes)
+    lab.write({"Blob": blobs, "ROI": [(shapely.box(*box.buffer(1).bounds), "") for box in boxes]})
+    assert lab.run("sync", "pull").exit_code == 0
+    assert json.loads(lab.run("status", "--json").stdout)["slides"][0]["hold_out_areas"] == before
+
+
+def test_looking_at_a_project_leaves_no_trace(lab: Lab) -> None:
+    lab.write(labelled())
+    for command in (("status",), ("sync", "--dry-run"), ("sync", "pull", "--dry-run")):
+        assert lab.run(*command).exit_code == 0
+    assert not (lab.root / ".slidebridge").exists()
+
+
+def test_champion_predicts_at_its_own_resolution_whatever_is_set_since(lab: Lab) -> None:
+    lab.write(labelled())
+    _synced(lab)
+    settings = lab.root / "slidebridge.toml"
+    settings.write_text(settings.read_text("utf-8").replace("mpp = 1.0", "mpp = 2.0"), "utf-8")
+    assert lab.run("propose", "--force").exit_code == 0
+    assert lab.run("predict", "--force").exit_code == 0
+
+
+def test_damaged_champion_is_mended_by_a_forced_training(lab: Lab) -> None:
+    lab.write(labelled())
+    _synced(lab)
+    for weights in (lab.root / ".slidebridge" / "checkpoints").glob("*/*.safetensors"):
+        weights.write_bytes(b"damaged")
+    assert lab.run("predict", "--force").exit_code == 1
+    assert lab.run("train", "--force").exit_code == 0
+    assert lab.run("predict", "--force").exit_code == 0
 
 
 def test_slide_that_fails_does_not_stop_the_others(lab: Lab) -> None:

@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("slide_key", sa.Text(), nullable=False),
         sa.Column("area_key", sa.Text(), nullable=False),
         sa.Column("part", sa.String(length=16), nullable=False),
+        sa.Column("bounds", sa.Text(), nullable=True),
         sa.Column("assigned_at", sa.String(length=32), nullable=False),
         sa.ForeignKeyConstraint(["slide_key"], ["slides.slide_key"], name=op.f("fk_parts_slide_key")),
         sa.PrimaryKeyConstraint("slide_key", "area_key", name=op.f("pk_parts")),
