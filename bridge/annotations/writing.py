@@ -155,6 +155,7 @@ def compose_edits(
         if outcome.annotation is not None
         and outcome.annotation.object_id in touchable
         and (plain := _promotion(outcome, outcome.annotation, scheme)) is not None
+        and not _would_cut(outcome.annotation, plain[0], reconciled)
     }
     return Edits(write_marker, frozenset(opened & touchable), promoted, tuple(additions))
 
@@ -164,6 +165,18 @@ def _touchable_ids(reconciled: Reconciliation) -> frozenset[str]:
     counts = Counter(o.annotation.object_id for o in reconciled.objects)
     ours = (o.annotation.object_id for o in reconciled.objects if o.annotation.is_ours)
     return frozenset(object_id for object_id in ours if counts[object_id] == 1)
+
+
+def _would_cut(annotation: Annotation, path_class: str, reconciled: Reconciliation) -> bool:
+    """Say whether the object's holes, moved into the class's layer, would cut what a person drew there.
+
+    ImageScope's negative regions cut every region of their layer that they lie in; such an object stays where it is.
+    """
+    holes = shapely.get_num_interior_rings(shapely.get_parts(annotation.geometry)).sum()
+    if annotation.layer is None or holes == 0:
+        return False
+    others = (o.annotation for o in reconciled.of(Role.ANNOTATION) if o.annotation is not annotation)
+    return any(o.geometry.intersects(annotation.geometry) for o in others if o.path_class == path_class)
 
 
 def _promotion(outcome: Outcome, annotation: Annotation, scheme: ClassScheme) -> tuple[str, Rgb] | None:

@@ -117,8 +117,11 @@ def _layer_named(layers: list[_Layer], name: str, color: str = "65280") -> _Laye
 def _apply(work: Work, layers: list[_Layer], places: Mapping[int, tuple[_Layer, _Shape]]) -> None:
     for step in work.steps:
         layer, shape = places[step.key]
+        if step.action in (Action.DELETE, Action.RESHAPE):
+            holes = [s for s in layer.shapes if s.is_negative and shape.polygon.contains(s.polygon)]
+            layer.shapes = [s for s in layer.shapes if not any(s is hole for hole in holes)]
         if step.action is Action.DELETE:
-            layer.shapes.remove(shape)
+            layer.shapes = [s for s in layer.shapes if s is not shape]
         elif step.action is Action.CONFIRM:
             shape.text = "ok"
         elif step.action is Action.RECLASS:

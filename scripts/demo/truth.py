@@ -92,12 +92,14 @@ def work_off(
     left = {id(s): s for s in shown if s.geometry.intersection(box).area > 0}
     steps, drawn = [], []
     for name, shape in inside:
+        if shape.intersection(drawn_before).area >= 0.5 * shape.area:
+            continue
         best = max(left.values(), key=lambda s: _iou(s.geometry, shape), default=None)
         score = _iou(best.geometry, shape) if best is not None else 0.0
         if best is not None and score >= CLOSE_IOU:
             del left[id(best)]
             steps.append(_step(best, name, shape, score, box))
-        elif shape.intersection(drawn_before).area < 0.5 * shape.area:
+        else:
             drawn.append((name, shape))
     steps += [Step(s.key, Action.DELETE, s.path_class, s.geometry) for s in left.values()]
     return Work(tuple(steps), tuple(drawn))

@@ -365,3 +365,16 @@ def test_all_that_nobody_touched_is_replaced(tool, ours, scheme, data) -> None:
     reading = reconcile(found, written, "write-2", scheme, LabelOptions())
     assert len(compose_edits(reading, [], scheme, "write-3").delete) == len(written)
     assert {o.fate for o in reading.outcomes} == {Fate.OPEN}
+
+
+def test_a_prediction_with_a_hole_stays_where_its_hole_would_cut_a_persons_region(
+    imagescope, ours, read, scheme
+) -> None:
+    ring = box(0, 0, 40, 40).difference(box(10, 10, 30, 30))
+    prediction = ours.prediction(ring)
+    accepted = imagescope.accept(imagescope.show(prediction))
+    twin = imagescope.draw(box(1, 1, 39, 39), "Tumor")
+    alone = read(imagescope.save([accepted]), [prediction])
+    beside = read(imagescope.save([accepted, twin]), [prediction])
+    assert len(compose_edits(alone, (), scheme, "next").promote) == 1
+    assert not compose_edits(beside, (), scheme, "next").promote
