@@ -45,7 +45,7 @@ def apply_edits(data: bytes, edits: Edits) -> bytes:
 
 
 def _apply(qpdata: QpData, data: bytes, edits: Edits) -> bytes:
-    _refuse_unfaithful(qpdata, data)
+    refuse_unfaithful(qpdata, data)
     builder = GraphBuilder(qpdata.stream.nodes)
     tree = _Tree(qpdata, len(data))
     expected = tree.ids_after(edits)
@@ -61,7 +61,14 @@ def _apply(qpdata: QpData, data: bytes, edits: Edits) -> bytes:
     return written
 
 
-def _refuse_unfaithful(qpdata: QpData, data: bytes) -> None:
+def refuse_unfaithful(qpdata: QpData, data: bytes) -> None:
+    """Refuse to change a file that we can't write, or wouldn't write again as it is.
+
+    Raises
+    ------
+    QuPathFormatError
+        Another data version, or not reproduced byte for byte.
+    """
     if qpdata.version != WRITABLE_VERSION:
         raise QuPathFormatError(
             f"data version {qpdata.version} is read only; save the image in QuPath 0.3 or later, or use paquo"

@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations.objects import Annotation, AnnotationSet, ObjectKind, ReadCounts, Shape
 from bridge.errors import GeoJSONFormatError
+from bridge.qupath.collector import collector_paused
 from bridge.qupath.geojson_document import OUR_KEY, Document, Item, open_document
 from bridge.qupath.geojson_edit import apply_edits
 from bridge.qupath.geojson_features import annotation_features
@@ -30,7 +31,7 @@ from bridge.qupath.geojson_properties import (
     read_plane,
     read_probability,
 )
-from bridge.qupath.geojson_text import JsonObject, collector_paused, parse, unpack
+from bridge.qupath.geojson_text import JsonObject, parse, unpack
 
 __all__ = ["apply_edits", "read_geojson", "write_geojson"]
 

@@ -11,11 +11,12 @@ import orjson
 from bridge.annotations.objects import Rgb
 from bridge.annotations.source import Edits
 from bridge.errors import GeoJSONFormatError
+from bridge.qupath.collector import collector_paused
 from bridge.qupath.geojson_document import OUR_KEY, Document, Form, Item, open_document
 from bridge.qupath.geojson_features import machine_features
 from bridge.qupath.geojson_layout import BLANKS, JsonLayout
 from bridge.qupath.geojson_properties import write_class
-from bridge.qupath.geojson_text import BOM, JsonObject, collector_paused, compress, is_gzip, parse, unpack
+from bridge.qupath.geojson_text import BOM, JsonObject, compress, is_gzip, parse, unpack
 
 _OPENING = b'{"type":"FeatureCollection","features":'
 _BARE_GEOMETRY = b'{"type":"Feature","properties":{"objectType":"annotation"},"geometry":'

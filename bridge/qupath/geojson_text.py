@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import gzip
 import io
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -22,22 +19,6 @@ BOM = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZIP_MAGIC = b"PK\x03\x04"
 _STRICT_PARSER_STUMBLES = (b"NaN", b"Infinity", b"\\ud", b"\\uD")
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Keep Python's cycle collector still meanwhile.
-
-    Coordinates are hundreds of thousands of small lists without a cycle; looking through them again and again made
-    reading 10,000 outlines take twice as long.
-    """
-    was_running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_running:
-            gc.enable()
 
 
 def is_gzip(data: bytes) -> bool:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from bridge.annotations import Annotation, ObjectKind, Shape
 from bridge.errors import QuPathFormatError
 from bridge.qupath.collector import collector_paused
+from bridge.qupath.edit import refuse_unfaithful
 from bridge.qupath.java_stream import JavaObject
 from bridge.qupath.java_values import text_or_none
 from bridge.qupath.java_writer import write_stream
 from bridge.qupath.path_objects import OBJECT_ID, PathObject, metadata_items, open_root, walk
 from bridge.qupath.plain_objects import PlainObjectBuilder, adopt
-from bridge.qupath.qpdata import WRITABLE_VERSION, QpData, open_qpdata
+from bridge.qupath.qpdata import QpData, open_qpdata
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID_SPACE = uuid.UUID("0b5b8f0e-3f0c-4c39-9d0c-7d7a2f3b6a55")
@@ -74,15 +75,8 @@ def append_annotations(data: bytes, annotations: Sequence[Annotation]) -> Append
     """
     with collector_paused():
         qpdata = open_qpdata(data)
-        _refuse_unfaithful(qpdata, data)
+        refuse_unfaithful(qpdata, data)
         return _append(qpdata, data, annotations)
-
-
-def _refuse_unfaithful(qpdata: QpData, data: bytes) -> None:
-    if qpdata.version != WRITABLE_VERSION:
-        raise QuPathFormatError(f"data version {qpdata.version} is read only; save the image in QuPath 0.3 or later")
-    if write_stream(qpdata.stream.items) != data:
-        raise QuPathFormatError("the file is not reproduced byte for byte; save the image again in QuPath")
 
 
 def _append(qpdata: QpData, data: bytes, annotations: Sequence[Annotation]) -> Appended:

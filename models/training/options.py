@@ -113,8 +113,3 @@ class TrainingOptions:
     cache_mb: float = 512.0
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     augmentation: AugmentationOptions = field(default_factory=AugmentationOptions)
-
-    @classmethod
-    def quick(cls, *, max_seconds: float = 60.0, seed: int = 0, device: str = "auto") -> TrainingOptions:
-        """Return options for about a minute on two CPU cores: small tiles, some 150 steps."""
-        return cls(max_steps=150, max_seconds=max_seconds, tile_px=128, seed=seed, device=device)

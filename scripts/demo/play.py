@@ -20,7 +20,6 @@ from bridge.annotations.roles import Fate, Role
 from bridge.errors import BridgeError
 from bridge.qupath import create_project
 from bridge.slides import open_slide, write_pyramid
-from bridge.store import Store
 from models.checkpoints import load_champion
 from scripts.demo.figures import save_curve, save_overlay
 from scripts.demo.material import CLASSES, MPP, TEST_FROM_X, Material, load_material
@@ -265,10 +264,3 @@ def _as_json(row: Round) -> Mapping[str, object]:
         "seconds": round(row.seconds, 1),
         "promoted": row.promoted,
     }
-
-
-def total_outcomes(project: Path) -> Mapping[Fate, int]:
-    """Return the counts of the whole game, from the store."""
-    opened = open_project(project)
-    with Store.open(opened.data_folder) as store:
-        return store.outcome_counts()

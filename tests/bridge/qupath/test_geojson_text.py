@@ -10,7 +10,8 @@ import zipfile
 import pytest
 
 from bridge.errors import GeoJSONFormatError
-from bridge.qupath.geojson_text import collector_paused, compress, parse, unpack
+from bridge.qupath.collector import collector_paused
+from bridge.qupath.geojson_text import compress, parse, unpack
 
 
 def zipped(**members: bytes) -> bytes:
