@@ -14,6 +14,7 @@ from bridge.annotations.objects import (
     ReadCounts,
     Rgb,
     Shape,
+    TmaGrid,
 )
 from bridge.annotations.plan import LabelledShape, LabelPlan, Part, PatchLabel
 from bridge.annotations.proposals import Proposal
@@ -58,6 +59,7 @@ __all__ = [
     "Shape",
     "SlideEntry",
     "Source",
+    "TmaGrid",
     "format_color",
     "is_same_outline",
     "parse_color",

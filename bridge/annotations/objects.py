@@ -83,6 +83,10 @@ class Annotation:
         Whether it is still *as we wrote it* is for ``ownership`` to say.
     color
         Of the class or layer, as the file has it.
+    own_color
+        The object's own colour, which QuPath shows instead of the class's; None where it has none.
+    is_missing
+        A TMA core of which the slide holds no tissue.
     parent_id
         ``object_id`` of the parent object in QuPath's hierarchy; None below the root.
     """
@@ -96,6 +100,8 @@ class Annotation:
     is_ours: bool = False
     is_locked: bool = False
     color: Rgb | None = None
+    own_color: Rgb | None = None
+    is_missing: bool = False
     plane: Plane = field(default_factory=Plane)
     layer: Layer | None = None
     probability: float | None = None
@@ -128,6 +134,14 @@ class ReadCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class TmaGrid:
+    """Where the cores of a tissue microarray stand: ``core_ids`` row by row, ``width`` of them in each."""
+
+    width: int
+    core_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AnnotationSet:
     """All objects of one slide, in the file's order.
 
@@ -141,12 +155,15 @@ class AnnotationSet:
         Id of our last write that this revision of the file carries; None if it carries none.
     mpp
         (x, y) µm per level-0 pixel as the annotation file says; None if it doesn't, or says 0.
+    tma_grid
+        QuPath's grid over the cores; None where the slide has none.
     """
 
     annotations: tuple[Annotation, ...] = ()
     counts: ReadCounts = field(default_factory=ReadCounts)
     write_marker: str | None = None
     mpp: tuple[float, float] | None = None
+    tma_grid: TmaGrid | None = None
 
     def __len__(self) -> int:
         return len(self.annotations)

@@ -34,8 +34,10 @@ class SlideEntry:
     mpp
         (x, y) µm per level-0 pixel that the tool was given (QuPath's calibration); None if it has none.
     origin
-        Level-0 offset of the tool's (0, 0) on the slide as OpenSlide opens it; not (0, 0) where QuPath crops to
-        ``openslide.bounds``.
+        Level-0 offset of the tool's (0, 0) on the slide as OpenSlide opens it; not (0, 0) where QuPath shows a part.
+    crops_to_bounds
+        The tool shows the slide from its ``openslide.bounds-x`` and ``-y`` on, where it has them: to be added to
+        ``origin`` by whoever opens the slide.
     metadata
         Free key–value pairs of the entry (group, grade, patient …).
     """
@@ -46,6 +48,7 @@ class SlideEntry:
     annotation_path: Path
     mpp: tuple[float, float] | None = None
     origin: tuple[int, int] = (0, 0)
+    crops_to_bounds: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -157,6 +160,10 @@ class Source(Protocol):
 
     def blocker(self, entry: SlideEntry) -> str | None:
         """Say why the file must not be read as truth or written now (a save in progress), or None."""
+        ...
+
+    def spare(self, entry: SlideEntry) -> Path | None:
+        """Return a whole earlier version that a failed save left beside a cut file (QuPath's ``.bkp``), or None."""
         ...
 
     def companions(self, data: bytes, entry: SlideEntry) -> Mapping[Path, bytes]:

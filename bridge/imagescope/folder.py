@@ -87,6 +87,10 @@ class ImageScopeFolder:
             return f"{path.name} can't be opened now ({error.strerror}); is it being saved?"
         return None if _is_complete(start, end) else f"{path.name} is not completely written yet"
 
+    def spare(self, entry: SlideEntry) -> Path | None:
+        """Return None: ImageScope leaves nothing beside a file."""
+        return None
+
     def companions(self, data: bytes, entry: SlideEntry) -> Mapping[Path, bytes]:
         """Return nothing: ImageScope keeps everything in the one file."""
         return {}

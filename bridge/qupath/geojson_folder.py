@@ -110,6 +110,10 @@ class GeoJSONFolder:
             return f"is not whole: {error.message}"
         return None
 
+    def spare(self, entry: SlideEntry) -> Path | None:
+        """Return None: an export leaves nothing beside a file."""
+        return None
+
     def companions(self, data: bytes, entry: SlideEntry) -> Mapping[Path, bytes]:
         """Return nothing: GeoJSON needs no other file."""
         return {}

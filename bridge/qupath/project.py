@@ -129,9 +129,7 @@ class QuPathProject:
                 " save the image again in QuPath"
             )
         try:
-            with path.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - len(END_BYTES)))
-                is_whole = file.read() == END_BYTES
+            is_whole = _is_whole(path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -139,6 +137,11 @@ class QuPathProject:
         if is_whole:
             return None
         return f"{path}: the EOF mark is missing, so a save is going on or has failed; save the image again in QuPath"
+
+    def spare(self, entry: SlideEntry) -> Path | None:
+        """Return the ``data.qpdata.bkp`` that a failed save left, if it is whole; None otherwise."""
+        path = entry.annotation_path.with_name(f"{DATA_FILE}.bkp")
+        return path if path.is_file() and _is_whole(path) else None
 
     def companions(self, data: bytes, entry: SlideEntry) -> Mapping[Path, bytes]:
         """Return ``summary.json`` for a ``data.qpdata``.
@@ -170,3 +173,9 @@ class QuPathProject:
         except QuPathFormatError:
             return {}
         return summary if isinstance(summary, dict) else {}
+
+
+def _is_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - len(END_BYTES)))
+        return file.read() == END_BYTES

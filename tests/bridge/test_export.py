@@ -74,6 +74,9 @@ class LineSource:
     def blocker(self, entry: SlideEntry) -> str | None:
         return "is being saved" if bkp_of(entry.annotation_path).exists() else None
 
+    def spare(self, entry: SlideEntry) -> Path | None:
+        return None
+
     def companions(self, data: bytes, entry: SlideEntry) -> Mapping[Path, bytes]:
         return {self.root / "summary": b"%d" % data.count(b"\n")}
 
