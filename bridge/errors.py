@@ -14,6 +14,7 @@
     ├── StoreError
     ├── WriteConflictError (OSError)          the target changed since it was read
     ├── WriteFailedError (OSError)            the target could not be written; nothing was changed
+    ├── QuPathBackendError (OSError)          QuPath itself couldn't be asked: not found, silent, or refusing
     ├── ConfigError (ValueError)
     └── CheckpointError, TrainingDataError    defined in models/errors.py
 
@@ -101,6 +102,10 @@ class WriteConflictError(BridgeError, OSError):
 
 class WriteFailedError(BridgeError, OSError):
     """The target could not be written (read-only, disk full); it is as it was."""
+
+
+class QuPathBackendError(BridgeError, OSError):
+    """QuPath, run in a child process, is not there, gave no answer in time, or refused."""
 
 
 class ConfigError(BridgeError, ValueError):

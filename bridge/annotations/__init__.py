@@ -4,7 +4,7 @@ Pure: no file, clock or tool. Adapters (``bridge.imagescope``, ``bridge.qupath``
 contract they keep is ``Source``. May call ``bridge.coords`` and ``bridge.errors`` only.
 """
 
-from bridge.annotations.geometry import is_same_outline, repair_area
+from bridge.annotations.geometry import Defect, Repaired, repair, repair_area
 from bridge.annotations.objects import (
     Annotation,
     AnnotationSet,
@@ -16,6 +16,7 @@ from bridge.annotations.objects import (
     Shape,
     TmaGrid,
 )
+from bridge.annotations.outlines import is_same_outline
 from bridge.annotations.plan import LabelledShape, LabelPlan, Part, PatchLabel
 from bridge.annotations.proposals import Proposal
 from bridge.annotations.scheme import (
@@ -42,6 +43,7 @@ __all__ = [
     "Annotation",
     "AnnotationSet",
     "ClassScheme",
+    "Defect",
     "Edits",
     "LabelOptions",
     "LabelPlan",
@@ -55,6 +57,7 @@ __all__ = [
     "Plane",
     "Proposal",
     "ReadCounts",
+    "Repaired",
     "Rgb",
     "Shape",
     "SlideEntry",
@@ -65,5 +68,6 @@ __all__ = [
     "parse_color",
     "plain_class",
     "predicted_class",
+    "repair",
     "repair_area",
 ]

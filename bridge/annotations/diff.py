@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import shapely
 
-from bridge.annotations.geometry import is_same_outline, near_pairs
 from bridge.annotations.objects import Annotation
+from bridge.annotations.outlines import as_array, match_outlines, near_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +26,13 @@ def diff_annotations(before: Sequence[Annotation], after: Sequence[Annotation]) 
     Each object has at most one twin in the other version: of three copies that became two, one was removed.
     """
     left, new = _without_equals(before, after)
-    shapes, others = (np.array([a.geometry for a in side], dtype=object) for side in (left, new))
-    gone, fresh = dict(enumerate(left)), dict(enumerate(new))
-    for i, j in near_pairs(shapes, others):
-        is_open = i in gone and j in fresh and left[i].path_class == new[j].path_class
-        if is_open and is_same_outline(left[i].geometry, new[j].geometry):
-            del gone[i], fresh[j]
-    return Difference(tuple(fresh.values()), tuple(gone.values()))
+    shapes, others = (as_array([a.geometry for a in side]) for side in (left, new))
+    pairs = [(i, j) for i, j in near_pairs(shapes, others) if left[i].path_class == new[j].path_class]
+    twins = match_outlines(shapes, others, pairs)
+    stayed, kept = {i for i, _ in twins}, {j for _, j in twins}
+    return Difference(
+        tuple(a for j, a in enumerate(new) if j not in kept), tuple(a for i, a in enumerate(left) if i not in stayed)
+    )
 
 
 def _without_equals(
@@ -55,7 +54,7 @@ def _without_equals(
 
 
 def _keys(annotations: Sequence[Annotation]) -> list[tuple[str | None, bytes]]:
-    shapes = shapely.to_wkb(np.array([a.geometry for a in annotations], dtype=object))
+    shapes = shapely.to_wkb(as_array([a.geometry for a in annotations]))
     return [(a.path_class, shape) for a, shape in zip(annotations, shapes, strict=True)]
 
 

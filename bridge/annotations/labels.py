@@ -203,5 +203,12 @@ def _cut(geometries: Sequence[BaseGeometry], areas: Sequence[BaseGeometry]) -> l
     """Return what of each geometry lies in the areas; empty where nothing does."""
     if not areas:
         return [shapely.MultiPolygon() for _ in geometries]
-    shared = shapely.intersection(repair_areas(geometries), shapely.union_all(areas))
-    return list(repair_areas(list(shared)))
+    union = shapely.union_all(areas)
+    shapely.prepare(union)
+    left = repair_areas(geometries)
+    is_cut = ~shapely.covers(union, left)
+    is_off = is_cut & ~shapely.intersects(union, left)
+    left[is_off] = shapely.MultiPolygon()
+    is_cut &= ~is_off
+    left[is_cut] = repair_areas(shapely.intersection(left[is_cut], union))
+    return list(left)

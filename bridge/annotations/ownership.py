@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from bridge.annotations.geometry import is_same_outline, near_pairs, repair_areas
+from bridge.annotations.geometry import repair_areas
 from bridge.annotations.objects import Annotation
+from bridge.annotations.outlines import as_array, is_same_outline, match_outlines, near_pairs
 from bridge.annotations.source import MachineRole
 
 _EDITED_IOU = 0.3  # an object of the same layer that overlaps a missing one of ours this much is that one, edited
@@ -37,6 +38,8 @@ class WrittenObject:
         The training whose predictions the person saw; 0 before the first.
     is_editable
         False for a QuPath detection: lying in an ROI never accepts it.
+    write_marker
+        The write that put it into the file; None where that isn't known. No part of what an object is.
     """
 
     object_id: str
@@ -46,15 +49,17 @@ class WrittenObject:
     name: str | None = None
     iteration: int = 0
     is_editable: bool = True
+    write_marker: str | None = field(default=None, compare=False)
 
 
 def is_as_written(annotation: Annotation, written: WrittenObject) -> bool:
     """Say whether class, text and outline are as we wrote them."""
-    return (
-        annotation.path_class == written.path_class
-        and (annotation.name or None) == (written.name or None)
-        and is_same_outline(annotation.geometry, written.geometry)
-    )
+    return is_named_as_written(annotation, written) and is_same_outline(annotation.geometry, written.geometry)
+
+
+def is_named_as_written(annotation: Annotation, written: WrittenObject) -> bool:
+    """Say whether class and text are as we wrote them, whatever became of the outline."""
+    return annotation.path_class == written.path_class and (annotation.name or None) == (written.name or None)
 
 
 def match_written(
@@ -105,24 +110,23 @@ def _match_outlines(
     In that order over all objects, so that a moved or edited twin can't steal the place of one that stayed.
     """
     ours = (*written, *former)
-    shapes = np.array([a.geometry for a in annotations], dtype=object)
-    outlines = np.array([w.geometry for w in ours], dtype=object)
+    shapes, outlines = as_array([a.geometry for a in annotations]), as_array([w.geometry for w in ours])
     near = near_pairs(outlines, shapes)
     same = [(i, j) for i, j in near if annotations[j].path_class == ours[i].path_class]
     moved = [(i, j) for i, j in near if i < len(written) and annotations[j].path_class != ours[i].path_class]
     taken: dict[int, int] = {}  # place in annotations → place in ours
 
-    def take(pairs: Sequence[tuple[int, int]], *, if_unchanged: bool) -> None:
+    def take(pairs: Sequence[tuple[int, int]]) -> None:
         done = set(taken.values())
         for i, j in pairs:
-            if i in done or j in taken or (if_unchanged and not is_same_outline(shapes[j], outlines[i])):
-                continue
-            taken[j] = i
-            done.add(i)
+            if i not in done and j not in taken:
+                taken[j] = i
+                done.add(i)
 
-    take(same, if_unchanged=True)
-    take(moved, if_unchanged=True)
-    take(_edited_pairs(annotations, written, taken), if_unchanged=False)
+    take(match_outlines(outlines, shapes, same))
+    done = set(taken.values())
+    take(match_outlines(outlines, shapes, [(i, j) for i, j in moved if i not in done and j not in taken]))
+    take(_edited_pairs(annotations, written, taken))
     return {ours[i].object_id: annotations[j] for j, i in taken.items()}
 
 
@@ -178,11 +182,22 @@ def overlapping_pairs(
     # Areas too different can't overlap enough: no need to cut a cell out of a whole tumour.
     is_open = (codes[i] == other_codes[j]) & (np.minimum(areas, others) >= least_iou * np.maximum(areas, others))
     is_open &= (areas > 0) & (others > 0)
+    # Nor can those whose boxes share too little: of packed cells every neighbour is a pair.
+    is_open &= _shared_boxes(first, second, i, j) >= least_iou / (1 + least_iou) * (areas + others)
     i, j, areas, others = i[is_open], j[is_open], areas[is_open], others[is_open]
     shared = shapely.area(shapely.intersection(first[i], second[j]))
     overlap = shared / (areas + others - shared) if len(i) else np.zeros(0)
     is_enough = overlap >= least_iou
     return np.array([i[is_enough], j[is_enough]], dtype=np.int64), overlap[is_enough]
+
+
+def _shared_boxes(
+    first: NDArray[np.object_], second: NDArray[np.object_], i: NDArray[np.int64], j: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the area that the bounds of each pair share: at least what the pair shares."""
+    bounds, others = shapely.bounds(first)[i], shapely.bounds(second)[j]
+    sides = np.minimum(bounds[:, 2:], others[:, 2:]) - np.maximum(bounds[:, :2], others[:, :2])
+    return np.asarray(np.maximum(sides, 0).prod(axis=1), dtype=np.float64)
 
 
 def share_inside(geometries: Sequence[BaseGeometry], areas: Sequence[BaseGeometry]) -> NDArray[np.float64]:
@@ -196,9 +211,12 @@ def share_inside(geometries: Sequence[BaseGeometry], areas: Sequence[BaseGeometr
     inside = np.zeros(len(geometries))
     if not len(geometries) or not len(areas):
         return inside
-    shapes = repair_areas(geometries)
     union = shapely.union_all(repair_areas(areas))
     shapely.prepare(union)
+    shapes = as_array(geometries)
+    is_near = shapely.intersects(shapely.box(*union.bounds), shapely.box(*shapely.bounds(shapes).T))
+    shapes[~is_near] = shapely.MultiPolygon()
+    shapes = repair_areas(shapes)
     total = shapely.area(shapes)
     is_whole = shapely.covers(union, shapes) & (total > 0)
     is_cut = shapely.intersects(union, shapes) & ~is_whole & (total > 0)

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from bridge.annotations.geometry import is_same_outline
 from bridge.annotations.gestures import names_plainly, said_class
 from bridge.annotations.objects import Annotation, AnnotationSet, ObjectKind
-from bridge.annotations.ownership import WrittenObject, is_as_written, match_written, share_inside
+from bridge.annotations.outlines import are_same_outlines
+from bridge.annotations.ownership import WrittenObject, is_named_as_written, match_written, share_inside
 from bridge.annotations.scheme import PROPOSED, ClassScheme, LabelOptions, plain_class
 from bridge.annotations.source import MachineRole
 
@@ -148,10 +148,16 @@ def reconcile(
     current = {w.object_id for w in written}
     former = [w for w in former if w.object_id not in current]
     pairs = match_written(found.annotations, written, former=former)
-    marker = _marker(found, written, former, pairs, newest_marker)
+    unmoved = _unmoved(pairs, (*written, *former))
+    marker = _marker(found, written, former, pairs, newest_marker, unmoved)
     origin = {id(a): w for w in (*written, *former) if (a := pairs.get(w.object_id)) is not None}
     reader = _Reader(
-        scheme, options, frozenset(w.object_id for w in adopted), _repeated_ids(found.annotations), newest_marker
+        scheme,
+        options,
+        frozenset(w.object_id for w in adopted),
+        _repeated_ids(found.annotations),
+        newest_marker,
+        unmoved,
     )
     objects = [reader.interpret(a, origin.get(id(a))) for a in found.annotations]
     known = [*written, *(w for w in former if _is_back(pairs.get(w.object_id)))]
@@ -171,6 +177,13 @@ def _repeated_ids(annotations: Sequence[Annotation]) -> frozenset[str]:
     return frozenset(name for name, count in counts.items() if count > 1)
 
 
+def _unmoved(pairs: Mapping[str, Annotation], written: Sequence[WrittenObject]) -> frozenset[int]:
+    """Return ``id`` of the annotations whose outline is as we wrote it, compared all at once."""
+    known = [(pairs[w.object_id], w) for w in written if w.object_id in pairs]
+    is_same = are_same_outlines([a.geometry for a, _ in known], [w.geometry for _, w in known])
+    return frozenset(id(a) for (a, _), same in zip(known, is_same.tolist(), strict=True) if same)
+
+
 def _is_back(annotation: Annotation | None) -> bool:
     return annotation is not None and annotation.is_ours
 
@@ -181,6 +194,7 @@ def _marker(
     former: Sequence[WrittenObject],
     pairs: Mapping[str, Annotation],
     newest: str | None,
+    unmoved: Collection[int],
 ) -> Marker:
     if newest is None:
         return Marker.NEWEST
@@ -191,11 +205,13 @@ def _marker(
     if found.write_marker is not None:
         return Marker.NEWEST if found.write_marker == newest else Marker.STALE
     is_former_back = any(_is_back(pairs.get(w.object_id)) for w in former)
-    is_seen = any(_shows_write(annotation, item, newest) for item, annotation in present)
+    # What an earlier write left, a box that became an ROI, shows nothing of the newest one.
+    of_newest = (annotation for item, annotation in present if item.write_marker in (None, newest))
+    is_seen = any(_shows_write(annotation, newest, unmoved) for annotation in of_newest)
     return Marker.NEWEST if is_seen and not is_former_back else Marker.STALE
 
 
-def _shows_write(annotation: Annotation, written: WrittenObject, newest: str) -> bool:
+def _shows_write(annotation: Annotation, newest: str, unmoved: Collection[int]) -> bool:
     """Say whether an object proves, in a file without marker, that its author had our newest write before them.
 
     QuPath's own GeoJSON export drops the file's marker and keeps the objects'; ImageScope may drop the layer that
@@ -203,7 +219,7 @@ def _shows_write(annotation: Annotation, written: WrittenObject, newest: str) ->
     """
     if annotation.layer is None:
         return annotation.metadata.get(_MARKER_KEY) == newest
-    return annotation.is_ours and is_same_outline(annotation.geometry, written.geometry)
+    return annotation.is_ours and id(annotation) in unmoved
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +234,8 @@ class _Reader:
         Ids that several objects of the file bear.
     newest_marker
         Of our last write: an object that bears it under an id we never gave was split or pasted from one of ours.
+    unmoved
+        ``id`` of the annotations whose outline is as we wrote it.
     """
 
     scheme: ClassScheme
@@ -225,10 +243,11 @@ class _Reader:
     adopted_ids: Collection[str]
     repeated_ids: Collection[str]
     newest_marker: str | None
+    unmoved: Collection[int]
 
     def interpret(self, annotation: Annotation, written: WrittenObject | None) -> Interpreted:
         """Return one object with its meaning, given what we wrote it as."""
-        if written is not None and is_as_written(annotation, written):
+        if written is not None and id(annotation) in self.unmoved and is_named_as_written(annotation, written):
             role = Role.PREDICTION if written.role is MachineRole.PREDICTION else Role.PROPOSAL
             return Interpreted(annotation, role, plain_class(written.path_class))
         said = said_class(annotation, self.scheme, self.options)
@@ -252,8 +271,7 @@ class _Reader:
             return Role.OTHER
         if written is None or written.role is not MachineRole.PROPOSAL:
             return Role.ANNOTATION
-        is_box = is_same_outline(annotation.geometry, written.geometry)
-        return Role.PATCH_LABEL if is_box else Role.ANNOTATION
+        return Role.PATCH_LABEL if id(annotation) in self.unmoved else Role.ANNOTATION
 
     def _covers_area(self, annotation: Annotation, written: WrittenObject | None) -> bool:
         # QuPath: a prediction that we wrote as a detection is a label as soon as a person has named it.
@@ -280,9 +298,7 @@ class _Reader:
         if now.role is Role.PREDICTION:
             is_accepted = is_inside and item.is_editable and now.path_class in self.scheme
             return Fate.ACCEPTED if is_accepted else Fate.OPEN
-        is_same = now.path_class == plain_class(item.path_class) and is_same_outline(
-            now.annotation.geometry, item.geometry
-        )
+        is_same = now.path_class == plain_class(item.path_class) and id(now.annotation) in self.unmoved
         is_named = names_plainly(now.annotation, item, self.scheme, self.options)
         return Fate.ACCEPTED if is_same and is_named else Fate.CORRECTED
 

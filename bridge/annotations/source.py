@@ -38,6 +38,10 @@ class SlideEntry:
     crops_to_bounds
         The tool shows the slide from its ``openslide.bounds-x`` and ``-y`` on, where it has them: to be added to
         ``origin`` by whoever opens the slide.
+    tool_size
+        (width, height) of level 0 as the tool has it, before any crop that ``origin`` states; None if it doesn't say.
+    is_placed
+        Somebody opened the slide: ``origin`` is whole, nothing is to be added to it (``bridge.ingest.place_entry``).
     metadata
         Free key–value pairs of the entry (group, grade, patient …).
     """
@@ -49,6 +53,8 @@ class SlideEntry:
     mpp: tuple[float, float] | None = None
     origin: tuple[int, int] = (0, 0)
     crops_to_bounds: bool = False
+    tool_size: tuple[int, int] | None = None
+    is_placed: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -159,7 +165,11 @@ class Source(Protocol):
         ...
 
     def blocker(self, entry: SlideEntry) -> str | None:
-        """Say why the file must not be read as truth or written now (a save in progress), or None."""
+        """Say why the file must not be read as truth or written now (a save in progress), or None.
+
+        Looks at the file's ends and at what lies beside it; never parses it whole. The text is a clause about "it",
+        without the file's name: who reports it says which file. None as well where there is no file yet.
+        """
         ...
 
     def spare(self, entry: SlideEntry) -> Path | None:

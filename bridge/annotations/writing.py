@@ -87,9 +87,9 @@ def choose_predictions(
     rois = [o.annotation.geometry for o in reconciled.of(Role.ROI)]
     inside = share_inside(shapes, rois) >= INSIDE_SHARE
     annotated = [(o.path_class or "", o.annotation.geometry) for o in reconciled.of(Role.ANNOTATION)]
-    known = _overlaps(predictions, annotated, _ANNOTATED_IOU) & ~inside
+    known = _overlaps(predictions, annotated, _ANNOTATED_IOU, where=~inside)
     refused = [(plain_class(w.path_class) or "", w.geometry) for w in rejected]
-    declined = _overlaps(predictions, refused, _REJECTED_IOU) & ~inside & ~known
+    declined = _overlaps(predictions, refused, _REJECTED_IOU, where=~(inside | known))
     chosen = [int(i) for i in np.flatnonzero(~(inside | known | declined))]
     editable = set(_nearest_first(chosen, shapes, proposals)[: options.max_editable])
     objects = tuple(
@@ -192,20 +192,25 @@ def _promotion(outcome: Outcome, annotation: Annotation, scheme: ClassScheme) ->
 
 
 def _overlaps(
-    predictions: Sequence[Prediction], others: Sequence[tuple[str, BaseGeometry]], least_iou: float
+    predictions: Sequence[Prediction],
+    others: Sequence[tuple[str, BaseGeometry]],
+    least_iou: float,
+    *,
+    where: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Return, per prediction, whether an outline of the same class overlaps it by at least ``least_iou``."""
+    """Return, per prediction ``where`` asked, whether one of the same class overlaps it by at least ``least_iou``."""
     result = np.zeros(len(predictions), dtype=bool)
-    if not predictions or not others:
+    asked = np.flatnonzero(where).tolist()
+    if not asked or not others:
         return result
     pairs, _ = overlapping_pairs(
-        repair_areas([p.geometry for p in predictions]),
+        repair_areas([predictions[i].geometry for i in asked]),
         repair_areas([geometry for _, geometry in others]),
-        [p.path_class for p in predictions],
+        [predictions[i].path_class for i in asked],
         [path_class for path_class, _ in others],
         least_iou=least_iou,
     )
-    result[pairs[0]] = True
+    result[np.array(asked)[pairs[0]]] = True
     return result
 
 

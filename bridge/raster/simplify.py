@@ -18,6 +18,7 @@ from bridge.raster.shape_index import ShapeIndex
 logger = logging.getLogger(__name__)
 
 _BLOCK_PX = 4096
+_MAX_HALVINGS = 4
 
 GeometryArray = NDArray[np.object_]
 
@@ -25,15 +26,14 @@ GeometryArray = NDArray[np.object_]
 def simplify_outlines(polygons: Sequence[tuple[int, Polygon]], *, tolerance_px: float) -> list[tuple[int, Polygon]]:
     """Simplify the outlines of a mask, all together, so that neighbours keep one common border.
 
-    Visvalingam–Whyatt on the edges of the coverage (GEOS ``CoverageSimplifier``).
+    Visvalingam–Whyatt on the edges of the coverage (GEOS ``CoverageSimplifier``), as coarse as the tolerance allows.
 
     Parameters
     ----------
     polygons
         (label, polygon) as ``vectorize`` returns them: sides along the axes, no overlaps.
     tolerance_px
-        Level-0 pixels: a corner goes when the triangle that it makes with its neighbours is smaller than the square
-        of this. 0 changes nothing.
+        Level-0 pixels: the Hausdorff distance between an outline before and after is at most this. 0 changes nothing.
 
     Returns
     -------
@@ -45,13 +45,25 @@ def simplify_outlines(polygons: Sequence[tuple[int, Polygon]], *, tolerance_px: 
     ------
     ValueError
         The tolerance is negative.
+
+    Notes
+    -----
+    A corner goes when the triangle that it makes with its neighbours is smaller than the square of the tolerance; where
+    that would take a thin spur longer than the tolerance, of half of it, and so on. The bound is proved, not sampled:
+    the vertices of the result are vertices of the outline, and if those between two of them lie within a distance of
+    the side that replaces them, so do, both ways, all points.
     """
     if not tolerance_px >= 0:
         raise ValueError(f"a tolerance is 0 or more, got {tolerance_px}")
     if not polygons or tolerance_px == 0:
         return list(polygons)
     coverage = _edge_matched(np.array([polygon for _, polygon in polygons], dtype=object))
-    simple = shapely.coverage_simplify(coverage, tolerance_px)
+    simple = _simplified(coverage, tolerance_px)
+    for _ in range(_MAX_HALVINGS):  # a spur that stays may cross what went beside it
+        if _is_sound(simple):
+            break
+        tolerance_px /= 2
+        simple = _simplified(coverage, tolerance_px)
     if not _is_sound(simple):
         logger.warning(
             "%d outlines stay as they are: polygons overlap, or simplifying would make some invalid", len(simple)
@@ -69,6 +81,88 @@ def changed_pixels(
     """
     old, new = (ShapeIndex([(g, label) for label, g in shapes], window.downsample) for shapes in (before, after))
     return sum(int(np.count_nonzero(old.burn(block) != new.burn(block))) for block in window.tiles(_BLOCK_PX))
+
+
+def _simplified(coverage: GeometryArray, tolerance: float) -> GeometryArray:
+    """Return the coverage with as few vertices as the tolerance allows, as it is where that would not be sound."""
+    vertices, ring = _ring_vertices(coverage)
+    keep = np.zeros(len(vertices), dtype=bool)
+    for halving in range(_MAX_HALVINGS):
+        is_far = _is_far(vertices, ring, keep, tolerance)
+        if not is_far.any():
+            break
+        # The same vertices of a common border in both neighbours, so that they stay matched.
+        keep |= is_far & _is_kept(coverage, vertices, ring, tolerance / 2**halving)
+    keep |= _is_far(vertices, ring, keep, tolerance)
+    return _without(coverage, keep)
+
+
+def _is_kept(
+    coverage: GeometryArray, vertices: NDArray[np.float64], ring: IntArray, length: float
+) -> NDArray[np.bool_]:
+    kept, kept_ring = _ring_vertices(shapely.coverage_simplify(coverage, length))
+    return np.isin(_keys(vertices, ring), _keys(kept, kept_ring))
+
+
+def _is_far(
+    vertices: NDArray[np.float64], ring: IntArray, keep: NDArray[np.bool_], tolerance: float
+) -> NDArray[np.bool_]:
+    """Say which vertices lie on a stretch of which one is farther than the tolerance from the side that replaces it.
+
+    Also all of a ring of which fewer than three are kept.
+    """
+    counts = np.bincount(ring[keep], minlength=int(ring[-1]) + 1)
+    is_far = counts[ring] < 3
+    kept, gone = np.flatnonzero(keep), np.flatnonzero(~keep & ~is_far)
+    if not len(gone):
+        return is_far
+    stops = np.cumsum(counts)[ring[gone]]
+    firsts, after = stops - counts[ring[gone]], np.searchsorted(kept, gone)
+    start = kept[np.where(after > firsts, after, stops) - 1]  # a ring's last side ends at its first vertex
+    stop = kept[np.where(after < stops, after, firsts)]
+    distance = _distance(vertices[gone], vertices[start], vertices[stop])
+    is_far[gone] = np.isin(start, start[distance > tolerance])
+    return is_far
+
+
+def _without(coverage: GeometryArray, keep: NDArray[np.bool_]) -> GeometryArray:
+    _, vertices, stops = shapely.to_ragged_array(coverage)
+    ring_stops, polygon_stops = (s.astype(np.int64) for s in stops)
+    sizes = np.diff(ring_stops)
+    is_closing = np.zeros(len(vertices), dtype=bool)
+    is_closing[ring_stops[1:] - 1] = True
+    all_kept = np.zeros(len(vertices), dtype=bool)
+    all_kept[~is_closing] = keep
+    number = np.add.reduceat(all_kept.astype(np.int64), ring_stops[:-1]) if len(sizes) else sizes
+    left = vertices[all_kept]
+    starts = np.cumsum(number) - number
+    closed = np.insert(left, starts + number, left[starts], axis=0)
+    new_stops = np.append(0, np.cumsum(number + 1))
+    whole: GeometryArray = shapely.from_ragged_array(shapely.GeometryType.POLYGON, closed, (new_stops, polygon_stops))
+    return whole
+
+
+def _ring_vertices(polygons: GeometryArray) -> tuple[NDArray[np.float64], IntArray]:
+    """Return the vertices of all rings, without the closing ones, and the number of the ring of each."""
+    rings = shapely.get_rings(polygons)
+    vertices, ring = shapely.get_coordinates(rings, return_index=True)
+    is_closing = np.append(ring[1:] != ring[:-1], True)
+    return vertices[~is_closing], ring[~is_closing].astype(np.int64)
+
+
+def _keys(vertices: NDArray[np.float64], ring: IntArray) -> NDArray[np.void]:
+    rows = np.ascontiguousarray(np.column_stack([ring.astype(np.float64), vertices + 0.0]))  # no −0
+    return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+
+
+def _distance(
+    points: NDArray[np.float64], start: NDArray[np.float64], stop: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    side = stop - start
+    length = (side**2).sum(axis=1)
+    share = ((points - start) * side).sum(axis=1) / np.where(length > 0, length, 1)
+    nearest = start + np.clip(share, 0, 1)[:, None] * side
+    return np.asarray(np.hypot(*(points - nearest).T), dtype=np.float64)
 
 
 def _is_sound(coverage: GeometryArray) -> bool:

@@ -57,6 +57,35 @@ def test_class_text_and_outline_each_make_a_difference(tool, ours) -> None:
     assert is_as_written(replace(shown, geometry=moved(shown.geometry, 0.5)), written)
 
 
+@few
+@given(
+    start=st.integers(0, 200),
+    is_reversed=st.booleans(),
+    copies=st.integers(1, 3),
+    rounding=st.sampled_from([np.float32, lambda xy: np.round(xy, 2), np.round, lambda xy: xy]),
+    is_turned=st.booleans(),
+    data=st.data(),
+)
+def test_as_written_whatever_a_tool_does_to_the_ring(
+    tool, ours, start: int, is_reversed: bool, copies: int, rounding, is_turned: bool, data: st.DataObject
+) -> None:
+    """Ring start, direction, vertices said twice, numbers, order of parts; and no further than a pixel."""
+    parts = [whole(BLOB), box(1200, 2000, 1300, 2050)]
+    written = ours.prediction(shapely.MultiPolygon(parts))
+
+    def again(part: Polygon) -> Polygon:
+        ring = np.roll(shapely.get_coordinates(part)[:-1], start, axis=0)
+        return Polygon(np.repeat(rounding(ring[::-1] if is_reversed else ring).astype(float), copies, axis=0))
+
+    shape = shapely.MultiPolygon([again(p) for p in (parts[::-1] if is_turned else parts)])
+    shown = tool.show(written)
+    assert is_as_written(replace(shown, geometry=shape), written)
+    step, place = data.draw(st.floats(1.1, 30)), data.draw(st.integers(0, 3))
+    corners = shapely.get_coordinates(parts[1])[:-1]
+    corners[place] += np.sign(corners[place] - corners.mean(axis=0)) * step
+    assert not is_as_written(replace(shown, geometry=shapely.MultiPolygon([parts[0], Polygon(corners)])), written)
+
+
 def test_every_object_of_ours_is_found_whatever_a_tool_did_to_order_and_numbers(tool, ours) -> None:
     written = [ours.prediction(whole(moved(BLOB, 300 * i))) for i in range(7)]
     saved = tool.save(reversed([tool.show(w) for w in written]))

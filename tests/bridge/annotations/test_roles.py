@@ -441,6 +441,16 @@ def test_without_a_marker_an_object_of_an_older_write_proves_nothing(qupath, our
     assert fates(reading) == [Fate.PATCH_LABEL, Fate.OVERWRITTEN]
 
 
+def test_without_a_marker_a_box_named_before_the_newest_write_proves_nothing(imagescope, ours, read) -> None:
+    # Found by the torture: ImageScope drops the marker, and an ROI of weeks ago lies unmoved in layer Proposed.
+    labelled = replace(ours.proposal(BOX), write_marker="write-1")
+    newest = [replace(w, write_marker="write-2") for w in (ours.proposal(FAR), ours.prediction(CELL))]
+    named = imagescope.name(imagescope.show(labelled), "ROI")
+    reading = read(imagescope.save([named], marker=None), [labelled, *newest])
+    assert reading.marker is Marker.STALE
+    assert {o.fate for o in reading.outcomes if o.annotation is None} == {Fate.OVERWRITTEN}
+
+
 def test_without_a_marker_a_region_of_a_persons_layer_proves_nothing(imagescope, ours, read) -> None:
     same, gone = ours.prediction(CELL), ours.prediction(FAR)
     reading = read(imagescope.save([imagescope.draw(CELL, "Tumor")], None), [same, gone])

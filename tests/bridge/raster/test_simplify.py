@@ -42,6 +42,30 @@ def test_outlines_stay_a_valid_coverage_of_as_many_polygons(
         assert shapely.coverage_is_valid(np.array([p for _, p in after]))
 
 
+@settings(max_examples=60, deadline=None)
+@given(coarse, st.integers(1, 4), st.floats(0.3, 12))
+def test_no_point_of_an_outline_moves_farther_than_the_tolerance(
+    labels: NDArray[np.uint8], zoom: int, tolerance_px: float
+) -> None:
+    before = outlines(np.kron(labels, np.ones((zoom, zoom), np.uint8)))
+    after = simplify_outlines(before, tolerance_px=tolerance_px)
+    for (_, drawn), (_, simple) in zip(before, after, strict=True):
+        assert shapely.hausdorff_distance(drawn.boundary, simple.boundary, densify=0.02) <= tolerance_px + 1e-9
+
+
+def test_a_spur_longer_than_the_tolerance_stays() -> None:
+    labels = np.zeros((60, 60), np.uint8)
+    labels[20:40, 5:35] = np.tri(20, 30, 12, dtype=np.uint8)  # a staircase
+    labels[30, 5:35] = 1
+    labels[30, 35:44] = 1  # one pixel thin: Visvalingam–Whyatt alone takes all nine pixels of it
+    before = outlines(labels)
+    plainly = shapely.coverage_simplify(np.array([p for _, p in before]), 4)
+    assert shapely.hausdorff_distance(before[0][1].boundary, plainly[0].boundary) > 4
+    ((_, simple),) = simplify_outlines(before, tolerance_px=4)
+    assert shapely.hausdorff_distance(before[0][1].boundary, simple.boundary) <= 4
+    assert shapely.get_num_coordinates(simple) < shapely.get_num_coordinates(before[0][1])
+
+
 def test_neighbours_keep_one_common_border() -> None:
     inner_and_ring = [p for _, p in simplify_outlines(outlines(disc_and_ring()), tolerance_px=2)]
     whole = shapely.union_all(inner_and_ring)
