@@ -18,6 +18,9 @@ from bridge.slides.resolution import Mpp, usable_mpp
 MAX_PICTURE_PIXELS = 250_000_000
 """Larger pictures are refused: they are held in memory whole (3 bytes a pixel) and want a pyramid anyway."""
 
+PLAIN = "slidebridge.plain"
+"""Property: ``"true"`` for one RGB picture that any program reads; else its colours were converted, or it has more."""
+
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -50,7 +53,8 @@ class PictureSlide(Slide):
                 " save it as a tiled pyramidal TIFF"
             )
         pyramid = Pyramid(((picture.width, picture.height),), (1.0,), usable_mpp(mpp) or picture.mpp)
-        super().__init__(path, pyramid, MappingProxyType({"slidebridge.format": picture.format_name}))
+        properties = {"slidebridge.format": picture.format_name, PLAIN: str(picture.is_plain).lower()}
+        super().__init__(path, pyramid, MappingProxyType(properties))
         self._decode = picture.decode
         self._pixels: RgbPixels | None = None
         self._is_closed = False

@@ -31,6 +31,8 @@ class FlatPicture:
         ``"PNG"``, ``"JPEG"`` or ``"TIFF"``.
     decode
         Reads the whole picture; on a damaged file it raises whatever its library raises.
+    is_plain
+        One picture of three colours, packed so that any program reads it: no palette, alpha, further planes.
     """
 
     width: int
@@ -38,6 +40,7 @@ class FlatPicture:
     mpp: Mpp | None
     format_name: str
     decode: Callable[[], RgbPixels]
+    is_plain: bool = False
 
 
 # The plug-ins are called by name: Image.open would try every format there is, and refuses by a limit of its own that
@@ -69,12 +72,13 @@ def _pillow_picture(path: Path, opener: Callable[[Path], Image.Image], format_na
         if image.mode not in _MODES_8_BIT:
             raise UnsupportedSlideError(f"picture {path.name} is of mode {image.mode}; save it as 8-bit RGB")
         width, height = image.size
+        is_plain = image.mode == "RGB" and "transparency" not in image.info
 
     def decode() -> RgbPixels:
         with opener(path) as image:
             return _to_rgb(image)
 
-    return FlatPicture(width, height, None, format_name, decode)
+    return FlatPicture(width, height, None, format_name, decode, is_plain)
 
 
 def _to_rgb(image: Image.Image) -> RgbPixels:

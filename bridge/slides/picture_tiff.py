@@ -41,9 +41,11 @@ def open_tiff(path: Path) -> FlatPicture:
         page = _first_page(tiff, path)
         if page.compression not in TIFF.DECOMPRESSORS:
             raise UnsupportedSlideError(f"picture {path.name} is compressed in an unknown way ({page.compression})")
-        if (planes := _planes(tiff)) > 1:
+        planes = _planes(tiff)
+        if planes > 1:
             logger.warning("picture has several planes, the first is read: path=%s planes=%d", path.name, planes)
-        return FlatPicture(page.imagewidth, page.imagelength, _tiff_mpp(tiff, page), "TIFF", lambda: _decode_tiff(path))
+        size, mpp = (page.imagewidth, page.imagelength), _tiff_mpp(tiff, page)
+        return FlatPicture(*size, mpp, "TIFF", lambda: _decode_tiff(path), planes == 1 and _is_plain(tiff, page))
 
 
 def _first_page(tiff: TiffFile, path: Path) -> TiffPage:
@@ -86,6 +88,14 @@ def _is_convertible(page: TiffPage) -> bool:
         PHOTOMETRIC.PALETTE,
         PHOTOMETRIC.SEPARATED,
     )
+
+
+def _is_plain(tiff: TiffFile, page: TiffPage) -> bool:
+    from tifffile import COMPRESSION, PHOTOMETRIC
+
+    packings = (COMPRESSION.NONE, COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.PACKBITS)
+    is_rgb = page.photometric == PHOTOMETRIC.RGB and page.samplesperpixel == 3
+    return is_rgb and page.compression in packings and not tiff.is_ome
 
 
 def _decode_tiff(path: Path) -> RgbPixels:
