@@ -1,8 +1,8 @@
 """An ImageScope file as elements: what they mean and where their bytes are.
 
-One pass of expat. Edits are splices between byte offsets, so that everything else goes out byte for byte. Nothing in
-the file can name another file or grow on reading: document types and entities are refused, size, depth and attribute
-length are bounded.
+One pass of expat over what is left when the plain vertices have been read in bulk. Edits are splices between byte
+offsets, so that everything else goes out byte for byte. Nothing in the file can name another file or grow on reading:
+document types and entities are refused; size, depth, elements, vertices, attributes and their length are bounded.
 """
 
 from __future__ import annotations
@@ -23,9 +23,13 @@ from bridge.imagescope.elements import (
     parse_number,
 )
 from bridge.imagescope.encoding import Encoding, to_utf8
+from bridge.imagescope.vertices import ThinText, Vertices, take_vertices
 
 MAX_BYTES = 512 << 20  # some 12 million vertices
+MAX_VERTICES = 20_000_000
+MAX_ELEMENTS = 4_000_000  # vertices apart; some six for each region
 MAX_DEPTH = 64  # ImageScope's own files are 6 deep
+MAX_ATTRIBUTES = 256  # of one element; ImageScope's regions have fifteen
 MAX_ATTRIBUTE = 1 << 20  # characters
 
 _ROOT = "Annotations"
@@ -64,7 +68,14 @@ def parse_document(data: bytes) -> Document:
     body, encoding = to_utf8(data)
     if not body.strip():
         raise ImageScopeFormatError("line 1: the file is empty; save it again in ImageScope")
-    return _Builder(body).build(encoding)
+    thin = take_vertices(body)
+    try:
+        return _Builder(thin).build(body, encoding)
+    except ImageScopeFormatError:
+        if thin.is_whole:
+            raise
+    # Refused, but by lines that aren't the file's: once more, over the whole of it.
+    return _Builder(ThinText(body)).build(body, encoding)
 
 
 @dataclass(slots=True)
@@ -80,31 +91,33 @@ class _Frame:
 
 
 class _Builder:
-    """Expat's handlers and what they gather. Vertices, most of a file, take the short way and get no frame."""
+    """Expat's handlers and what they gather. Vertices that are left take the short way and get no frame."""
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
+    def __init__(self, text: ThinText) -> None:
+        self._text = text
+        self._body = text.body
         self._parser = expat.ParserCreate("utf-8")
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.StartDoctypeDeclHandler = self._refuse_doctype
         self._parser.EntityDeclHandler = self._refuse_doctype
-        self._depth = 0
+        self._depth = self._elements = self._vertices = 0
         self._frames: list[_Frame] = []
         self._layer: _Frame | None = None
         self._region: _Frame | None = None
-        self._coordinates: list[float] = []
+        self._pieces: list[Vertices] = []  # of the region
+        self._coordinates: list[float] = []  # of the region, not yet a piece
         self._layers: list[LayerElement] = []
         self._root: tuple[_Frame, Element] | None = None
 
-    def build(self, encoding: Encoding) -> Document:
+    def build(self, body: bytes, encoding: Encoding) -> Document:
         try:
             self._parser.Parse(self._body, True)
         except expat.ExpatError as error:
             raise _not_xml(error, self._body) from error
         assert self._root is not None, "expat accepts no document without a root"
         frame, root = self._root
-        return Document(self._body, encoding, root, frame.attributes, tuple(self._layers))
+        return Document(body, encoding, root, frame.attributes, tuple(self._layers))
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
@@ -113,10 +126,8 @@ class _Builder:
         if self._region is None or name not in _VERTEX:
             self._open(name, attributes)
             return
-        try:
-            self._coordinates += (float(attributes["X"]), float(attributes["Y"]))
-        except (KeyError, ValueError):
-            self._coordinates += (self._coordinate(attributes, "X"), self._coordinate(attributes, "Y"))
+        self._coordinates += (self._coordinate(attributes, "X"), self._coordinate(attributes, "Y"))
+        self._count_vertices(1)
 
     def _end(self, name: str) -> None:
         self._depth -= 1
@@ -137,13 +148,30 @@ class _Builder:
             raise self._error(_foreign(name))
         if any(len(value) > MAX_ATTRIBUTE for value in attributes.values()):
             raise self._error(f"an attribute of {name[:40]} is longer than {MAX_ATTRIBUTE} characters")
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS or len(attributes) > MAX_ATTRIBUTES:
+            raise self._error(f"more than {MAX_ELEMENTS} elements, or {MAX_ATTRIBUTES} attributes of one")
         frame = _Frame(name, self._parser.CurrentByteIndex, attributes)
         self._frames.append(frame)
         if name == "Annotation" and self._depth == 2:
             self._layer = frame
         elif name == "Region" and self._layer is not None and self._region is None:
             self._region = frame
-            self._coordinates = []
+        elif name == "Vertices" and self._region is not None and frame.start in self._text.vertices:
+            vertices = self._text.vertices[frame.start]
+            self._pieces += [*self._loose_vertices(), vertices]
+            self._count_vertices(len(vertices))
+
+    def _loose_vertices(self) -> list[Vertices]:
+        """Return the vertices that expat has read since the last that were read in bulk, as one array or none."""
+        loose = [np.array(self._coordinates, np.float64).reshape(-1, 2)] if self._coordinates else []
+        self._coordinates = []
+        return loose
+
+    def _count_vertices(self, count: int) -> None:
+        self._vertices += count
+        if self._vertices > MAX_VERTICES:
+            raise self._error(f"more than {MAX_VERTICES} vertices")
 
     def _close(self, frame: _Frame) -> None:
         if frame is self._region:
@@ -167,7 +195,8 @@ class _Builder:
 
     def _close_region(self, frame: _Frame) -> None:
         assert self._layer is not None, "a region is only opened inside a layer"
-        vertices = np.array(self._coordinates, np.float64).reshape(-1, 2)
+        pieces, self._pieces = [*self._pieces, *self._loose_vertices()], []
+        vertices = pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros((0, 2)), *pieces])
         region = RegionElement(self._element(frame), frame.attributes, vertices, tuple(frame.properties))
         self._layer.regions.append(region)
 
@@ -178,11 +207,12 @@ class _Builder:
     def _element(self, frame: _Frame) -> Element:
         tag = _OPEN_TAG.match(self._body, frame.start)
         assert tag is not None, "expat has read this tag"
+        whole = self._text.whole_offset
         open_end = tag.end()
         if self._body[open_end - 2 : open_end] == b"/>":
-            return Element(frame.start, open_end, open_end, open_end)
+            return Element(whole(frame.start), *[whole(open_end)] * 3)
         close = self._parser.CurrentByteIndex
-        return Element(frame.start, open_end, close, self._body.index(b">", close) + 1)
+        return Element(whole(frame.start), whole(open_end), whole(close), whole(self._body.index(b">", close) + 1))
 
     def _refuse_doctype(self, *_: object) -> None:
         raise self._error("a document type is not allowed in annotations; remove it")

@@ -140,6 +140,8 @@ def parse_number(text: str) -> float:
         No number, or one with a thousands separator.
     """
     try:
+        if "_" in text:  # a number to Python, and to nobody else
+            raise ValueError(text)
         return float(text)
     except ValueError:
         if _DECIMAL_COMMA.fullmatch(text):

@@ -20,6 +20,7 @@ from bridge.annotations.objects import Rgb
 from bridge.annotations.source import MachineObject, MachineRole
 from bridge.imagescope.holes import polygon_with_holes
 from bridge.imagescope.layers import HINT, PROBABILITY, to_line_color
+from bridge.imagescope.measures import POLYGON, RECTANGLE, length_and_area, ring_area
 
 Vertices = NDArray[np.int64]
 
@@ -81,10 +82,11 @@ class RegionWriter:
     ) -> str:
         box = _box_corners(ring) if machine_object.role is MachineRole.PROPOSAL and not parent else None
         corners = box if box is not None else np.concatenate([ring, ring[:1]])
-        length, area = _length(ring), _area(ring)
+        kind = POLYGON if box is None else RECTANGLE
+        length, area = length_and_area(kind, corners)
         attributes = {
             "Id": region_id,
-            "Type": 0 if box is None else 1,
+            "Type": kind,
             "Zoom": 1,
             "Selected": 0,
             "ImageLocation": "",
@@ -102,8 +104,7 @@ class RegionWriter:
         lines = [f"\t\t\t{tag('Region', attributes, closed=False)}", "\t\t\t\t<Attributes>"]
         lines += [f"\t\t\t\t\t{tag('Attribute', found)}" for found in _hints(machine_object)]
         lines += ["\t\t\t\t</Attributes>", "\t\t\t\t<Vertices>"]
-        lines += [f'\t\t\t\t\t<Vertex X="{x}" Y="{y}" Z="0"/>' for x, y in corners.tolist()]
-        lines += ["\t\t\t\t</Vertices>", "\t\t\t</Region>", ""]
+        lines += [vertex_lines(corners.ravel().tolist(), self.newline), "\t\t\t\t</Vertices>", "\t\t\t</Region>", ""]
         return self.newline.join(lines)
 
 
@@ -143,13 +144,22 @@ def layer_text(
     return head + "".join(regions) + newline.join(["\t\t</Regions>", "\t\t<Plots/>", "\t</Annotation>"])
 
 
+def vertex_lines(numbers: Sequence[object], newline: str) -> str:
+    """Return vertices from x, y, x, y …, one a line, without a line end after the last."""
+    line = f'\t\t\t\t\t<Vertex X="%s" Y="%s" Z="0"/>{newline}'
+    return (line * (len(numbers) // 2) % tuple(numbers)).removesuffix(newline)
+
+
 def tag(name: str, attributes: Mapping[str, object], *, closed: bool = True) -> str:
     """Return a tag with its attributes escaped; characters that XML can't hold become U+FFFD."""
-    text = "".join(f' {key}="{_escape(str(value))}"' for key, value in attributes.items())
+    pairs = ((key, _escape(value) if isinstance(value, str) else value) for key, value in attributes.items())
+    text = "".join([f' {key}="{value}"' for key, value in pairs])
     return f"<{name}{text}/>" if closed else f"<{name}{text}>"
 
 
 def _escape(text: str) -> str:
+    if text.isascii() and text.isalnum():
+        return text
     return _TO_ESCAPE.sub(lambda found: _ESCAPES[found[0]], _NOT_XML.sub("\ufffd", text))
 
 
@@ -166,29 +176,21 @@ def _rings(geometry: BaseGeometry) -> Iterator[list[Vertices]]:
             continue
         rings = [_whole_pixels(shapely.get_coordinates(ring)) for ring in shapely.get_rings(polygon)]
         shell, holes = rings[0], [ring for ring in rings[1:] if ring is not None]
-        if shell is not None and _area(shell) > sum(map(_area, holes)):
+        if shell is not None and ring_area(shell) > sum(map(ring_area, holes)):
             yield [shell, *holes]
 
 
 def _whole_pixels(ring: NDArray[np.float64]) -> Vertices | None:
     """Return the ring on whole pixels without repeated vertices, not closed; None where nothing is left of it."""
     whole = np.floor(ring + 0.5).astype(np.int64)  # not to even: neighbours that meet at x.5 must round alike
-    kept = whole[np.any(whole != np.roll(whole, -1, axis=0), axis=1)]
-    return kept if len(kept) >= 3 and _area(kept) > 0 else None
+    is_new = np.append((whole[1:] != whole[:-1]).any(axis=1), (whole[0] != whole[-1]).any())  # from the next one
+    kept = whole[is_new]
+    return kept if len(kept) >= 3 and ring_area(kept) > 0 else None
 
 
 def _box_corners(ring: Vertices) -> Vertices | None:
     """Return left-top, right-top, right-bottom, left-bottom of a ring that is its own bounding box, else None."""
     (left, top), (right, bottom) = ring.min(axis=0), ring.max(axis=0)
-    if len(ring) != 4 or _area(ring) != (right - left) * (bottom - top):
+    if len(ring) != 4 or ring_area(ring) != (right - left) * (bottom - top):
         return None
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-
-
-def _length(ring: Vertices) -> float:
-    return float(np.hypot(*(ring - np.roll(ring, 1, axis=0)).T).sum())
-
-
-def _area(ring: Vertices) -> float:
-    x, y = (ring - ring[0]).T
-    return float(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2

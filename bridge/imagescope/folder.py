@@ -13,10 +13,8 @@ from bridge.annotations.source import Edits, SlideEntry
 from bridge.errors import AnnotationFileError
 from bridge.imagescope.read import read_imagescope
 from bridge.imagescope.write import apply_edits, create_imagescope
+from bridge.slide_files import SLIDE_SUFFIXES, one_file_per_slide
 
-_SLIDE_SUFFIXES = frozenset(
-    {".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".dcm", ".vms", ".bif", ".svslide", ".png", ".jpg", ".jpeg"}
-)
 _PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 _SIDE_PICTURE = re.compile(r".*[ ._-](label|macro|thumb|thumbnail)", re.IGNORECASE)
 _TILE_OF_VMS = re.compile(r"(\(\d+(,\d+)+\)|_map\d*|_macro)?", re.IGNORECASE)
@@ -42,14 +40,17 @@ class ImageScopeFolder:
     def slides(self) -> tuple[SlideEntry, ...]:
         """List the slides by name; hidden files, label and macro pictures don't count.
 
+        All files of one DICOM series are one slide.
+
         Raises
         ------
         AnnotationFileError
-            There is no such folder, or two slides would share one XML file.
+            There is no such folder, two slides would share one XML file, or one slide has two.
         """
         files = self._files()
         annotation_files = {path.stem: path for path in files if path.suffix.lower() == ".xml"}
-        slides = [path for path in files if _is_slide(path) and not _is_part(path, files)]
+        candidates = [path for path in files if _is_slide(path) and not _is_part(path, files)]
+        slides = one_file_per_slide(candidates, lambda path: annotation_files.get(path.stem))
         seen: dict[str, Path] = {}
         for path in slides:
             other = seen.setdefault(path.stem.casefold(), path)
@@ -84,8 +85,8 @@ class ImageScopeFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            return f"{path.name} can't be opened now ({error.strerror}); is it being saved?"
-        return None if _is_complete(start, end) else f"{path.name} is not completely written yet"
+            return f"it can't be opened now ({error.strerror}); is it being saved?"
+        return None if _is_complete(start, end) else "it is not completely written yet"
 
     def spare(self, entry: SlideEntry) -> Path | None:
         """Return None: ImageScope leaves nothing beside a file."""
@@ -105,7 +106,7 @@ class ImageScopeFolder:
 def _is_slide(path: Path) -> bool:
     suffix = path.suffix.lower()
     is_side_picture = suffix in _PICTURE_SUFFIXES and _SIDE_PICTURE.fullmatch(path.stem) is not None
-    return suffix in _SLIDE_SUFFIXES and not is_side_picture
+    return suffix in SLIDE_SUFFIXES and not is_side_picture
 
 
 def _is_part(path: Path, files: list[Path]) -> bool:

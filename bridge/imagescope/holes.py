@@ -17,11 +17,16 @@ from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations.geometry import repair_area
 from bridge.annotations.objects import Shape
+from bridge.errors import ImageScopeFormatError
 from bridge.imagescope.elements import RegionElement
 from bridge.imagescope.shapes import NO_AREA, Drawing, draw
 
 NEGATIVE = "negative"
-_MIN_INSIDE = 0.5  # of a negative region's area, for it to lie in another region
+_MAX_PAIRS = 1_000_000  # of a negative region and one that it may lie in; a large real layer has some hundred thousand
+_MIN_INSIDE = 0.5  # of a negative region's area in areas of its layer, for it to be a hole
+_MIN_SHARE = (
+    0.1  # of it in one of them, for that one to be cut: a hole drawn a little over the edge spares the neighbour
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,8 @@ def draw_layer(regions: Sequence[RegionElement]) -> LayerDrawing:
 def cut_holes(regions: Sequence[RegionElement], drawings: Sequence[Drawing]) -> LayerDrawing:
     """Cut the negative regions of a layer out of the areas that they lie in.
 
-    A negative region lies in a larger one that holds at least half of its area; where its ``InputRegionId`` names a
-    larger region that it overlaps, it lies in that one only.
+    A negative region lies in larger ones that together hold at least half of its area, and cuts each of them that holds
+    a tenth; where its ``InputRegionId`` names a larger region that it overlaps, it lies in that one only.
     """
     areas = [i for i, drawing in enumerate(drawings) if drawing.verbatim is None]
     negatives = [i for i in areas if regions[i].is_negative]
@@ -94,11 +99,13 @@ def _parents(
 ) -> dict[int, tuple[int, ...]]:
     holes = _valid_areas([drawings[i] for i in negatives])
     outers = _valid_areas([drawings[i] for i in positives])
-    of_hole, of_outer = shapely.STRtree(outers).query(holes)
+    of_hole, of_outer = _near_pairs(holes, outers)
     overlap = _overlaps(holes[of_hole], outers[of_outer])
     hole_area = shapely.area(holes)[of_hole]
     is_possible = (overlap > 0) & (shapely.area(outers)[of_outer] > hole_area)
-    is_inside = overlap >= _MIN_INSIDE * hole_area
+    overlap[~is_possible] = 0
+    in_all = np.bincount(of_hole, overlap, minlength=len(holes))[of_hole]  # twice where areas lie over one another
+    is_inside = (in_all >= _MIN_INSIDE * hole_area) & (overlap >= _MIN_SHARE * hole_area)
     inside: dict[int, list[int]] = {}
     named: dict[int, list[int]] = {}
     for hole, outer, lies_in in zip(
@@ -110,6 +117,28 @@ def _parents(
         if lies_in:
             inside.setdefault(negative, []).append(positive)
     return {hole: tuple(sorted(found)) for hole, found in (inside | named).items()}
+
+
+def _near_pairs(holes: NDArray[np.object_], outers: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Return the places in holes and outers, shape (2, n), whose bounds meet.
+
+    Raises
+    ------
+    ImageScopeFormatError
+        So many that no slide looks like that; cutting them would take hours.
+    """
+    tree, step = shapely.STRtree(outers), max(1, _MAX_PAIRS // max(1, len(outers)))
+    pairs, count = [np.zeros((2, 0), np.int64)], 0
+    for start in range(0, len(holes), step):
+        found = tree.query(holes[start : start + step])
+        found[0] += start
+        pairs.append(found)
+        count += found.shape[1]
+        if count > _MAX_PAIRS:
+            raise ImageScopeFormatError(
+                f"a layer has more than {_MAX_PAIRS} pairs of a negative region and one that it may cut"
+            )
+    return np.concatenate(pairs, axis=1)
 
 
 def _names(negative: RegionElement, positive: RegionElement) -> bool:

@@ -6,6 +6,7 @@ from bridge.annotations.objects import Rgb
 from bridge.annotations.scheme import PROPOSED, plain_class, predicted_class
 
 MARKER_LAYER = "SlideBridge"
+MARKER_COLOR: Rgb = (128, 128, 128)  # of that layer
 MARKER = "slidebridge.write"  # the layer attribute that holds the write marker
 SELF_CLOSED = "slidebridge.root"  # the layer attribute that remembers a root written as <Annotations/>
 HINT = "slidebridge"  # the region attribute that holds our object's id

@@ -71,7 +71,7 @@ class _Drawn:
     def layer(self) -> tuple[str | None, Rgb | None]:
         """Class, and for an object without one its colour: what tells layers apart."""
         path_class = self.annotation.path_class
-        return path_class, None if path_class is not None else self.annotation.color
+        return path_class, None if path_class is not None else self.annotation.color or self.annotation.own_color
 
 
 def write_imagescope(annotations: Sequence[Annotation], mpp: tuple[float, float] | None) -> bytes:
@@ -125,7 +125,8 @@ def _layer_name(item: _Drawn) -> str:
 
 
 def _layer(layer_id: int, items: Sequence[_Drawn], writer: PlainRegionWriter) -> str:
-    colors = (item.annotation.color for item in items if item.annotation.color is not None)
+    given = (item.annotation.color or item.layer[1] for item in items)
+    colors = (color for color in given if color is not None)
     regions: list[str] = []
     for item in items:
         regions += writer.write(item.annotation, item.outlines, first_display_id=1 + len(regions))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -14,13 +14,13 @@ from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations.geometry import repair_area
 from bridge.annotations.objects import Annotation, Shape
-from bridge.imagescope.emit import tag
+from bridge.imagescope.emit import tag, vertex_lines
 from bridge.imagescope.layers import HINT
+from bridge.imagescope.measures import ARROW, ELLIPSE, POLYGON, RECTANGLE, RULER, length_and_area, ring_area
 
 _DECIMALS = 2
 _MAX_COORDINATE = 1e8  # level-0 pixels; beyond it the reader believes nothing
-_POLYGON, _RECTANGLE, _ELLIPSE, _ARROW, _RULER = range(5)  # Region/@Type
-_LINE_TYPES = {Shape.ARROW: _ARROW, Shape.RULER: _RULER, Shape.LINE: _RULER}
+_LINE_TYPES = {Shape.ARROW: ARROW, Shape.RULER: RULER, Shape.LINE: RULER}
 NO_SHAPE = "no shape"
 TOO_SMALL = "area below 0.01 px"
 TOO_FAR = "coordinates beyond 1e8"
@@ -79,7 +79,7 @@ def outlines_of(annotation: Annotation) -> tuple[Outline, ...] | str:
     if kind is None or not is_path:
         return Shape.POLYLINE.value if shape is Shape.LINE else shape.value
     vertices = _rounded(shapely.get_coordinates(geometry))
-    return (Outline(kind, vertices, _path_length(vertices), 0.0),)
+    return (_outline(kind, vertices),)
 
 
 def _area_outlines(geometry: BaseGeometry, shape: Shape) -> tuple[Outline, ...]:
@@ -99,12 +99,16 @@ def _box(polygon: Polygon, shape: Shape) -> Outline | None:
         return None
     if shape is Shape.ELLIPSE:
         corners = np.array([(left, top), (right, bottom)])
-        return Outline(_ELLIPSE, corners, _circumference(width / 2, height / 2), math.pi / 4 * width * height)
+        return _outline(ELLIPSE, corners)
     x, y, x2, y2 = polygon.bounds
     if shape is not Shape.RECTANGLE or not math.isclose(polygon.area, (x2 - x) * (y2 - y), rel_tol=1e-6):
         return None
     corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-    return Outline(_RECTANGLE, corners, 2 * (width + height), width * height)
+    return _outline(RECTANGLE, corners)
+
+
+def _outline(kind: int, vertices: Vertices) -> Outline:
+    return Outline(kind, vertices, *length_and_area(kind, vertices))
 
 
 def _polygon(polygon: Polygon) -> Outline | None:
@@ -112,31 +116,16 @@ def _polygon(polygon: Polygon) -> Outline | None:
     if not _has_area(rings[0]):
         return None
     holes = tuple(ring for ring in rings[1:] if _has_area(ring))
-    return Outline(_POLYGON, rings[0], _path_length(rings[0]), _shoelace(rings[0]), holes)
+    return replace(_outline(POLYGON, rings[0]), holes=holes)
 
 
 def _has_area(ring: Vertices) -> bool:
     # A ring that crosses itself may enclose equal areas both ways round.
-    return _shoelace(ring) > 0 or not repair_area(Polygon(ring)).is_empty
+    return ring_area(ring) > 0 or not repair_area(Polygon(ring)).is_empty
 
 
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.round(values, _DECIMALS) + 0.0  # no negative zero
-
-
-def _path_length(path: Vertices) -> float:
-    return float(np.hypot(*np.diff(path, axis=0).T).sum())
-
-
-def _shoelace(ring: Vertices) -> float:
-    x, y = (ring - ring[0]).T
-    return float(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2
-
-
-def _circumference(a: float, b: float) -> float:
-    """Return an ellipse's circumference by Ramanujan's second approximation, as ImageScope's lengths are."""
-    h = ((a - b) / (a + b)) ** 2
-    return math.pi * (a + b) * (1 + 3 * h / (10 + math.sqrt(4 - 3 * h)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +159,8 @@ class PlainRegionWriter:
             parent = next(self.ids)
             texts.append(self._region(annotation, outline, parent, first_display_id + len(texts)))
             for hole in outline.holes:
-                drawn = Outline(_POLYGON, hole, _path_length(hole), _shoelace(hole))
                 display = first_display_id + len(texts)
-                texts.append(self._region(None, drawn, next(self.ids), display, parent=parent))
+                texts.append(self._region(None, _outline(POLYGON, hole), next(self.ids), display, parent=parent))
         return texts
 
     def _region(
@@ -193,7 +181,7 @@ class PlainRegionWriter:
             "Text": "" if annotation is None else annotation.name or "",
             "NegativeROA": int(parent > 0),
             "InputRegionId": parent,
-            "Analyze": int(outline.kind < _ARROW),
+            "Analyze": int(outline.kind < ARROW),
             "DisplayId": display_id,
         }
         lines = [f"\t\t\t{tag('Region', attributes, closed=False)}", "\t\t\t\t<Attributes>"]
@@ -203,8 +191,8 @@ class PlainRegionWriter:
         return self.newline.join(lines)
 
     def _vertices(self, vertices: Vertices) -> str:
-        lines = [f'\t\t\t\t\t<Vertex X="{x}" Y="{y}" Z="0"/>' for x, y in vertices.tolist()]
-        return self.newline.join(lines).replace('.0"', '"')  # whole pixels are written as such
+        lines = vertex_lines(vertices.ravel().tolist(), self.newline)
+        return lines.replace('.0"', '"')  # whole pixels are written as such
 
 
 def _metadata(annotation: Annotation | None) -> Iterator[dict[str, object]]:

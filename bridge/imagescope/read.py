@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from bridge.annotations.objects import Annotation, AnnotationSet, Layer, ReadCounts
+from bridge.annotations.objects import Annotation, AnnotationSet, Layer, ObjectKind, ReadCounts
 from bridge.imagescope.document import parse_document
 from bridge.imagescope.elements import Document, LayerElement, RegionElement
 from bridge.imagescope.holes import draw_layer
@@ -20,13 +20,17 @@ from bridge.imagescope.layers import (
 from bridge.imagescope.selection import is_marker_layer, object_id
 from bridge.imagescope.shapes import Drawing
 
+_RESULT_LAYERS = frozenset({"3", "8"})  # Annotation/@Type: an algorithm's result, a report's image
+_ALGORITHM = "algorithm result"
+
 
 def read_imagescope(data: bytes) -> AnnotationSet:
     """Read the bytes of an ImageScope file, either dialect.
 
     One annotation per positive region, named ``L{layer}R{region}`` by its place in the file; its class is the layer's
     name. Regions that cover no area (arrows, rulers, one or two vertices, unknown types, negative regions that lie in
-    nothing) come along and are counted as verbatim.
+    nothing) come along and are counted as verbatim; so are those in layers of an algorithm's (Type 3) or a report's
+    (Type 8), which nobody drew: detections, as QuPath would call them.
 
     Returns
     -------
@@ -47,7 +51,9 @@ def read_imagescope(data: bytes) -> AnnotationSet:
         regions += len(layer.regions)
         for annotation, drawing in _annotations(index, layer):
             annotations.append(annotation)
-            verbatim.update([drawing.verbatim] if drawing.verbatim is not None else [])
+            is_drawn = annotation.kind is ObjectKind.ANNOTATION
+            why = drawing.verbatim if drawing.verbatim is not None or is_drawn else _ALGORITHM
+            verbatim.update([why] if why is not None else [])
             repaired += not drawing.is_valid
     counts = ReadCounts(regions, repaired, dict(verbatim))
     mpp = document.mpp
@@ -64,18 +70,21 @@ def _annotations(index: int, layer: LayerElement) -> Iterator[tuple[Annotation, 
     drawn = draw_layer(layer.regions)
     color = from_line_color(layer.attributes.get("LineColor"))
     shared = Layer(layer.name, layer.attributes.get("Id", ""), color)
+    is_result = layer.attributes.get("Type", "").strip() in _RESULT_LAYERS and not is_our_layer(layer.name)
+    kind = ObjectKind.DETECTION if is_result else ObjectKind.ANNOTATION
     for position, (region, drawing) in enumerate(zip(layer.regions, drawn.drawings, strict=True)):
         if position not in drawn.parents:
-            yield _annotation(object_id(index, position), region, drawing, shared), drawing
+            yield _annotation(object_id(index, position), region, drawing, shared, kind), drawing
 
 
-def _annotation(name: str, region: RegionElement, drawing: Drawing, layer: Layer) -> Annotation:
+def _annotation(name: str, region: RegionElement, drawing: Drawing, layer: Layer, kind: ObjectKind) -> Annotation:
     metadata = {found.name: found.value for found in region.properties if found.name}
     return Annotation(
         object_id=name,
         geometry=drawing.geometry,
         path_class=class_of_layer(layer.name),
         shape=drawing.shape,
+        kind=kind,
         name=region.attributes.get("Text") or None,
         is_ours=is_our_layer(layer.name),
         color=layer.color,

@@ -10,7 +10,15 @@ from bridge.annotations.source import Edits
 from bridge.errors import ImageScopeFormatError
 from bridge.imagescope.elements import Document, LayerElement, RegionElement
 from bridge.imagescope.holes import draw_layer
-from bridge.imagescope.layers import HINT, MARKER, MARKER_LAYER, class_of_layer, is_our_layer
+from bridge.imagescope.layers import (
+    HINT,
+    MARKER,
+    MARKER_COLOR,
+    MARKER_LAYER,
+    class_of_layer,
+    from_line_color,
+    is_our_layer,
+)
 
 _OBJECT_ID = re.compile(r"L(\d{1,9})R(\d{1,9})")
 _USER_LAYER = "4"  # Annotation/@Type; 3 is an algorithm's result
@@ -29,9 +37,12 @@ class Leaving:
 
     targets: Mapping[_Position, str | None]
 
-    def of_layer(self, index: int) -> list[int]:
-        """Return the regions that leave one layer."""
-        return [region for layer, region in self.targets if layer == index]
+    def by_layer(self) -> Mapping[int, list[int]]:
+        """Return layer → the regions that leave it, both by position."""
+        found: dict[int, list[int]] = {}
+        for layer, region in self.targets:
+            found.setdefault(layer, []).append(region)
+        return found
 
 
 def object_id(layer_index: int, region_index: int) -> str:
@@ -64,8 +75,15 @@ def is_marker_layer(layer: LayerElement) -> bool:
 
 
 def is_ours(layer: LayerElement) -> bool:
-    """Say whether the whole layer is ours to take out: not the marker's once a person has drawn in it."""
-    return is_our_layer(layer.name) or (is_marker_layer(layer) and not layer.regions)
+    """Say whether the whole layer is ours to take out: not the marker's once a person has drawn in it.
+
+    A viewer may have dropped the marker from its layer: empty, of its name and of our colour, it is still ours. Else
+    every such save would leave one more of them.
+    """
+    if is_our_layer(layer.name):
+        return True
+    is_empty = layer.name == MARKER_LAYER and not layer.regions
+    return is_empty and (is_marker_layer(layer) or from_line_color(layer.attributes.get("LineColor")) == MARKER_COLOR)
 
 
 def user_layer(document: Document, path_class: str) -> LayerElement | None:

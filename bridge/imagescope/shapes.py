@@ -20,6 +20,7 @@ NO_AREA = "no area"
 _TOO_FEW = "too few vertices"
 _MAX_COORDINATE = 1e8  # level-0 pixels; the largest slides have some 10⁶
 _SAGITTA_PX = 0.1  # how far an ellipse's polygon may stay inside the true curve
+_ROUNDING_PX = 1e-6  # a spike's two sides may seem that far apart
 _NOTHING = Polygon()
 # ImageScope's numbers; HALO writes the same schema with words. GeoShape (PathDB) says it in words of its own while its
 # Type means other things.
@@ -64,7 +65,7 @@ class Drawing:
 
 def draw(regions: Sequence[RegionElement]) -> list[Drawing]:
     """Return what each region draws; outlines that enclose nothing are kept with ``verbatim`` set."""
-    outlines = [_outline(region) for region in regions]
+    outlines = [_outline(*facts) for facts in zip(regions, *_facts(regions), strict=True)]
     areas = [i for i, (_, what) in enumerate(outlines) if not isinstance(what, str)]
     rings = [what for _, what in outlines if not isinstance(what, str)]
     polygons = dict(zip(areas, _polygons(rings), strict=True))
@@ -94,18 +95,31 @@ def ellipse_ring(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((low + high) / 2 + circle * (high - low) / 2)
 
 
-def _outline(region: RegionElement) -> tuple[Shape, NDArray[np.float64] | str]:
+def _facts(regions: Sequence[RegionElement]) -> tuple[list[bool], list[int]]:
+    """Return for each region whether all its coordinates are ones, and its corners, the closing vertex not counted."""
+    counts = np.array([len(region.vertices) for region in regions], int)
+    joined = np.concatenate([np.zeros((0, 2)), *(region.vertices for region in regions)])
+    is_far = ~(np.abs(joined) <= _MAX_COORDINATE).all(axis=1)  # NaN is, too
+    owner = np.repeat(np.arange(len(counts)), counts)
+    ends = counts.cumsum()
+    corners = counts.copy()
+    several = np.flatnonzero(counts > 1)
+    first, last = joined[(ends - counts)[several]], joined[ends[several] - 1]
+    corners[several] -= (first == last).all(axis=1)
+    return (np.bincount(owner, is_far, minlength=len(counts)) == 0).tolist(), corners.tolist()
+
+
+def _outline(region: RegionElement, is_finite: bool, corners: int) -> tuple[Shape, NDArray[np.float64] | str]:
     """Return the shape and its ring, or why it has none."""
     vertices = region.vertices
     shape, kind = _shape(region)
-    if not np.all(np.abs(vertices) <= _MAX_COORDINATE):  # NaN fails too
+    if not is_finite:
         return Shape.NONE, "coordinates"
     if not shape.is_area:
         return shape, kind
     if shape is Shape.ELLIPSE:
         is_box = len(vertices) == 2 or ("GeoShape" in region.attributes and len(vertices) == 4)
         return (shape, ellipse_ring(vertices)) if is_box else (Shape.NONE, "ellipse without a box")
-    corners = len(vertices) - int(len(vertices) > 1 and bool(np.all(vertices[0] == vertices[-1])))
     if corners < 3:
         return Shape.NONE, _TOO_FEW
     return (Shape.POLYGON if corners != 4 else shape), vertices
@@ -142,8 +156,25 @@ def _marked_invalid(drawings: list[Drawing], areas: Sequence[int]) -> list[Drawi
     valid = shapely.is_valid([drawings[i].geometry for i in areas])
     for i in np.asarray(areas, int)[~valid].tolist():
         drawing = drawings[i]
-        if repair_area(drawing.geometry).is_empty:
+        if not (_shows_area(drawing.geometry) or not repair_area(drawing.geometry).is_empty):
             drawings[i] = replace(drawing, shape=Shape.NONE, verbatim=NO_AREA)
         else:
             drawings[i] = replace(drawing, is_valid=False)
     return drawings
+
+
+def _shows_area(polygon: BaseGeometry) -> bool:
+    """Say whether a line across a ring's middle runs inside it (even-odd); False may mean either.
+
+    Spares most crossing outlines their repair, which takes seconds where thousands of sides cross one another.
+    """
+    ring = shapely.get_coordinates(polygon)
+    levels = np.unique(ring[:, 1])
+    middle = len(levels) // 2
+    y = (levels[middle - 1] + levels[middle]) / 2 if middle else math.nan
+    low, high = ring[:-1], ring[1:]
+    low, high = (np.where((low[:, 1] <= high[:, 1])[:, None], *pair) for pair in ((low, high), (high, low)))
+    crosses = (low[:, 1] < y) & (y < high[:, 1])
+    (x, y1), (x2, y2) = low[crosses].T, high[crosses].T
+    places = np.sort(x + (x2 - x) * ((y - y1) / (y2 - y1)))
+    return len(places) % 2 == 0 and bool((places[1::2] - places[::2] > _ROUNDING_PX).any())

@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from bridge.annotations.objects import Rgb
 from bridge.annotations.source import Edits, MachineObject
+from bridge.errors import ImageScopeFormatError
 from bridge.imagescope.document import parse_document
-from bridge.imagescope.elements import Document
+from bridge.imagescope.elements import Document, LayerElement
 from bridge.imagescope.emit import RegionWriter, layer_text, tag
-from bridge.imagescope.layers import MARKER, MARKER_LAYER, SELF_CLOSED, is_our_layer, layer_of_class
+from bridge.imagescope.encoding import to_utf8
+from bridge.imagescope.layers import MARKER, MARKER_COLOR, MARKER_LAYER, SELF_CLOSED, is_our_layer, layer_of_class
 from bridge.imagescope.selection import Leaving, is_marker_layer, is_ours, leaving_regions, user_layer
 from bridge.imagescope.splice import (
     Splice,
@@ -27,7 +29,6 @@ from bridge.imagescope.splice import (
 logger = logging.getLogger(__name__)
 
 _MAX_ID = 2**31 - 10_000_000  # ids from here on are not counted on from: ImageScope's are 32 bits
-_MARKER_COLOR: Rgb = (128, 128, 128)
 
 
 def create_imagescope(mpp: tuple[float, float] | None) -> bytes:
@@ -66,7 +67,7 @@ def apply_edits(data: bytes, edits: Edits) -> bytes:
     kept = _our_layers(document, leaving, edits.add, ids)
     marker = _marker_layer(document, edits.write_marker, ids)
     splices.append(_append(document, [*kept, marker]))
-    return document.encoding.pack(apply_splices(document.body, splices))
+    return _packed(document, apply_splices(document.body, splices))
 
 
 def remove_ours(data: bytes) -> bytes:
@@ -86,7 +87,19 @@ def remove_ours(data: bytes) -> bytes:
     root = document.root
     if _was_self_closed(document) and not apply_splices(document.body, splices, root.open_end, root.close).strip():
         splices = [Splice(root.open_end - 1, root.end, b"/>")]
-    return document.encoding.pack(apply_splices(document.body, splices))
+    return _packed(document, apply_splices(document.body, splices))
+
+
+def _packed(document: Document, body: bytes) -> bytes:
+    """Return the file's bytes, having checked that its texts will be read as they were.
+
+    Where the encoding was guessed from odd bytes, and those lay in a layer of ours that goes, the rest would be read
+    as another encoding.
+    """
+    data = document.encoding.pack(body)
+    if to_utf8(data)[1] != document.encoding:
+        raise ImageScopeFormatError("nothing says its encoding, and its bytes are odd; save it again in ImageScope")
+    return data
 
 
 class _Ids:
@@ -138,9 +151,10 @@ def _our_layers(document: Document, leaving: Leaving, add: tuple[MachineObject, 
     for machine_object in add:
         new.setdefault(_our_name(machine_object), []).append(machine_object)
     texts = []
+    cut = leaving.by_layer()
     for index, layer in enumerate(document.layers):
-        if is_our_layer(layer.name) and len(leaving.of_layer(index)) < len(layer.regions):
-            texts.append(_changed_layer(document, index, leaving, new.pop(layer.name, []), ids))
+        if is_our_layer(layer.name) and len(cut.get(index, ())) < len(layer.regions):
+            texts.append(_changed_layer(document, layer, cut.get(index, ()), new.pop(layer.name, []), ids))
     for name, objects in new.items():
         regions = _regions(document, objects, ids, first_display_id=1)
         if regions:
@@ -158,10 +172,11 @@ def _our_name(machine_object: MachineObject) -> str:
     return name
 
 
-def _changed_layer(document: Document, index: int, leaving: Leaving, add: list[MachineObject], ids: _Ids) -> bytes:
-    layer = document.layers[index]
+def _changed_layer(
+    document: Document, layer: LayerElement, cut: Sequence[int], add: list[MachineObject], ids: _Ids
+) -> bytes:
     splices = unselect(document, layer)
-    splices += [cut_line(document, layer.regions[i].element) for i in leaving.of_layer(index)]
+    splices += [cut_line(document, layer.regions[i].element) for i in cut]
     shown = [_number(region.attributes.get("DisplayId", "")) for region in layer.regions]
     regions = _regions(document, add, ids, first_display_id=1 + max(shown, default=0))
     if regions:
@@ -184,9 +199,7 @@ def _marker_layer(document: Document, write_marker: str, ids: _Ids) -> bytes:
     properties = [(MARKER, write_marker)]
     if document.root.is_self_closed or _was_self_closed(document):
         properties.append((SELF_CLOSED, "self-closed"))
-    text = layer_text(
-        MARKER_LAYER, next(ids.layers), _MARKER_COLOR, (), newline=document.newline, properties=properties
-    )
+    text = layer_text(MARKER_LAYER, next(ids.layers), MARKER_COLOR, (), newline=document.newline, properties=properties)
     return text.encode()
 
 

@@ -108,7 +108,7 @@ def test_complete_file_is_not_blocked(folder: Source, entry: SlideEntry, data: b
 )
 def test_file_that_is_being_written_is_blocked(folder: Source, entry: SlideEntry, data: bytes) -> None:
     entry.annotation_path.write_bytes(data)
-    assert folder.blocker(entry) == "a.xml is not completely written yet"
+    assert folder.blocker(entry) == "it is not completely written yet"
 
 
 def test_file_that_does_not_exist_is_not_blocked(folder: Source, entry: SlideEntry) -> None:

@@ -4,6 +4,8 @@ import pytest
 from shapely.geometry import Polygon, box
 
 from bridge.annotations import Shape, repair_area
+from bridge.errors import ImageScopeFormatError
+from bridge.imagescope import holes
 from bridge.imagescope.document import parse_document
 from bridge.imagescope.holes import LayerDrawing, draw_layer
 
@@ -58,6 +60,43 @@ def test_negative_that_lies_in_nothing_is_kept_verbatim(layer) -> None:
     assert drawn.parents == {}
     assert [drawing.verbatim for drawing in drawn.drawings] == [None, "negative", "negative", "negative"]
     assert [drawing.shape for drawing in drawn.drawings[1:]] == [Shape.NONE] * 3
+
+
+@pytest.mark.parametrize(("share", "cut"), [(0.5, (0, 1)), (0.4, (0, 1)), (0.1, (0, 1)), (0.05, (0,)), (0, (0,))])
+def test_hole_over_an_edge_cuts_the_neighbour_that_holds_a_tenth_of_it(
+    layer, share: float, cut: tuple[int, ...]
+) -> None:
+    hole = (int(180 + 20 * share), 50, 20, negative())
+    drawn = layer((0, 0, 200, {}), (200, 0, 200, {}), hole)
+    assert drawn.parents == {2: cut}
+    taken = [40_000 - drawing.geometry.area for drawing in drawn.drawings[:2]]
+    assert taken == [400 * (1 - share), 400 * share if 1 in cut else 0]
+
+
+def test_hole_over_many_areas_none_of_which_holds_half(layer) -> None:
+    areas = [(x, 0, 30, {}) for x in (0, 30)] + [(x, 30, 30, {}) for x in (0, 30)]
+    drawn = layer(*areas, (20, 20, 20, negative()))
+    assert drawn.parents == {4: (0, 1, 2, 3)}
+    assert [drawing.geometry.area for drawing in drawn.drawings[:4]] == [800] * 4
+
+
+def test_hole_in_a_hole_is_one_hole(layer) -> None:
+    drawn = layer((0, 0, 100, {}), (10, 10, 80, negative()), (30, 30, 20, negative()))
+    assert drawn.parents == {1: (0,), 2: (0,)}
+    assert repair_area(drawn.drawings[0].geometry).area == 10_000 - 6400
+
+
+def test_regions_that_share_the_id_which_a_hole_names_are_told_apart_by_place(layer) -> None:
+    drawn = layer((0, 0, 50, {"Id": 1}), (200, 0, 50, {"Id": 1}), (210, 10, 9, negative(Id=1, InputRegionId=1)))
+    assert drawn.parents == {2: (1,)}
+
+
+def test_hostile_heap_of_holes_is_refused(monkeypatch: pytest.MonkeyPatch, layer) -> None:
+    monkeypatch.setattr(holes, "_MAX_PAIRS", 30)
+    fine = [(0, 0, 100 + i, {}) for i in range(5)] + [(10, 10, 9, negative())] * 6
+    assert len(layer(*fine).parents) == 6
+    with pytest.raises(ImageScopeFormatError, match="more than 30 pairs"):
+        layer(*fine, (10, 10, 9, negative()))
 
 
 def test_negatives_alone_draw_nothing(layer) -> None:

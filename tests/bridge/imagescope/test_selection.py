@@ -25,8 +25,7 @@ def document(file_xml, region_xml, square):
 def test_holes_leave_with_their_region(document) -> None:
     leaving = leaving_regions(document, Edits("w", frozenset({"L1R0"})))
     assert leaving.targets == {(1, 0): None, (1, 1): None, (1, 2): None}
-    assert leaving.of_layer(1) == [0, 1, 2]
-    assert leaving.of_layer(0) == []
+    assert leaving.by_layer() == {1: [0, 1, 2]}
 
 
 def test_holes_are_promoted_with_their_region(document) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.annotations import Shape, repair_area
 from bridge.imagescope.document import parse_document
-from bridge.imagescope.elements import RegionElement
+from bridge.imagescope.elements import Element, RegionElement
 from bridge.imagescope.shapes import draw, ellipse_ring
 
 
@@ -106,3 +107,22 @@ def test_ellipse_fills_its_box(corner: tuple[int, int], size: tuple[int, int]) -
     middle = (ring + np.roll(ring, 1, axis=0)) / 2 - (low + np.array(size) / 2)
     inside = 1 - np.hypot(middle[:, 0] / width, middle[:, 1] / height) * 2
     assert inside.max() * max(size) / 2 < max(0.1001, max(size) / 2 * 1.3e-6 * 4)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 6)] * 2), min_size=3, max_size=12))
+def test_outline_has_an_area_if_and_only_if_its_repair_has(points: list[tuple[int, int]]) -> None:
+    """On a small grid: spikes, doubled sides, crossings, loops around twice."""
+    region = RegionElement(Element(0, 0, 0, 0), {"Type": "0"}, np.array(points, float), ())
+    (drawing,) = draw([region])
+    closed = shapely.Polygon(points)
+    assert drawing.shape.is_area == (repair_area(closed).area > 0)
+    assert drawing.is_valid == (closed.is_valid or not drawing.shape.is_area)
+
+
+def test_outline_whose_sides_all_cross_is_read_at_once(regions) -> None:
+    """Its repair would take a minute; whoever rasterizes it asks for that."""
+    scribble = np.random.default_rng(0).integers(0, 100_000, (3000, 2)).tolist()
+    started = time.process_time()
+    (drawing,) = draw(regions((scribble, {"Type": "0"})))
+    assert (drawing.shape, drawing.is_valid) == (Shape.POLYGON, False)
+    assert time.process_time() - started < 1

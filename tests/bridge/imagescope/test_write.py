@@ -14,6 +14,7 @@ from bridge.annotations import Annotation, Edits, MachineObject, MachineRole, is
 from bridge.errors import ImageScopeFormatError
 from bridge.imagescope.document import parse_document
 from bridge.imagescope.emit import whole_pixel_parts
+from bridge.imagescope.plain import write_imagescope
 from bridge.imagescope.read import read_imagescope
 from bridge.imagescope.write import apply_edits, create_imagescope, remove_ours
 
@@ -362,3 +363,13 @@ def test_what_can_not_be_read_is_not_written(data: bytes) -> None:
         apply_edits(data, Edits("w"))
     with pytest.raises(ImageScopeFormatError):
         remove_ours(data)
+
+
+def test_a_guessed_encoding_that_would_flip_is_refused(machine_objects):
+    drawn = Annotation("a", box(0, 0, 9, 9), "Tumor", name="ä")
+    written = apply_edits(write_imagescope([drawn], None), Edits("w1", add=machine_objects))
+    end = written.rindex(b"</Annotation>")
+    odd = written[:end] + b"\xe9" + written[end:]
+    assert read_imagescope(odd).annotations[0].name != "ä", "read as Windows' encoding, for the odd byte"
+    with pytest.raises(ImageScopeFormatError, match="encoding"):
+        apply_edits(odd, Edits("w2"))
