@@ -16,10 +16,10 @@ from bridge.errors import QuPathFormatError
 from bridge.qupath.collector import collector_paused
 from bridge.qupath.graph_builder import GraphBuilder
 from bridge.qupath.java_stream import Item, JavaObject, ObjectArray
-from bridge.qupath.java_values import Allowance, text_or_none
+from bridge.qupath.java_values import text_or_none
 from bridge.qupath.java_writer import write_stream
 from bridge.qupath.own_objects import build_objects
-from bridge.qupath.path_objects import OBJECT_ID, PathObject, metadata_items, open_root, read_metadata, walk
+from bridge.qupath.path_objects import PathObject, id_of, metadata_items, open_root, walk
 from bridge.qupath.qpdata import WRITABLE_VERSION, WRITE_MARKER, QpData, open_qpdata
 from bridge.qupath.read import OWN_KEY
 
@@ -47,7 +47,7 @@ def apply_edits(data: bytes, edits: Edits) -> bytes:
 def _apply(qpdata: QpData, data: bytes, edits: Edits) -> bytes:
     refuse_unfaithful(qpdata, data)
     builder = GraphBuilder(qpdata.stream.nodes)
-    tree = _Tree(qpdata, len(data))
+    tree = _Tree(qpdata)
     expected = tree.ids_after(edits)
     for object_id, (path_class, color) in edits.promote.items():
         _promote(builder, tree.own(object_id), path_class, color)
@@ -56,7 +56,7 @@ def _apply(qpdata: QpData, data: bytes, edits: Edits) -> bytes:
         tree.append(build_objects(builder, edits.add, edits.write_marker))
     _set_marker(builder, qpdata, edits.write_marker)
     written = write_stream(qpdata.stream.items)
-    if _Tree(open_qpdata(written), len(written)).ids() != expected:
+    if _Tree(open_qpdata(written)).ids() != expected:
         raise QuPathFormatError("reading back what was to be written gave other objects; nothing was written")
     return written
 
@@ -71,7 +71,8 @@ def refuse_unfaithful(qpdata: QpData, data: bytes) -> None:
     """
     if qpdata.version != WRITABLE_VERSION:
         raise QuPathFormatError(
-            f"data version {qpdata.version} is read only; save the image in QuPath 0.3 or later, or use paquo"
+            f"data version {qpdata.version} (QuPath 0.2) is read only;"
+            " open the image in QuPath 0.4 or later and save it there"
         )
     if write_stream(qpdata.stream.items) != data:
         raise QuPathFormatError("the file is not reproduced byte for byte; save the image again in QuPath")
@@ -80,14 +81,12 @@ def refuse_unfaithful(qpdata: QpData, data: bytes) -> None:
 class _Tree:
     """The objects of a file by id, and their order."""
 
-    def __init__(self, qpdata: QpData, stream_bytes: int) -> None:
+    def __init__(self, qpdata: QpData) -> None:
         self._root = open_root(qpdata.root)
         self._pairs = list(walk(self._root))
         self._named: dict[str, list[PathObject]] = {}
-        allowance = Allowance(stream_bytes)
         for opened, _ in self._pairs:
-            object_id = read_metadata(opened.metadata, allowance).get(OBJECT_ID)
-            self._named.setdefault(object_id or "", []).append(opened)
+            self._named.setdefault(id_of(opened.metadata) or "", []).append(opened)
 
     def ids(self) -> Counter[str]:
         """Return how many objects have each id; objects without one count under the empty text."""

@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import geojson
-import orjson
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations.objects import Annotation, AnnotationSet, ObjectKind, ReadCounts, Shape
 from bridge.errors import GeoJSONFormatError
 from bridge.qupath.collector import collector_paused
-from bridge.qupath.geojson_document import OUR_KEY, Document, Item, open_document
+from bridge.qupath.geojson_compose import ComposedGeoJSON, compose_geojson, write_geojson
+from bridge.qupath.geojson_document import Document, Item, open_document
 from bridge.qupath.geojson_edit import apply_edits
-from bridge.qupath.geojson_features import annotation_features
 from bridge.qupath.geojson_geometry import build, shapes_of
 from bridge.qupath.geojson_properties import (
     PROBABILITY,
@@ -33,7 +31,7 @@ from bridge.qupath.geojson_properties import (
 )
 from bridge.qupath.geojson_text import JsonObject, parse, unpack
 
-__all__ = ["apply_edits", "read_geojson", "write_geojson"]
+__all__ = ["ComposedGeoJSON", "apply_edits", "compose_geojson", "read_geojson", "write_geojson"]
 
 
 @collector_paused()
@@ -90,17 +88,20 @@ def _annotation(
 ) -> Annotation:
     properties = item.properties
     name = properties.get("name")
+    kind = read_kind(item.feature, properties)
     path_class, color = read_class(properties.get("classification"), item.path)
     return Annotation(
         object_id=item.object_id,
         geometry=geometry,
         path_class=path_class,
         shape=shape,
-        kind=read_kind(item.feature, properties),
+        kind=kind,
         name=None if name is None else str(name),
         is_ours=item.is_ours,
         is_locked=properties.get("isLocked") is True,
-        color=color if path_class is not None else read_color(properties.get("color")),
+        color=color if path_class is not None else None,
+        own_color=read_color(properties.get("color")),
+        is_missing=kind is ObjectKind.TMA_CORE and properties.get("isMissing") is True,
         plane=read_plane(item.feature.get("geometry") or {}),
         probability=read_probability(properties.get(PROBABILITY)),
         parent_id=parent_id,
@@ -121,24 +122,3 @@ def _verbatim_kind(annotation: Annotation) -> str | None:
     if annotation.kind is not ObjectKind.ANNOTATION:
         return str(annotation.kind.value)
     return None if annotation.shape.is_area else str(annotation.shape.value)
-
-
-@collector_paused()
-def write_geojson(annotations: AnnotationSet | Sequence[Annotation], *, write_marker: str | None = None) -> bytes:
-    """Return a FeatureCollection that every QuPath since 0.4 reads.
-
-    Coordinates are rounded to 0.01 px; areas that are invalid there are repaired (even-odd); every class has a colour;
-    ids that are no UUID become one. Child objects go out beside their parents. Objects without geometry, arrows' heads
-    and layers are what GeoJSON can't hold; the first are logged.
-
-    Parameters
-    ----------
-    annotations
-        Level-0 geometry.
-    write_marker
-        Becomes the collection's foreign member ``slidebridge``; None or empty leaves it out.
-    """
-    objects = annotations.annotations if isinstance(annotations, AnnotationSet) else tuple(annotations)
-    extra = {OUR_KEY: {"write": write_marker}} if write_marker else {}
-    collection = geojson.FeatureCollection(annotation_features(objects, write_marker), **extra)
-    return orjson.dumps(collection)

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from bridge.errors import GeoJSONFormatError
-from bridge.qupath.geojson_text import JsonObject
+from bridge.qupath.geojson_text import JsonObject, encodable
 
 OUR_KEY = "slidebridge"
 CHILDREN = "childObjects"
@@ -217,4 +217,4 @@ def _own_id(feature: JsonObject) -> str:
 
 def to_uuid(text: str) -> str:
     """Return the text if it is a UUID, else a UUID that always comes from this text."""
-    return text if _UUID.fullmatch(text) else str(uuid.uuid5(_ID_SPACE, f"id {text}"))
+    return text if _UUID.fullmatch(text) else str(uuid.uuid5(_ID_SPACE, f"id {encodable(text)}"))

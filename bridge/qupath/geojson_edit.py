@@ -16,7 +16,7 @@ from bridge.qupath.geojson_document import OUR_KEY, Document, Form, Item, open_d
 from bridge.qupath.geojson_features import machine_features
 from bridge.qupath.geojson_layout import BLANKS, JsonLayout
 from bridge.qupath.geojson_properties import write_class
-from bridge.qupath.geojson_text import BOM, JsonObject, compress, is_gzip, parse, unpack
+from bridge.qupath.geojson_text import BOM, JsonObject, compress, encodable, is_gzip, parse, to_text, unpack
 
 _OPENING = b'{"type":"FeatureCollection","features":'
 _BARE_GEOMETRY = b'{"type":"Feature","properties":{"objectType":"annotation"},"geometry":'
@@ -47,7 +47,7 @@ def apply_edits(data: bytes, edits: Edits) -> bytes:
     if document.form is Form.GEOMETRY:
         body = _BARE_GEOMETRY + body.strip(BLANKS) + b"}"
         document = open_document(parse(body))
-    added = [orjson.dumps(feature) for feature in machine_features(edits.add, edits.write_marker)]
+    added = [to_text(feature) for feature in machine_features(edits.add, edits.write_marker)]
     edit = {Form.COLLECTION: _edited_collection, Form.ARRAY: _edited_top_array, Form.FEATURE: _edited_lone}
     return bom + edit[document.form](_File.of(body, document), edits, added)
 
@@ -178,7 +178,7 @@ def _promoted(text: bytes, object_id: str, path_class: str, color: Rgb) -> bytes
     inner = layout.member(layout.root, "properties")
     properties = {} if inner is None else _verbatim(layout, inner, properties, text)
     properties.pop("metadata", None)
-    properties["classification"] = write_class(path_class, color)
+    properties["classification"] = write_class(encodable(path_class), color)
     if metadata:
         properties["metadata"] = metadata
     return orjson.dumps({**feature, "id": object_id, "properties": properties})
@@ -218,7 +218,7 @@ def _marker_splice(file: _File, marker: str) -> tuple[int, int, bytes]:
 
 
 def _marker_value(marker: str) -> bytes:
-    return orjson.dumps({"write": marker})
+    return orjson.dumps({"write": encodable(marker)})
 
 
 def _member_span(text: bytes, start: int, end: int) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,46 +11,46 @@ from bridge.annotations.objects import Annotation, ObjectKind, Plane, Rgb, Shape
 from bridge.annotations.source import MachineObject, MachineRole
 from bridge.errors import InvalidGeometryError
 from bridge.qupath.geojson_document import OUR_KEY, to_uuid
-from bridge.qupath.geojson_geometry import EMPTY
 from bridge.qupath.geojson_outlines import on_grid, to_geojson
 from bridge.qupath.geojson_properties import PROBABILITY, default_color, write_class, write_measurements
+from bridge.qupath.geojson_text import encodable
 
-logger = logging.getLogger(__name__)
 
-
-def annotation_features(annotations: Sequence[Annotation], write_marker: str | None) -> list[geojson.Feature]:
-    """Return a feature for each object that has a geometry; the others, which QuPath would refuse, are logged.
+def annotation_features(annotations: Sequence[Annotation], write_marker: str | None) -> list[geojson.Feature | None]:
+    """Return a feature for each object, None for those without a geometry, which QuPath would refuse.
 
     Parameters
     ----------
     annotations
-        In any order; child objects go out beside their parents, as in QuPath's own exports.
+        In any order; child objects get features of their own.
     write_marker
         For objects of ours that carry no marker of their own.
     """
     outlines = on_grid([annotation.geometry for annotation in annotations])
-    drawn = [(a, outline) for a, outline in zip(annotations, outlines, strict=True) if not outline.is_empty]
-    if len(drawn) < len(annotations):
-        logger.warning("objects left out of GeoJSON, having no geometry: count=%d", len(annotations) - len(drawn))
-    geometries = to_geojson([outline for _, outline in drawn], [annotation.plane for annotation, _ in drawn])
-    nuclei = _nuclei([annotation for annotation, _ in drawn])
+    drawn = [place for place, outline in enumerate(outlines) if not outline.is_empty]
+    geometries = to_geojson([outlines[place] for place in drawn], [annotations[place].plane for place in drawn])
+    nuclei = _nuclei(annotations)
     colors = _class_colors(annotations)
-    features = []
-    for (annotation, _), geometry, nucleus in zip(drawn, geometries, nuclei, strict=True):
+    features: list[geojson.Feature | None] = [None] * len(annotations)
+    for place, geometry in zip(drawn, geometries, strict=True):
+        annotation = annotations[place]
         if annotation.shape is Shape.ELLIPSE and geometry["type"] == "Polygon" and len(geometry["coordinates"]) == 1:
             geometry["isEllipse"] = True
         properties = _annotation_properties(annotation, colors, write_marker)
-        extra = {"nucleusGeometry": nucleus} if nucleus is not None else {}
-        features.append(geojson.Feature(to_uuid(annotation.object_id), geometry, properties, **extra))
+        extra = {"nucleusGeometry": nuclei[place]} if place in nuclei else {}
+        features[place] = geojson.Feature(to_uuid(annotation.object_id), geometry, properties, **extra)
     return features
 
 
-def _nuclei(annotations: Sequence[Annotation]) -> list[geojson.geometry.Geometry | None]:
-    nuclei = [EMPTY if a.nucleus is None or a.kind is not ObjectKind.CELL else a.nucleus for a in annotations]
-    outlines = on_grid(nuclei)
-    drawn = [(outline, a.plane) for a, outline in zip(annotations, outlines, strict=True) if not outline.is_empty]
-    written = iter(to_geojson([outline for outline, _ in drawn], [plane for _, plane in drawn]))
-    return [None if outline.is_empty else next(written) for outline in outlines]
+def _nuclei(annotations: Sequence[Annotation]) -> dict[int, geojson.geometry.Geometry]:
+    """Return the nuclei of cells by their place."""
+    given = {
+        place: a.nucleus for place, a in enumerate(annotations) if a.nucleus is not None and a.kind is ObjectKind.CELL
+    }
+    outlines = dict(zip(given, on_grid(list(given.values())), strict=True))
+    drawn = {place: outline for place, outline in outlines.items() if not outline.is_empty}
+    planes = [annotations[place].plane for place in drawn]
+    return dict(zip(drawn, to_geojson(list(drawn.values()), planes), strict=True))
 
 
 def _class_colors(annotations: Sequence[Annotation]) -> dict[str, Rgb]:
@@ -66,13 +65,16 @@ def _annotation_properties(
     properties: dict[str, Any] = {"objectType": annotation.kind.value}
     if annotation.name is not None:
         properties["name"] = annotation.name
+    own_color = annotation.own_color or (annotation.color if not path_class else None)
+    if own_color is not None:
+        properties["color"] = list(own_color)
     if path_class:
         color = annotation.color or colors.get(path_class) or default_color(path_class)
         properties["classification"] = write_class(path_class, color)
-    elif annotation.color is not None:
-        properties["color"] = list(annotation.color)
     if annotation.is_locked:
         properties["isLocked"] = True
+    if annotation.kind is ObjectKind.TMA_CORE:
+        properties["isMissing"] = annotation.is_missing
     if annotation.probability is not None:
         properties[PROBABILITY] = annotation.probability
     if annotation.measurements:
@@ -108,12 +110,12 @@ def _machine_properties(machine: MachineObject, write_marker: str) -> dict[str, 
     kind = ObjectKind.ANNOTATION if machine.is_editable else ObjectKind.DETECTION
     properties: dict[str, Any] = {"objectType": kind.value}
     if machine.name is not None:
-        properties["name"] = machine.name
-    properties["classification"] = write_class(machine.path_class, machine.color)
+        properties["name"] = encodable(machine.name)
+    properties["classification"] = write_class(encodable(machine.path_class), machine.color)
     if machine.role is MachineRole.PROPOSAL:
         # Locked: the brush then draws inside the box instead of editing it.
         properties["isLocked"] = True
     if machine.probability is not None:
         properties[PROBABILITY] = machine.probability
-    properties["metadata"] = {OUR_KEY: write_marker}
+    properties["metadata"] = {OUR_KEY: encodable(write_marker)}
     return properties

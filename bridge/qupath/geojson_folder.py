@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,13 @@ from bridge.annotations.objects import AnnotationSet
 from bridge.annotations.source import Edits, SlideEntry
 from bridge.errors import AnnotationFileError, GeoJSONFormatError
 from bridge.qupath.geojson import apply_edits, read_geojson, write_geojson
-from bridge.qupath.geojson_text import compress, parse, unpack
+from bridge.qupath.geojson_text import BOM, compress, is_packed, unpack
+from bridge.slide_files import SLIDE_SUFFIXES, one_file_per_slide
 
 logger = logging.getLogger(__name__)
 
-# Of two files with one stem the earlier suffix is the slide: a picture beside a slide is its thumbnail or export.
-SLIDE_SUFFIXES = (
-    *(".svs", ".ndpi", ".mrxs", ".scn", ".dcm", ".bif", ".vms", ".svslide"),
-    *(".tif", ".tiff", ".png", ".jpg", ".jpeg"),
-)
 _PLAIN, _GZIP = ".geojson", ".geojson.gz"
+_END_BYTES = 4096  # of either end that are looked at for the end of a save
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +37,12 @@ class GeoJSONFolder:
     root: Path
 
     def slides(self) -> tuple[SlideEntry, ...]:
-        """List the slides by name, with or without annotations.
+        """List the slides by name, with or without annotations; all files of one DICOM series are one slide.
 
         Raises
         ------
         AnnotationFileError
-            The folder can't be read.
+            The folder can't be read, or two files of one DICOM series have annotation files.
         """
         by_stem: dict[str, Path] = {}
         for path in sorted(self._files(), key=_rank):
@@ -52,7 +50,8 @@ class GeoJSONFolder:
                 logger.debug("picture beside a slide left out: path=%s slide=%s", path, by_stem[path.stem])
                 continue
             by_stem[path.stem] = path
-        return tuple(self._entry(path) for path in sorted(by_stem.values()))
+        slides = one_file_per_slide(sorted(by_stem.values()), _annotations_beside)
+        return tuple(self._entry(path) for path in slides)
 
     def _files(self) -> list[Path]:
         try:
@@ -63,8 +62,7 @@ class GeoJSONFolder:
         return [path for path in files if not path.name.startswith(".")]
 
     def _entry(self, slide: Path) -> SlideEntry:
-        candidates = [slide.with_name(slide.stem + suffix) for suffix in (_PLAIN, _GZIP)]
-        annotation_path = next((path for path in candidates if path.is_file()), candidates[0])
+        annotation_path = _annotations_beside(slide) or slide.with_name(slide.stem + _PLAIN)
         return SlideEntry(key=slide.name, name=slide.stem, slide_path=slide, annotation_path=annotation_path)
 
     def parse(self, data: bytes, entry: SlideEntry) -> AnnotationSet:
@@ -101,14 +99,17 @@ class GeoJSONFolder:
     def blocker(self, entry: SlideEntry) -> str | None:
         """Say that the file is not whole (being written, or cut), or None; None as well where there is no file yet."""
         try:
-            parse(unpack(entry.annotation_path.read_bytes()))
+            start, end = _ends_of(entry.annotation_path)
         except FileNotFoundError:
             return None
         except OSError as error:
-            return f"can't be read now ({error.strerror})"
+            return f"it can't be read now ({error.strerror})"
         except GeoJSONFormatError as error:
-            return f"is not whole: {error.message}"
-        return None
+            return f"it is not whole: {error.message}"
+        # What begins as something else is for the reader to name.
+        closing = {b"{": b"}", b"[": b"]"}.get(start[:1], end[-1:])
+        is_open = not start or end[-1:] != closing
+        return "it is not whole: its end is missing; is it being written?" if is_open else None
 
     def spare(self, entry: SlideEntry) -> Path | None:
         """Return None: an export leaves nothing beside a file."""
@@ -117,6 +118,23 @@ class GeoJSONFolder:
     def companions(self, data: bytes, entry: SlideEntry) -> Mapping[Path, bytes]:
         """Return nothing: GeoJSON needs no other file."""
         return {}
+
+
+def _ends_of(path: Path) -> tuple[bytes, bytes]:
+    """Return first and last bytes of the JSON text, without white space; a packed file has to be unpacked for them."""
+    with path.open("rb") as file:
+        start = file.read(_END_BYTES)
+        if is_packed(start):
+            start = end = unpack(start + file.read())
+        else:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _END_BYTES))
+            end = file.read()
+    return start[:_END_BYTES].removeprefix(BOM).lstrip(), end[-_END_BYTES:].rstrip()
+
+
+def _annotations_beside(slide: Path) -> Path | None:
+    candidates = [slide.with_name(slide.stem + suffix) for suffix in (_PLAIN, _GZIP)]
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def _rank(path: Path) -> tuple[int, str]:

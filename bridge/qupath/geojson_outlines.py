@@ -19,6 +19,7 @@ from bridge.qupath.geojson_geometry import as_array, polygon_parts
 
 _GRID_PX = 0.01  # QuPath writes two decimals, and 0.6+ reads onto this grid
 _DECIMALS = 2
+_EVERY_PLANE = Plane()
 
 
 def on_grid(geometries: Sequence[BaseGeometry]) -> list[BaseGeometry]:
@@ -27,7 +28,7 @@ def on_grid(geometries: Sequence[BaseGeometry]) -> list[BaseGeometry]:
     What is valid with two decimals keeps its vertices and their order; other areas are repaired (even-odd). A
     collection becomes its polygons. Empty where nothing of the kind is left: an area below 0.01 px, say.
     """
-    plain = as_array([_without_collection(geometry) for geometry in geometries])
+    plain = _without_collections(as_array(geometries))
     rounded = _rounded(plain)
     # Lines and points are always valid enough; only areas make QuPath refuse a file.
     faulty = ~shapely.is_valid(rounded) & (shapely.get_dimensions(rounded) == 2)
@@ -36,10 +37,13 @@ def on_grid(geometries: Sequence[BaseGeometry]) -> list[BaseGeometry]:
     return list(rounded)
 
 
-def _without_collection(geometry: BaseGeometry) -> BaseGeometry:
-    if geometry.geom_type == "LinearRing":
-        return LineString(geometry.coords)
-    return MultiPolygon(polygon_parts(geometry)) if geometry.geom_type == "GeometryCollection" else geometry
+def _without_collections(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
+    kinds = shapely.get_type_id(geometries)
+    for place in np.flatnonzero(kinds == shapely.GeometryType.GEOMETRYCOLLECTION).tolist():
+        geometries[place] = MultiPolygon(polygon_parts(geometries[place]))
+    for place in np.flatnonzero(kinds == shapely.GeometryType.LINEARRING).tolist():
+        geometries[place] = LineString(geometries[place].coords)
+    return geometries
 
 
 def _rounded(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
@@ -55,6 +59,9 @@ def _valid_on_grid(geometry: BaseGeometry) -> BaseGeometry:
 def to_geojson(geometries: Sequence[BaseGeometry], planes: Sequence[Plane]) -> list[geojson.geometry.Geometry]:
     """Return GeoJSON geometries, each with its plane where that is not the default one.
 
+    Coordinates are views of one array (float64, shape (points, 2)), which ``to_text`` writes without making numbers of
+    Python's of them.
+
     Parameters
     ----------
     geometries
@@ -62,10 +69,11 @@ def to_geojson(geometries: Sequence[BaseGeometry], planes: Sequence[Plane]) -> l
     planes
         One for each geometry.
     """
-    coordinates = _polygon_coordinates([part for geometry in geometries for part in _areas(geometry)])
+    areas = [_areas(geometry) for geometry in geometries]
+    coordinates = _polygon_coordinates([part for parts in areas for part in parts])
     written = []
-    for geometry, plane in zip(geometries, planes, strict=True):
-        mine = [next(coordinates) for _ in _areas(geometry)]
+    for geometry, plane, parts in zip(geometries, planes, areas, strict=True):
+        mine = [next(coordinates) for _ in parts]
         value = mine[0] if isinstance(geometry, Polygon) else mine or _nested_lists(geometry)
         written.append(_geojson(geometry.geom_type, value, plane))
     return written
@@ -79,11 +87,11 @@ def _areas(geometry: BaseGeometry) -> list[Polygon]:
 
 def _polygon_coordinates(polygons: list[Polygon]) -> Iterator[list[Any]]:
     rings, owners = shapely.get_rings(as_array(polygons), return_index=True)
-    points = shapely.get_coordinates(rings).tolist()
+    points = shapely.get_coordinates(rings)
     ends = np.cumsum(shapely.get_num_coordinates(rings)).tolist()
-    lists = [points[start:end] for start, end in pairwise([0, *ends])]
+    views = [points[start:end] for start, end in pairwise([0, *ends])]
     first_rings = np.searchsorted(owners, np.arange(len(polygons) + 1)).tolist()
-    return (lists[start:end] for start, end in pairwise(first_rings))
+    return (views[start:end] for start, end in pairwise(first_rings))
 
 
 def _nested_lists(geometry: BaseGeometry) -> list[Any]:
@@ -99,6 +107,6 @@ def _geojson(kind: str, coordinates: list[Any], plane: Plane) -> geojson.geometr
     geometry = getattr(geojson, kind)()
     # Set afterwards: the constructor goes through every number in Python.
     geometry["coordinates"] = coordinates
-    if plane != Plane():
+    if plane != _EVERY_PLANE:
         geometry["plane"] = plane._asdict()
     return geometry

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import lzma
+import struct
 import zipfile
 import zlib
 from typing import Any
@@ -15,15 +17,27 @@ from bridge.errors import GeoJSONFormatError
 
 JsonObject = dict[str, Any]  # what JSON holds is anybody's guess until it was looked at
 MAX_JSON_BYTES = 1 << 30  # unpacked; a slide with a million outlined cells stays below
+_MAX_RATIO = 200  # real exports unpack to 5 to 60 times their size, bombs to a thousand
+_PACKED_FLOOR = 1 << 24  # below, the ratio says little
 BOM = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZIP_MAGIC = b"PK\x03\x04"
+# What gzip, zlib and zipfile raise at damaged bytes.
+_BROKEN = (
+    *(EOFError, OSError, ValueError, OverflowError, NotImplementedError, RuntimeError),
+    *(zlib.error, zipfile.BadZipFile, zipfile.LargeZipFile, struct.error, lzma.LZMAError),
+)
 _STRICT_PARSER_STUMBLES = (b"NaN", b"Infinity", b"\\ud", b"\\uD")
 
 
 def is_gzip(data: bytes) -> bool:
     """Say whether the bytes begin as gzip does."""
     return data.startswith(_GZIP_MAGIC)
+
+
+def is_packed(start: bytes) -> bool:
+    """Say whether a file that begins so has to be unpacked (gzip or zip)."""
+    return start.startswith((_GZIP_MAGIC, _ZIP_MAGIC))
 
 
 def compress(text: bytes) -> bytes:
@@ -37,30 +51,67 @@ def unpack(data: bytes, *, max_bytes: int = MAX_JSON_BYTES) -> bytes:
     Raises
     ------
     GeoJSONFormatError
-        The archive is cut or broken, holds no such member, or unpacks to more than ``max_bytes``.
+        The archive is cut or broken, holds no such member, or unpacks to more than ``max_bytes`` or to far more than
+        GeoJSON does.
     """
+    if not is_packed(data):
+        return _within(data, max_bytes)
+    limit = min(max_bytes, max(_PACKED_FLOOR, _MAX_RATIO * len(data)))
     try:
-        if is_gzip(data):
-            with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-                text = stream.read(max_bytes + 1)
-        elif data.startswith(_ZIP_MAGIC):
-            text = _read_zip(data, max_bytes)
-        else:
-            text = data
-    except (EOFError, OSError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise GeoJSONFormatError(f"the compressed file is cut or broken ({error}); export it again") from error
+        text = _read_gzip(data, limit + 1) if is_gzip(data) else _read_zip(data, limit + 1)
+    except GeoJSONFormatError:
+        raise
+    except _BROKEN as error:
+        what = " ".join(str(error).split())[:100]
+        raise GeoJSONFormatError(f"the compressed file is cut or broken ({what}); export it again") from error
+    if limit < len(text) <= max_bytes:
+        raise GeoJSONFormatError(f"unpacks to more than {_MAX_RATIO} times its size; unpack it by hand if you trust it")
+    return _within(text, max_bytes)
+
+
+def _within(text: bytes, max_bytes: int) -> bytes:
     if len(text) > max_bytes:
         raise GeoJSONFormatError(f"more than {max_bytes:,} bytes of JSON; export the objects in parts")
     return text
 
 
-def _read_zip(data: bytes, max_bytes: int) -> bytes:
+def _read_gzip(data: bytes, size: int) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        return stream.read(size)
+
+
+def _read_zip(data: bytes, size: int) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = [name for name in archive.namelist() if name.lower().endswith((".geojson", ".json"))]
         if len(names) != 1:
             raise GeoJSONFormatError(f"the zip file holds {len(names)} GeoJSON files instead of one; unpack it")
         with archive.open(names[0]) as stream:
-            return stream.read(max_bytes + 1)
+            return stream.read(size)
+
+
+def to_text(value: object) -> bytes:
+    """Return JSON bytes; NumPy arrays become lists.
+
+    Raises
+    ------
+    TypeError
+        Half a surrogate pair stands in a text (see ``encodable``).
+    """
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def encodable(text: str) -> str:
+    """Return a text as UTF-8 can hold it: ``?`` for each lone half of a surrogate pair, as QuPath writes.
+
+    Examples
+    --------
+    >>> encodable("a" + chr(0xD83D)), encodable(chr(0xD83D) + chr(0xDE00)) == chr(0x1F600)
+    ('a?', True)
+    """
+    if text.isascii():
+        return text
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return whole.encode(errors="replace").decode()
 
 
 def parse(text: bytes) -> Any:

@@ -12,6 +12,7 @@ from bridge.qupath.java_stream import (
     MAGIC,
     TC_CLASSDESC,
     TC_ENDBLOCKDATA,
+    TC_LONGSTRING,
     TC_NULL,
     TC_REFERENCE,
     TC_STRING,
@@ -25,6 +26,7 @@ MAX_FIELDS = 1_000  # of a class and its superclasses
 
 _u2 = Struct(">H").unpack_from
 _u4 = Struct(">I").unpack_from
+_u8 = Struct(">Q").unpack_from
 _i8 = Struct(">q").unpack_from
 
 _NodeT = TypeVar("_NodeT", bound=Node)
@@ -63,10 +65,18 @@ class ClassReader:
         self._pos += 1
         if tag == TC_STRING:
             return self._remember(JavaString(self._take(_u2(self._take(2))[0])))
+        if tag == TC_LONGSTRING:
+            return self._remember(JavaString(self._take_long(_u8(self._take(8))[0], 0xFFFF)))
         node = self._read_handle() if tag == TC_REFERENCE else None
         if not isinstance(node, JavaString):
             raise self._refuse("something else where a text belongs", start)
         return node
+
+    def _take_long(self, size: int, longest_short: int) -> bytes:
+        """Return the next bytes, announced in the form for many."""
+        if size <= longest_short:
+            raise self._refuse(f"{size} bytes in the form for more than {longest_short}", self._pos)
+        return self._take(size)
 
     def _read_handle(self) -> Node:
         index: int = _u4(self._take(4))[0] - BASE_HANDLE

@@ -210,11 +210,6 @@ class _Reader(ClassReader):
             return Reset()
         raise self._refuse(f"unknown tag {tag:#04x}", start)
 
-    def _take_long(self, size: int, longest_short: int) -> bytes:
-        if size <= longest_short:
-            raise self._refuse(f"{size} bytes in the form for more than {longest_short}", self._pos)
-        return self._take(size)
-
     def _read_enum(self) -> JavaEnum:
         constant = self._remember(JavaEnum(self._read_class(self._pos), JavaString(b"")))
         constant.name = self._read_string()

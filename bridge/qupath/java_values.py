@@ -35,9 +35,16 @@ class Allowance:
         QuPathFormatError
             Nothing is left.
         """
+        if not self.try_spend(amount):
+            raise QuPathFormatError(
+                "the same arrays are referred to again and again, or ellipses are larger than any slide:"
+                " not a file that QuPath wrote"
+            )
+
+    def try_spend(self, amount: int) -> bool:
+        """Take an amount off what is left and say whether that much was left."""
         self._left -= amount
-        if self._left < 0:
-            raise QuPathFormatError("the same arrays are referred to again and again: not a file that QuPath wrote")
+        return self._left >= 0
 
 
 def text_or_none(item: object) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from struct import Struct
 
-from bridge.qupath.java_class import ClassDesc, Field
+from bridge.qupath.java_class import ANNOTATION, ClassDesc, Field
 from bridge.qupath.java_stream import (
     BASE_HANDLE,
     MAGIC,
@@ -54,6 +54,7 @@ class _Mark:
 
 
 _END = _Mark(bytes([TC_ENDBLOCKDATA]))
+_EXTERNALIZED = (ANNOTATION,)
 
 
 def write_stream(items: Sequence[Item]) -> bytes:
@@ -69,31 +70,23 @@ class _Writer:
         self._handles: dict[Node, int] = {}
 
     def write(self, items: Sequence[Item]) -> bytes:
-        """Write all items, the next one on top of ``work``; nothing recurses."""
+        """Write all items, the next one on top of ``work``; nothing recurses, and the loop is kept whole for speed."""
         out, handles = self._out, self._handles
         known = handles.get
         work: list[Item | _Mark] = list(reversed(items))
         while work:
             item = work.pop()
+            kind = type(item)
             if item is None:
                 out.append(TC_NULL)
-            elif isinstance(item, bytes):
-                size = len(item)
+            elif kind is bytes:
+                size = len(item)  # type: ignore[arg-type] # mypy doesn't narrow by ``type``, which is faster here
                 out += _BLOCK(TC_BLOCKDATA, size) if size < 256 else _LONG_BLOCK(TC_BLOCKDATALONG, size)
-                out += item
-            elif isinstance(item, _Mark):
-                out += item.data
-            elif isinstance(item, Reset):
-                out.append(TC_RESET)
-                handles.clear()
-            elif (handle := known(item)) is not None:
+                out += item  # type: ignore[arg-type]
+            elif kind is _Mark:
+                out += item.data  # type: ignore[union-attr]
+            elif (handle := known(item)) is not None:  # type: ignore[arg-type]
                 out += _REFERENCE(TC_REFERENCE, handle)
-            elif isinstance(item, JavaString):
-                handles[item] = BASE_HANDLE + len(handles)
-                raw = item.raw
-                size = len(raw)
-                out += _SHORT(TC_STRING, size) if size < 0x10000 else _LONG(TC_LONGSTRING, size)
-                out += raw
             elif isinstance(item, JavaObject):
                 desc = item.desc
                 handle = known(desc)
@@ -105,10 +98,33 @@ class _Writer:
                 handles[item] = BASE_HANDLE + len(handles)
                 if desc.flat_size >= 0:
                     out += item.parts[0]  # type: ignore[arg-type] # a flat object is one run of primitives
+                elif desc.steps == _EXTERNALIZED:
+                    work.append(_END)
+                    work += item.parts[0][::-1]  # type: ignore[index,arg-type] # the one part is a list
                 else:
                     self._write_parts(work, item)
+            elif isinstance(item, PrimitiveArray):
+                desc = item.desc
+                handle = known(desc)
+                if handle is None:
+                    out.append(TC_ARRAY)
+                    self._write_class(desc)
+                else:
+                    out += _OBJECT(TC_ARRAY, TC_REFERENCE, handle)
+                handles[item] = BASE_HANDLE + len(handles)
+                out += _u4(len(item.data) // desc.item_size)
+                out += item.data
+            elif isinstance(item, JavaString):
+                handles[item] = BASE_HANDLE + len(handles)
+                raw = item.raw
+                size = len(raw)
+                out += _SHORT(TC_STRING, size) if size < 0x10000 else _LONG(TC_LONGSTRING, size)
+                out += raw
+            elif isinstance(item, Reset):
+                out.append(TC_RESET)
+                handles.clear()
             else:
-                self._write_other(work, item)
+                self._write_other(work, item)  # type: ignore[arg-type]
         return bytes(out)
 
     def _write_parts(self, work: list[Item | _Mark], item: JavaObject) -> None:
@@ -135,16 +151,13 @@ class _Writer:
         rest.reverse()
         work += rest
 
-    def _write_other(self, work: list[Item | _Mark], item: PrimitiveArray | ObjectArray | JavaEnum | JavaClass) -> None:
+    def _write_other(self, work: list[Item | _Mark], item: ObjectArray | JavaEnum | JavaClass) -> None:
         out, handles, desc = self._out, self._handles, item.desc
         tag = TC_ENUM if isinstance(item, JavaEnum) else TC_CLASS if isinstance(item, JavaClass) else TC_ARRAY
         out.append(tag)
         self._write_class(desc)
         handles[item] = BASE_HANDLE + len(handles)
-        if isinstance(item, PrimitiveArray):
-            out += _u4(len(item.data) // desc.item_size)
-            out += item.data
-        elif isinstance(item, ObjectArray):
+        if isinstance(item, ObjectArray):
             out += _u4(len(item.items))
             work += reversed(item.items)
         elif isinstance(item, JavaEnum):
@@ -186,5 +199,6 @@ class _Writer:
             self._out += _REFERENCE(TC_REFERENCE, handle)
             return
         self._handles[text] = BASE_HANDLE + len(self._handles)
-        self._out += _SHORT(TC_STRING, len(text.raw))
+        size = len(text.raw)
+        self._out += _SHORT(TC_STRING, size) if size < 0x10000 else _LONG(TC_LONGSTRING, size)
         self._out += text.raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -77,4 +78,6 @@ def write_by_rename(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):  # the first error counts; there may be no such file
+            part.unlink()
         raise WriteFailedError(f"{path} can't be written ({error.strerror}); nothing was changed") from error

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import shapely
-from shapely.geometry import LineString, MultiLineString, Point, Polygon
+from numpy.typing import NDArray
+from shapely.geometry import LineString, MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from bridge.qupath.java_stream import Item, JavaObject, ObjectArray, PrimitiveArray
@@ -25,6 +26,9 @@ _Points = list[tuple[float, float]]
 def area_of_rings(x: Item, y: Item, allowance: Allowance) -> BaseGeometry | None:
     """Return the area that rings enclose, holes by the even-odd rule; None if they enclose none.
 
+    Rings are kept as drawn: a ring inside an odd number of others is a hole of the one around it. Where more rings lie
+    in one another than a legacy file could hold, the time to sort them would have no bound: None as well.
+
     Parameters
     ----------
     x, y
@@ -37,10 +41,36 @@ def area_of_rings(x: Item, y: Item, allowance: Allowance) -> BaseGeometry | None
         a, b = numbers(xs), numbers(ys)
         allowance.spend(8 * (len(a) + len(b)) + PAIR)
         points = np.column_stack((a, b)) if len(a) == len(b) else np.empty((0, 2))
-        if len(points) >= 3 and np.isfinite(points).all():
-            rings.append(shapely.linearrings(points))
-    area = shapely.build_area(shapely.node(MultiLineString(rings)))
-    return area if area is not None and not area.is_empty else None
+        if len(points) >= 3 and np.isfinite(points).all() and (points != points[0]).any():
+            rings.append(points)
+    effort = len(rings) * sum(map(len, rings)) // 16 + 2 * len(rings) ** 2
+    return _nested(rings) if rings and allowance.try_spend(effort) else None
+
+
+def _nested(rings: list[NDArray[np.float64]]) -> BaseGeometry:
+    """Return polygons of rings, each hole in the smallest ring around it."""
+    outlines = np.array([shapely.polygons(ring) for ring in rings], dtype=object)
+    areas = shapely.area(outlines)
+    # The middle of an edge: rings that touch do so at their vertices.
+    edges = [ring[_first_edge(ring) :][:2] for ring in rings]
+    inner, outer = shapely.STRtree(outlines).query(
+        shapely.points([edge.mean(axis=0) for edge in edges]), predicate="within"
+    )
+    is_around = areas[outer] > areas[inner]
+    inner, outer = inner[is_around], outer[is_around]
+    is_hole = np.bincount(inner, minlength=len(rings)) % 2 == 1
+    holes: dict[int, list[NDArray[np.float64]]] = {}
+    smallest_last = np.argsort(-areas[outer], kind="stable")
+    around = dict(zip(inner[smallest_last].tolist(), outer[smallest_last].tolist(), strict=True))
+    for place in np.flatnonzero(is_hole).tolist():
+        holes.setdefault(around[place], []).append(rings[place])
+    parts = [Polygon(rings[place], holes.get(place)) for place in np.flatnonzero(~is_hole).tolist()]
+    return parts[0] if len(parts) == 1 else MultiPolygon(parts)
+
+
+def _first_edge(ring: NDArray[np.float64]) -> int:
+    """Return where the first edge starts that is longer than nothing."""
+    return int((ring[1:] != ring[:-1]).any(axis=1).argmax())
 
 
 def geometry_of_jts(item: Item, allowance: Allowance) -> BaseGeometry | None:

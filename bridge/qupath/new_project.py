@@ -12,10 +12,14 @@ from typing import Any
 
 from bridge.annotations import Rgb
 from bridge.errors import QuPathFormatError, WriteFailedError
-from bridge.qupath.create import QUPATH_VERSION
+from bridge.qupath.create import IMAGE_TYPES, QUPATH_VERSION, UNSET, create_qpdata
 from bridge.qupath.json_file import parse_json, to_json, write_by_rename
 from bridge.qupath.path_classes import argb_of
-from bridge.qupath.project import QuPathProject
+from bridge.qupath.project import DATA_FILE, SUMMARY_FILE, QuPathProject
+from bridge.qupath.qpdata import open_qpdata
+from bridge.qupath.summary import summarize
+
+THUMBNAIL_FILE = "thumbnail.jpg"
 
 _OPENSLIDE = "qupath.lib.images.servers.openslide.OpenslideServerBuilder"
 _IMAGEJ = "qupath.imagej.images.servers.ImageJServerBuilder"  # what QuPath picks for flat pictures
@@ -27,14 +31,14 @@ _CHANNELS = [
 
 @dataclass(frozen=True, slots=True)
 class NewImage:
-    """What a new project must know of an RGB slide; QuPath believes it.
+    """What a new project must know of a slide; QuPath believes it.
 
     Parameters
     ----------
     width, height
-        Of level 0.
+        Of level 0 as QuPath shows it: of the scanned part, where the slide states one (``openslide.bounds-*``).
     levels
-        (width, height) of every level, level 0 first.
+        (width, height) of every level, level 0 first, of the same part.
     mpp
         (x, y) µm per level-0 pixel; None if unknown.
     magnification
@@ -43,11 +47,13 @@ class NewImage:
         (width, height) in which QuPath asks for pixels.
     is_openslide
         OpenSlide opens it; else it is a flat picture for ImageJ.
-    has_bounds
-        The slide has OpenSlide's ``bounds-*`` properties: QuPath is then told not to crop to them, so that its
-        coordinates are OpenSlide's and the size above holds.
     metadata
         Key–value pairs of the entry.
+    thumbnail
+        JPEG; None leaves it to QuPath.
+    is_described
+        What is said above holds for QuPath too. False for pictures that QuPath would not show as three colours of 8
+        bits: it is told the file only, then, and looks itself.
     """
 
     path: Path
@@ -59,8 +65,9 @@ class NewImage:
     magnification: float | None
     tile: tuple[int, int]
     is_openslide: bool
-    has_bounds: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+    thumbnail: bytes | None = None
+    is_described: bool = True
 
 
 def create_project(
@@ -69,6 +76,7 @@ def create_project(
     classes: Mapping[str, Rgb],
     *,
     version: str = QUPATH_VERSION,
+    image_type: str = UNSET,
     now: datetime,
 ) -> QuPathProject:
     """Write a whole new project; ``project.qpproj`` comes last, so a crash leaves no half project.
@@ -79,20 +87,22 @@ def create_project(
         Made if it isn't there.
     classes
         Full class name → colour, for QuPath's list of classes.
+    image_type
+        One of ``IMAGE_TYPES``. QuPath notes it in ``data.qpdata``, so every image gets a first one, unless it is
+        ``UNSET``: QuPath asks then when it opens the image.
 
     Raises
     ------
     WriteFailedError
         The folder holds a project or a project's data already, or can't be written.
     """
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - Path.absolute keeps ".."
-    path = folder / "project.qpproj"
-    taken = next((x for x in (path, folder / "data") if x.exists()), None)
-    if taken is not None:
-        raise WriteFailedError(f"{taken} is there already; open that project, or name an empty folder")
+    if image_type not in IMAGE_TYPES:
+        raise ValueError(f"{image_type!r} is no image type of QuPath's: {', '.join(IMAGE_TYPES)}")
+    path = new_project_path(folder)
+    folder = path.parent
     builders = [_server_builder(slide) for slide in slides]
-    for number, builder in enumerate(builders, 1):
-        write_by_rename(folder / "data" / str(number) / "server.json", to_json(builder))
+    for number, (slide, builder) in enumerate(zip(slides, builders, strict=True), 1):
+        _write_entry(path, str(number), slide, builder, image_type, version)
     write_by_rename(folder / "data" / "metadata.json", b"{}")
     if classes:
         write_by_rename(folder / "classifiers" / "classes.json", merged_classes(b"", classes))
@@ -111,6 +121,50 @@ def create_project(
     return QuPathProject(path)
 
 
+def new_project_path(folder: Path) -> Path:
+    """Return where a new project's file will be.
+
+    Raises
+    ------
+    WriteFailedError
+        The folder holds a project or a project's data already.
+    """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - Path.absolute keeps ".."
+    path = folder / "project.qpproj"
+    if path.exists():
+        raise WriteFailedError(f"{path} is there already; open that project, or name an empty folder")
+    if (folder / "data").exists():
+        raise WriteFailedError(
+            f"{folder / 'data'} is there already, without a project; name an empty folder, or remove it if it is left"
+            " of an attempt that was stopped"
+        )
+    return path
+
+
+def _write_entry(
+    project: Path, entry_id: str, slide: NewImage, builder: Mapping[str, Any], image_type: str, version: str
+) -> None:
+    folder = project.parent / "data" / entry_id
+    write_by_rename(folder / "server.json", to_json(builder))
+    if slide.thumbnail is not None:
+        write_by_rename(folder / THUMBNAIL_FILE, slide.thumbnail)
+    if image_type == UNSET:
+        return
+    path = folder / DATA_FILE
+    data = create_qpdata(
+        builder,
+        file_path=str(path),
+        project_path=str(project),
+        entry_id=entry_id,
+        image_type=image_type,
+        version=version,
+    )
+    write_by_rename(path, data)
+    saved_ms = path.stat().st_mtime_ns // 10**6
+    summary = summarize(open_qpdata(data), len(data), timestamp_ms=saved_ms, earlier={}, server=builder.get("metadata"))
+    write_by_rename(folder / SUMMARY_FILE, summary)
+
+
 def _image(entry_id: int, slide: NewImage, builder: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "serverBuilder": builder,
@@ -123,11 +177,14 @@ def _image(entry_id: int, slide: NewImage, builder: Mapping[str, Any]) -> dict[s
 
 
 def _server_builder(slide: NewImage) -> dict[str, Any]:
+    uri = Path(os.path.abspath(slide.path)).as_uri()  # noqa: PTH100 - Path.absolute keeps ".."
+    if not slide.is_described:
+        return {"builderType": "uri", "uri": uri, "args": []}
     return {
         "builderType": "uri",
         "providerClassName": _OPENSLIDE if slide.is_openslide else _IMAGEJ,
-        "uri": Path(os.path.abspath(slide.path)).as_uri(),  # noqa: PTH100 - Path.absolute keeps ".."
-        "args": ["--no-crop"] if slide.is_openslide and slide.has_bounds else [],
+        "uri": uri,
+        "args": [],
         "metadata": _server_metadata(slide),
     }
 
@@ -144,8 +201,12 @@ def _server_metadata(slide: NewImage) -> dict[str, Any]:
         "isRGB": True,
         "pixelType": "UINT8",
         "levels": [
-            {"downsample": (slide.width / width + slide.height / height) / 2, "width": width, "height": height}
-            for width, height in slide.levels
+            {
+                "downsample": level_downsample((slide.width, slide.height), level),
+                "width": level[0],
+                "height": level[1],
+            }
+            for level in slide.levels
         ],
         "channels": _CHANNELS,
         "pixelCalibration": {
@@ -159,6 +220,20 @@ def _server_metadata(slide: NewImage) -> dict[str, Any]:
         "preferredTileHeight": slide.tile[1],
     }
     return metadata if slide.magnification is None else {**metadata, "magnification": float(slide.magnification)}
+
+
+def level_downsample(whole: tuple[int, int], level: tuple[int, int]) -> float:
+    """Return the downsample that QuPath notes for a level: whole where that explains both sides to a pixel.
+
+    Examples
+    --------
+    >>> level_downsample((2220, 2967), (555, 741)), level_downsample((903, 701), (602, 467))
+    (4.0, 1.500535...)
+    """
+    ratios = [side / part for side, part in zip(whole, level, strict=True)]
+    nearest = max(1, round(sum(ratios) / 2))
+    fits = all(abs(side / nearest - part) < 1 for side, part in zip(whole, level, strict=True))
+    return float(nearest) if fits else sum(ratios) / 2
 
 
 def merged_classes(existing: bytes, extra: Mapping[str, Rgb]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from struct import pack
 from typing import TypeVar
 
@@ -20,8 +20,7 @@ from bridge.qupath.java_text import JavaString
 from bridge.qupath.path_objects import OBJECT_ID
 from bridge.qupath.read import OWN_KEY
 from bridge.qupath.roi_geometry import Geometries
-
-DECIMALS = 2  # QuPath 0.6 and later snap to 0.01 px on reading
+from bridge.qupath.roi_numbers import DECIMALS, float_columns, grid_wkb
 
 _NO_CHILDREN = pack(">i", 0)
 _T = TypeVar("_T")
@@ -75,11 +74,17 @@ def _build_rois(builder: GraphBuilder, objects: Sequence[MachineObject]) -> list
     is_other = ~is_box & ~is_outline
     for number, corners in _numbered(is_box, shapely.bounds(geometries[is_box]).round(DECIMALS).tolist()):
         rois[number] = builder.rectangle(*corners)
-    for number, (x, y) in _numbered(is_outline, _outlines(geometries[is_outline])):
+    for number, (x, y) in _numbered(is_outline, float_columns(geometries[is_outline], drop_last=True)):
         rois[number] = builder.polygon(x, y)
-    for number, wkb in _numbered(is_other, _wkb(geometries[is_other])):
-        rois[number] = builder.geometry(wkb)
+    for number, wkb in _numbered(is_other, grid_wkb(geometries[is_other])):
+        rois[number] = builder.geometry(_held(wkb, objects[number]))
     return [rois[number] for number in range(len(objects))]
+
+
+def _held(wkb: bytes | None, item: MachineObject) -> bytes:
+    if wkb is None:
+        raise InvalidGeometryError(f"object {item.object_id} has no area on QuPath's 0.01 px grid")
+    return wkb
 
 
 def _checked(objects: Sequence[MachineObject]) -> Geometries:
@@ -98,22 +103,3 @@ def _checked(objects: Sequence[MachineObject]) -> Geometries:
 
 def _numbered(chosen: npt.NDArray[np.bool_], values: Iterable[_T]) -> Iterable[tuple[int, _T]]:
     return zip(np.flatnonzero(chosen).tolist(), values, strict=True)
-
-
-def _outlines(polygons: Geometries) -> Iterator[tuple[bytes, bytes]]:
-    """Yield x and y of each outline as big-endian float32, without the closing vertex."""
-    xy, of = shapely.get_coordinates(shapely.get_exterior_ring(polygons), return_index=True)
-    x, y = (column.astype(">f4").tobytes() for column in xy.round(DECIMALS).T)
-    ends = np.cumsum(np.bincount(of, minlength=len(polygons))) * 4
-    start = 0
-    for end in ends.tolist():
-        yield x[start : end - 4], y[start : end - 4]
-        start = end
-
-
-def _wkb(geometries: Geometries) -> list[bytes]:
-    """Return well-known binary on the 0.01 px grid; where rounding alone would spoil a geometry GEOS snaps it."""
-    rounded = np.asarray(shapely.transform(geometries, lambda xy: xy.round(DECIMALS)), dtype=object)
-    is_spoilt = ~shapely.is_valid(rounded)
-    rounded[is_spoilt] = shapely.set_precision(geometries[is_spoilt], 10.0**-DECIMALS)
-    return [bytes(x) for x in shapely.to_wkb(rounded, byte_order=0, output_dimension=2)]

@@ -22,6 +22,7 @@ PACKAGE = "qupath.lib.objects."
 METADATA_MAP = PACKAGE + "MetadataMap"
 
 _ROOT = PACKAGE + "PathRootObject"
+_OBJECT_ID = OBJECT_ID.encode()
 _KINDS = {
     PACKAGE + "PathAnnotationObject": ObjectKind.ANNOTATION,
     PACKAGE + "PathTileObject": ObjectKind.TILE,
@@ -183,6 +184,15 @@ def metadata_items(metadata: JavaObject | None) -> tuple[list[Item], list[Item]]
     if len(written) < 3 or not isinstance(written[1], ObjectArray) or not isinstance(written[2], ObjectArray):
         return [], []
     return written[1].items, written[2].items
+
+
+def id_of(metadata: JavaObject | None) -> str | None:
+    """Return the UUID that a ``MetadataMap`` holds, None where it holds none; the last one counts, as in a map."""
+    keys, values = metadata_items(metadata)
+    for key, value in zip(reversed(keys[: len(values)]), reversed(values[: len(keys)]), strict=True):
+        if isinstance(key, JavaString) and key.raw == _OBJECT_ID and isinstance(value, JavaString):
+            return value.text
+    return None
 
 
 def read_metadata(metadata: JavaObject | None, allowance: Allowance) -> dict[str, str]:

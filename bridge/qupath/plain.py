@@ -14,9 +14,8 @@ from bridge.errors import QuPathFormatError
 from bridge.qupath.collector import collector_paused
 from bridge.qupath.edit import refuse_unfaithful
 from bridge.qupath.java_stream import JavaObject
-from bridge.qupath.java_values import text_or_none
 from bridge.qupath.java_writer import write_stream
-from bridge.qupath.path_objects import OBJECT_ID, PathObject, metadata_items, open_root, walk
+from bridge.qupath.path_objects import id_of, open_root, walk
 from bridge.qupath.plain_objects import PlainObjectBuilder, adopt
 from bridge.qupath.qpdata import QpData, open_qpdata
 
@@ -25,6 +24,8 @@ _ID_SPACE = uuid.UUID("0b5b8f0e-3f0c-4c39-9d0c-7d7a2f3b6a55")
 
 _LOST: Mapping[str, Callable[[Annotation], bool]] = {
     "object type": lambda a: a.kind is ObjectKind.TMA_CORE,
+    "missing core": lambda a: a.is_missing,
+    "nucleus": lambda a: a.nucleus is not None and a.kind is not ObjectKind.CELL,
     "arrow head": lambda a: a.shape is Shape.ARROW,
     "parts without area": lambda a: a.geometry.geom_type == "GeometryCollection",
 }
@@ -58,10 +59,11 @@ class Appended:
 def append_annotations(data: bytes, annotations: Sequence[Annotation]) -> Appended:
     """Append people's annotations to a ``data.qpdata``.
 
-    Class (a colour at every level), name, lock, plane, metadata, measurements and class probability are kept, and the
-    UUID unless it is taken or none; our own metadata keys are not. Children of an object that is appended too go below
-    it, all others below the root. Coordinates are rounded to 0.01 px. Taking the objects out again gives the original
-    bytes.
+    Class (a colour at every level), name, own colour, lock, plane, nucleus, metadata, measurements and class
+    probability are kept, and the UUID unless it is taken or none; our own metadata keys are not. Children of an object
+    that is appended too go below it, all others below the root. A TMA core becomes an annotation, for it belongs to a
+    grid, which is not ours to make. Coordinates are rounded to 0.01 px. Taking the objects out again gives the
+    original bytes.
 
     Parameters
     ----------
@@ -87,8 +89,8 @@ def _append(qpdata: QpData, data: bytes, annotations: Sequence[Annotation]) -> A
     below: dict[str | None, list[JavaObject]] = {}
     kept: list[Annotation] = []
     left_out: Counter[str] = Counter()
-    for number, annotation in enumerate(annotations):
-        node = builder.build(annotation, namer.name(annotation.object_id, number))
+    ids = [namer.name(annotation.object_id, number) for number, annotation in enumerate(annotations)]
+    for annotation, node in zip(annotations, builder.build(annotations, ids), strict=True):
         if node is None:
             left_out[_why(annotation)] += 1
             continue
@@ -123,13 +125,7 @@ class _Namer:
 
 def _ids(qpdata: QpData) -> list[str]:
     """Return the ids of all objects in order, empty for one without."""
-    return [_id(opened) for opened, _ in walk(open_root(qpdata.root))]
-
-
-def _id(opened: PathObject) -> str:
-    keys, values = metadata_items(opened.metadata)
-    found = (text_or_none(value) for key, value in zip(keys, values, strict=False) if text_or_none(key) == OBJECT_ID)
-    return next(found, None) or ""
+    return [id_of(opened.metadata) or "" for opened, _ in walk(open_root(qpdata.root))]
 
 
 def _check_reading(written: bytes, before: Sequence[str], count: int) -> None:

@@ -11,10 +11,10 @@ from bridge.qupath import class_table as table
 from bridge.qupath.class_table import ClassEntry
 from bridge.qupath.geojson_properties import default_color
 from bridge.qupath.graph_builder import GraphBuilder
-from bridge.qupath.java_stream import Item, JavaObject, Node
+from bridge.qupath.java_stream import Item, JavaObject, Node, ObjectArray
 from bridge.qupath.path_classes import SEPARATOR, argb_of
 from bridge.qupath.path_objects import OBJECT_ID, PACKAGE, PathObject
-from bridge.qupath.plain_rois import ROI_CLASSES, build_roi
+from bridge.qupath.plain_rois import ROI_CLASSES, Outline, build_rois
 from bridge.qupath.read import OWN_KEY
 
 _MEASUREMENTS = "qupath.lib.measurements."
@@ -62,6 +62,7 @@ class PlainObjectBuilder:
 
     def __init__(self, nodes: Sequence[Node], annotations: Iterable[Annotation]) -> None:
         self._builder = GraphBuilder(nodes, _CLASSES)
+        self._keys: dict[tuple[str, ...], ObjectArray] = {}  # most objects have the same metadata keys
         colors: dict[str, Rgb] = {}
         for annotation in annotations:
             if annotation.path_class is not None and annotation.color is not None:
@@ -69,13 +70,30 @@ class PlainObjectBuilder:
         for name in sorted(colors, key=lambda name: name.count(SEPARATOR)):
             self._builder.path_class(name, colors[name])
 
-    def build(self, annotation: Annotation, object_id: str) -> JavaObject | None:
-        """Return an object without children; None where QuPath can't hold its outline."""
+    def build(self, annotations: Sequence[Annotation], object_ids: Sequence[str]) -> list[JavaObject | None]:
+        """Return the objects, without children; None where QuPath can't hold an outline."""
+        outlines = build_rois(self._builder, [Outline(a.geometry, a.shape, a.plane) for a in annotations])
+        nuclei = self._nuclei(annotations)
+        rows = zip(annotations, object_ids, outlines, strict=True)
+        return [
+            None if roi is None else self._object(annotation, object_id, roi, nuclei.get(place))
+            for place, (annotation, object_id, roi) in enumerate(rows)
+        ]
+
+    def _nuclei(self, annotations: Sequence[Annotation]) -> dict[int, JavaObject | None]:
+        """Return the nuclei of cells by their place; QuPath keeps a nucleus as polygon or geometry."""
+        outlines = {
+            place: Outline(a.nucleus, Shape.POLYGON, a.plane)
+            for place, a in enumerate(annotations)
+            if a.nucleus is not None and a.kind is ObjectKind.CELL
+        }
+        return dict(zip(outlines, build_rois(self._builder, list(outlines.values())), strict=True))
+
+    def _object(
+        self, annotation: Annotation, object_id: str, roi: JavaObject, nucleus: JavaObject | None
+    ) -> JavaObject:
         builder = self._builder
-        roi = build_roi(builder, annotation.geometry, annotation.shape, annotation.plane)
-        if roi is None:
-            return None
-        color = annotation.color if annotation.path_class is None else None
+        color = annotation.own_color or (annotation.color if not annotation.path_class else None)
         probability = math.nan if annotation.probability is None else annotation.probability
         items: list[Item] = [
             None if annotation.name is None else builder.text(annotation.name),
@@ -89,12 +107,15 @@ class PlainObjectBuilder:
             pack(">d", probability),
         ]
         if annotation.kind is ObjectKind.CELL:
-            items.append(self._nucleus(annotation))
+            items.append(nucleus)
         return builder.object(_KINDS.get(annotation.kind, table.ANNOTATION), items)
 
     def _metadata(self, annotation: Annotation, object_id: str) -> JavaObject:
         pairs = {OBJECT_ID: object_id, **{k: v for k, v in annotation.metadata.items() if not is_own_key(k)}}
-        return self._builder.metadata(self._builder.texts(list(pairs)), self._builder.texts(list(pairs.values())))
+        keys = self._keys.get(tuple(pairs))
+        if keys is None:
+            keys = self._keys[tuple(pairs)] = self._builder.texts(list(pairs))
+        return self._builder.metadata(keys, self._builder.texts(list(pairs.values())))
 
     def _measurements(self, measurements: Mapping[str, float]) -> JavaObject | None:
         if not measurements:
@@ -108,11 +129,6 @@ class PlainObjectBuilder:
     def _path_class(self, annotation: Annotation) -> JavaObject | None:
         name = annotation.path_class
         return None if not name else self._builder.path_class(name, annotation.color or default_color(name))
-
-    def _nucleus(self, annotation: Annotation) -> JavaObject | None:
-        if annotation.nucleus is None:
-            return None
-        return build_roi(self._builder, annotation.nucleus, Shape.POLYGON, annotation.plane)
 
 
 def adopt(parent: JavaObject, children: Sequence[JavaObject]) -> None:

@@ -63,8 +63,20 @@ class QuPathProject:
             annotation_path=self.root / "data" / image.entry_id / DATA_FILE,
             mpp=image.mpp,
             origin=image.origin,
+            crops_to_bounds=image.crops_to_bounds,
+            tool_size=image.size,
             metadata=image.metadata,
         )
+
+    def left_out(self) -> tuple[str, ...]:
+        """Return one line for each image that is no slide of ours: turned, or put together from several files.
+
+        Raises
+        ------
+        QuPathFormatError
+            The project file is not there, cut, or not one.
+        """
+        return read_project_file(self.path).left_out
 
     def parse(self, data: bytes, entry: SlideEntry) -> AnnotationSet:
         """Read the bytes of a ``data.qpdata``.
@@ -124,19 +136,16 @@ class QuPathProject:
         """Say why the file must not be read as truth or written now: a save that isn't finished, or failed."""
         path = entry.annotation_path
         if path.with_name(f"{DATA_FILE}.bkp").exists():
-            return (
-                f"{path}: {DATA_FILE}.bkp is beside it, so a save is going on or has failed;"
-                " save the image again in QuPath"
-            )
+            return f"{DATA_FILE}.bkp is beside it, so a save is going on or has failed; save the image again in QuPath"
         try:
             is_whole = _is_whole(path)
         except FileNotFoundError:
             return None
         except OSError as error:
-            return f"{path}: can't be read ({error.strerror}); check that the folder can be reached"
+            return f"it can't be read ({error.strerror}); check that the folder can be reached"
         if is_whole:
             return None
-        return f"{path}: the EOF mark is missing, so a save is going on or has failed; save the image again in QuPath"
+        return "the EOF mark is missing, so a save is going on or has failed; save the image again in QuPath"
 
     def spare(self, entry: SlideEntry) -> Path | None:
         """Return the ``data.qpdata.bkp`` that a failed save left, if it is whole; None otherwise."""

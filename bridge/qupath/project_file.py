@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from bridge.errors import QuPathFormatError
 from bridge.qupath.json_file import read_json
@@ -18,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 MAX_IMAGES = 100_000
 _MAX_WRAPPERS = 8  # a crop of a pyramid of …
+_MOST_OFFSET = 2**31  # a Java int
+_OPENSLIDE = "OpenslideServerBuilder"
+_LOOKS, _PAUSE_SECONDS = 20, 0.05  # for a project file that is just being replaced
 _SAME_PIXELS = ("pyramidize", "channels", "color", "swapRedBlue", "color_deconvolved")
 
 Json = Mapping[str, Any]  # whatever a file holds
@@ -34,7 +38,11 @@ class ProjectImage:
     slide
         Path of the slide, of the system that the project was saved on.
     origin
-        Level-0 offset of QuPath's (0, 0) on the slide: where the image was cropped.
+        Level-0 offset of QuPath's (0, 0) on the image of the file: where a person has cropped it.
+    crops_to_bounds
+        QuPath opens the file by OpenSlide and without ``--no-crop``: its image begins at ``openslide.bounds-*``.
+    size
+        (width, height) of that image as the project has it, before the crop; None if it doesn't say.
     builder
         The ``serverBuilder``, as it is in the file.
     """
@@ -43,6 +51,8 @@ class ProjectImage:
     name: str
     slide: str
     origin: tuple[int, int]
+    crops_to_bounds: bool
+    size: tuple[int, int] | None
     mpp: tuple[float, float] | None
     metadata: Mapping[str, str]
     builder: Json
@@ -58,11 +68,14 @@ class ProjectFile:
         Of the QuPath that saved it last.
     saved_as
         Where the file was when it was saved; None if it doesn't say.
+    left_out
+        One line for each image that can't be placed on a slide, for people.
     """
 
     version: str
     saved_as: str | None
     images: tuple[ProjectImage, ...]
+    left_out: tuple[str, ...] = ()
 
     def slide_path(self, image: ProjectImage, path: Path) -> Path:
         """Return where the slide of an image should be, the project file being at ``path`` now.
@@ -71,25 +84,28 @@ class ProjectFile:
         for where it would be had it moved together with the project.
         """
         given = Path(image.slide)
-        if self.saved_as is None or os.path.exists(image.slide):  # noqa: PTH110 - false, not an error, for odd names
+        # No path of this system, such as Z:/a.svs on Linux, is one below the current folder.
+        is_there = os.path.isabs(image.slide) and os.path.exists(image.slide)  # noqa: PTH110, PTH117 - no errors for odd names
+        if self.saved_as is None or is_there:
             return given
         if os.path.normpath(self.saved_as) == os.path.normpath(path):
             return given
         return relocate(image.slide, self.saved_as, path.parent) or given
 
 
-def read_project_file(path: Path) -> ProjectFile:
+def read_project_file(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> ProjectFile:
     """Read a project file; keys that we don't know are left alone.
 
-    Images that are turned or put together from several files are left out, with a warning: what lies where on their
-    slides is not for us to say.
+    Images that are turned or put together from several files are left out, and named: what lies where on their slides
+    is not for us to say. QuPath replaces the file by two renames, so there are moments without one: they are waited
+    for, for a second at most.
 
     Raises
     ------
     QuPathFormatError
         Not there, no JSON, not a project, or two images have one id.
     """
-    document = read_json(path)
+    document = _read_patiently(path, sleep)
     entries = document.get("images") if isinstance(document, dict) else None
     if not isinstance(document, dict) or not isinstance(entries, list | None):
         raise QuPathFormatError("this is no QuPath project", path=path)
@@ -99,29 +115,94 @@ def read_project_file(path: Path) -> ProjectFile:
         images = [_read_image(entry, number) for number, entry in enumerate(entries or ())]
     except QuPathFormatError as error:
         raise error.at(path) from error
-    found = tuple(image for image in images if image is not None)
+    found = tuple(image for image in images if isinstance(image, ProjectImage))
     if len({image.entry_id for image in found}) < len(found):
         raise QuPathFormatError("two images of the project have one entryID", path=path)
     uri = document.get("uri")
     saved_as = path_of_uri(uri) if isinstance(uri, str) else None
-    return ProjectFile(str(document.get("version", "")), saved_as, found)
+    left_out = tuple(image for image in images if isinstance(image, str))
+    return ProjectFile(str(document.get("version", "")), saved_as, found, left_out)
 
 
-def _read_image(entry: object, number: int) -> ProjectImage | None:
+def _read_patiently(path: Path, sleep: Callable[[float], None]) -> Any:
+    """Read the file, waiting while it is not there but its new or old version is: QuPath is just changing them."""
+    others = [path.with_name(f"{path.name}.{ending}") for ending in ("tmp", "backup")]
+    there: list[str] = []
+    for _ in range(_LOOKS):
+        try:
+            return read_json(path)
+        except QuPathFormatError as error:
+            there = [other.name for other in others if other.exists()]
+            if not isinstance(error.__cause__, FileNotFoundError) or not there:
+                raise
+        sleep(_PAUSE_SECONDS)
+    raise QuPathFormatError(
+        f"there is no such file, but {there[0]}: QuPath was stopped while it saved the project; close QuPath and rename"
+        f" that file to {path.name}",
+        path=path,
+    )
+
+
+def _read_image(entry: object, number: int) -> ProjectImage | str:
+    """Return an image, or what is to be said of one that is left out."""
     builder = entry.get("serverBuilder") if isinstance(entry, dict) else None
     entry_id = entry.get("entryID", 0) if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or not isinstance(builder, dict) or not _is_id(entry_id):
         raise QuPathFormatError(f"image {number} of the project has no serverBuilder, or an entryID that is no number")
-    name = str(entry.get("imageName") or "")
+    name = " ".join(str(entry.get("imageName") or "").split())
     found = _find_slide(builder)
     if found is None:
-        logger.warning("left out, QuPath shows it turned or put together entry=%s", entry_id)
-        return None
-    uri, origin = found
-    slide = path_of_uri(uri)
+        logger.debug("left out entry=%s builder=%s", entry_id, builder.get("builderType"))
+        return (
+            f"image {name or entry_id} of the QuPath project is left out: QuPath shows it turned or put together"
+            f" ({_kinds(builder)}), so where its objects lie on a slide can't be told; add the plain slide as well"
+        )
+    file, origin = found
+    slide = path_of_uri(str(file["uri"]))
     return ProjectImage(
-        str(entry_id), name or Path(slide).name, slide, origin, _mpp(builder), _metadata(entry), builder
+        entry_id=str(entry_id),
+        name=name or _name_of(slide),
+        slide=slide,
+        origin=origin,
+        crops_to_bounds=_crops_to_bounds(file),
+        size=_size(file),
+        mpp=_mpp(builder),
+        metadata=_metadata(entry),
+        builder=builder,
     )
+
+
+def _name_of(slide: str) -> str:
+    return slide.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def _kinds(builder: object) -> str:
+    """Name the outermost builder and those in it: what a person may know the image by."""
+    kinds: list[str] = []
+    while isinstance(builder, dict) and len(kinds) < _MAX_WRAPPERS:
+        kinds.append(" ".join(str(builder.get("builderType", "uri")).split())[:40])
+        builder = builder.get("builder")
+    return " of ".join(kinds)
+
+
+def _crops_to_bounds(file: Json) -> bool:
+    """Say whether QuPath, opening this file, crops it to its bounds where it has any.
+
+    A builder without a provider's name is opened by the provider that suits the file best: for a slide, OpenSlide.
+    """
+    provider, args = file.get("providerClassName"), file.get("args")
+    is_openslide = provider is None or str(provider).endswith(_OPENSLIDE)
+    return is_openslide and "--no-crop" not in (args if isinstance(args, list) else ())
+
+
+def _size(file: Json) -> tuple[int, int] | None:
+    metadata = file.get("metadata")
+    width, height = (metadata.get(key) for key in ("width", "height")) if isinstance(metadata, dict) else (None, None)
+    return (width, height) if _is_offset(width) and _is_offset(height) and width > 0 and height > 0 else None
+
+
+def _is_offset(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST_OFFSET
 
 
 def _is_id(entry_id: object) -> bool:
@@ -130,18 +211,17 @@ def _is_id(entry_id: object) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 20
 
 
-def _find_slide(builder: Json) -> tuple[str, tuple[int, int]] | None:
-    """Return URI and origin of the file that an image shows; None where they can't be told."""
+def _find_slide(builder: Json) -> tuple[Json, tuple[int, int]] | None:
+    """Return the innermost builder, which has a URI, and the origin on its image; None where they can't be told."""
     x = y = 0
     for _ in range(_MAX_WRAPPERS):
         kind = builder.get("builderType", "uri")
         if kind == "uri":
-            uri = builder.get("uri")
-            return (uri, (x, y)) if isinstance(uri, str) else None
+            return (builder, (x, y)) if isinstance(builder.get("uri"), str) else None
         if kind == "cropped":
             region = builder.get("region")
             left, top = (region.get("x"), region.get("y")) if isinstance(region, dict) else (None, None)
-            if not isinstance(left, int) or not isinstance(top, int):
+            if not _is_offset(left) or not _is_offset(top):
                 return None
             x, y = x + left, y + top
         elif kind not in _SAME_PIXELS:

@@ -126,12 +126,15 @@ def calibration(metadata: Mapping[str, Any]) -> tuple[float, float] | None:
 
     Raises
     ------
-    LookupError, TypeError
+    LookupError, TypeError, ValueError
         The metadata is not of QuPath's form.
     """
     pixels = metadata["pixelCalibration"]
     sides = (pixels["pixelWidth"], pixels["pixelHeight"])
-    values = tuple(float(side["value"]) for side in sides if side["unit"] in _MICROMETRE)
+    try:
+        values = tuple(float(side["value"]) for side in sides if side["unit"] in _MICROMETRE)
+    except OverflowError as error:
+        raise ValueError("a pixel size beyond any number") from error
     if len(values) != 2 or not all(math.isfinite(value) and value > 0 for value in values):
         return None
     return values[0], values[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import uuid
 
@@ -9,15 +10,18 @@ import numpy as np
 import shapely
 
 from bridge.annotations import Annotation, AnnotationSet, ObjectKind, ReadCounts
+from bridge.annotations.objects import TmaGrid
 from bridge.qupath.collector import collector_paused
 from bridge.qupath.java_class import ClassDesc
-from bridge.qupath.java_stream import JavaObject
-from bridge.qupath.java_values import Allowance, text_or_none
-from bridge.qupath.path_classes import PathClassReader
+from bridge.qupath.java_stream import Item, JavaObject
+from bridge.qupath.java_values import PAIR, Allowance, boxed_int, list_items, text_or_none
+from bridge.qupath.path_classes import PathClassReader, rgb_of
 from bridge.qupath.path_objects import OBJECT_ID, PathObject, kind_of, open_root, read_measurements, read_metadata, walk
 from bridge.qupath.qpdata import QpData, open_qpdata
 from bridge.qupath.roi_geometry import Geometries
 from bridge.qupath.rois import RoiReader
+
+logger = logging.getLogger(__name__)
 
 OWN_KEY = "slidebridge"  # metadata key of every object that we wrote: the id of the write
 
@@ -46,7 +50,8 @@ def to_annotations(qpdata: QpData, stream_bytes: int) -> AnnotationSet:
     for opened, parent in walk(open_root(qpdata.root)):
         reader.add(opened, parent)
     annotations, counts = reader.finish()
-    return AnnotationSet(annotations, counts, qpdata.write_marker, qpdata.mpp)
+    grid = reader.tma_grid(qpdata.hierarchy.field("tmaGrid"))
+    return AnnotationSet(annotations, counts, qpdata.write_marker, qpdata.mpp, grid)
 
 
 class _Pending:
@@ -95,9 +100,22 @@ class _ObjectReader:
         annotations = tuple(self._annotation(pending, geometries) for pending in self._pending)
         return annotations, _count(annotations)
 
+    def tma_grid(self, node: Item) -> TmaGrid | None:
+        """Return the grid over the cores that were added; None without one, or with cores that aren't objects."""
+        if not isinstance(node, JavaObject):
+            return None
+        width, height, cores = node.number("gridWidth"), node.number("gridHeight"), list_items(node.field("cores"))
+        self._allowance.spend(PAIR * len(cores))
+        core_ids = tuple(self._ids[core] for core in cores if isinstance(core, JavaObject) and core in self._ids)
+        if not width or not height or len(core_ids) != len(cores) or len(cores) != width * height:
+            logger.warning("TMA grid kept but not read, its cores make no grid: cores=%d", len(cores))
+            return None
+        return TmaGrid(int(width), core_ids)
+
     def _annotation(self, pending: _Pending, geometries: Geometries) -> Annotation:
         opened, rois = pending.opened, self._rois
         path_class, color = self._classes.read(opened.path_class)
+        own_color = None if opened.color is None else boxed_int(opened.color)
         return Annotation(
             object_id=pending.object_id,
             geometry=geometries[pending.roi],
@@ -108,6 +126,8 @@ class _ObjectReader:
             is_ours=OWN_KEY in pending.metadata,
             is_locked=opened.is_locked,
             color=color,
+            own_color=None if own_color is None else rgb_of(own_color),
+            is_missing=opened.is_missing,
             plane=rois.planes[pending.roi],
             probability=None if math.isnan(opened.probability) else opened.probability,
             parent_id=pending.parent,

@@ -89,15 +89,20 @@ def of_corners(shape: Shape, corners: Coordinates) -> Geometries:
     return np.array([ellipse(*row) for row in corners], dtype=object)
 
 
-def ellipse(x: float, y: float, x2: float, y2: float) -> Polygon:
-    """Return the ellipse in a box as a polygon.
+def ellipse_sides(x: float, y: float, x2: float, y2: float) -> int:
+    """Return how many vertices the polygon of an ellipse has.
 
     The number of vertices is a multiple of four, so that it touches the box on all sides, and such that no vertex is
     farther than ``ELLIPSE_SAGITTA_PX`` from its neighbours' arc: a chord over the angle 2θ lies r·(1 − cos θ) inside.
     """
-    a, b = (x2 - x) / 2, (y2 - y) / 2
-    radius = min(max(abs(a), abs(b), 1.0), _LARGEST_RADIUS)
+    radius = min(max(abs(x2 - x) / 2, abs(y2 - y) / 2, 1.0), _LARGEST_RADIUS)
     half_angle = math.acos(1 - ELLIPSE_SAGITTA_PX / radius)
-    sides = 4 * math.ceil(math.pi / half_angle / 4)
+    return 4 * math.ceil(math.pi / half_angle / 4)
+
+
+def ellipse(x: float, y: float, x2: float, y2: float) -> Polygon:
+    """Return the ellipse in a box as a polygon of ``ellipse_sides`` vertices."""
+    a, b = (x2 - x) / 2, (y2 - y) / 2
+    sides = ellipse_sides(x, y, x2, y2)
     angles = np.arange(sides) * (2 * math.pi / sides)
     return Polygon(np.column_stack((x + a + a * np.cos(angles), y + b + b * np.sin(angles))))

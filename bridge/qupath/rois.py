@@ -19,7 +19,15 @@ from bridge.qupath.java_class import ClassDesc
 from bridge.qupath.java_stream import Item, JavaObject, PrimitiveArray
 from bridge.qupath.java_values import Allowance
 from bridge.qupath.legacy_rois import area_of_rings, geometry_of_jts
-from bridge.qupath.roi_geometry import FEWEST_POINTS, Geometries, Vertices, is_finite, of_corners, of_vertices
+from bridge.qupath.roi_geometry import (
+    FEWEST_POINTS,
+    Geometries,
+    Vertices,
+    ellipse_sides,
+    is_finite,
+    of_corners,
+    of_vertices,
+)
 from bridge.qupath.wkb import is_plain_wkb
 
 PACKAGE = "qupath.lib.roi."
@@ -133,9 +141,12 @@ class RoiReader:
             return shape
         if shape in (Shape.RECTANGLE, Shape.ELLIPSE, Shape.LINE):
             corners = [item.number(name) for name in ("x", "y", "x2", "y2")]
-            if not all(isinstance(value, float) and math.isfinite(value) for value in corners):
+            x, y, x2, y2 = (value if isinstance(value, float) else math.nan for value in corners)
+            if not math.isfinite(x + y + x2 + y2):
                 return Shape.NONE
-            self._corners.setdefault(shape, []).append((number, *corners))  # type: ignore[arg-type] # all floats
+            if shape is Shape.ELLIPSE:
+                self._allowance.spend(2 * ellipse_sides(x, y, x2, y2))
+            self._corners.setdefault(shape, []).append((number, x, y, x2, y2))
             return shape
         return self._collect_geometry(number, item) if shape is Shape.GEOMETRY else Shape.NONE
 

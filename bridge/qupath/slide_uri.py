@@ -10,13 +10,14 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 _DRIVE = re.compile(r"/?[A-Za-z]:[/\\]")
+_SCHEMES = ("file", "smb")
 
 
 def path_of_uri(uri: str) -> str:
     """Return the path that a URI names, on whichever system it was written.
 
-    Percent signs are decoded; ``file:/C:/x`` is ``C:/x``, ``file://server/share/x`` is ``//server/share/x``. What is no
-    file URI comes back as it is.
+    Percent signs are decoded; ``file:/C:/x`` is ``C:/x``; ``file://server/share/x``, also with more slashes, and
+    ``smb://server/share/x`` are ``//server/share/x``. What is no file URI comes back as it is.
 
     Examples
     --------
@@ -27,11 +28,14 @@ def path_of_uri(uri: str) -> str:
         parts = urlsplit(uri)
     except ValueError:
         return uri
-    if parts.scheme != "file":
+    if parts.scheme not in _SCHEMES:
         return uri
     path = os.fsdecode(unquote_to_bytes(parts.path))
-    if parts.netloc and parts.netloc != "localhost":
-        return f"//{parts.netloc}{path}"
+    host = "" if parts.netloc == "localhost" else os.fsdecode(unquote_to_bytes(parts.netloc))
+    if host:
+        return f"{host}{path}" if _DRIVE.match(f"{host}/") else f"//{host}{path}"
+    if path.startswith("//"):
+        return f"//{path.lstrip('/')}"
     return path[1:] if _DRIVE.match(path) and path.startswith("/") else path
 
 

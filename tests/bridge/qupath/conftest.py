@@ -19,6 +19,7 @@ from bridge.qupath.java_writer import write_stream
 
 _OBJECTS, _ROI, _MEASUREMENTS = "qupath.lib.objects.", "qupath.lib.roi.", "qupath.lib.measurements."
 _NUMERIC = _MEASUREMENTS + "NumericMeasurementList$"
+_GRID = _OBJECTS + "hierarchy.DefaultTMAGrid"
 _JTS = "org.locationtech.jts.geom."
 _PROXY = "$SerializationProxy"
 _PLANE = (("I", "c", None), ("I", "t", None), ("I", "z", None))
@@ -57,6 +58,7 @@ MORE_CLASSES = {
     _MEASUREMENTS + "DoubleMeasurement": ClassEntry(1, 2, (("D", "value", None), ("L", "name", "Ljava/lang/String;"))),
     "java.util.ArrayList": ClassEntry(8683452581122892189, 3, (("I", "size", None),)),
     "java.util.Collections$UnmodifiableList": ClassEntry(-283967356065247728, 2, (("L", "list", "Ljava/util/List;"),)),
+    _GRID: ClassEntry(1, 2, (("I", "gridHeight", None), ("I", "gridWidth", None), ("L", "cores", "Ljava/util/List;"))),
     "[[F": ClassEntry(1, 2),
     "[D": ClassEntry(4514449696888150558, 2),
 }
@@ -180,7 +182,26 @@ class Lab(GraphBuilder):
         """Return a rectangular annotation."""
         return self.path_object("PathAnnotation", self.box_roi("Rectangle", x, y, x2, y2), **options)
 
-    def records(self, children, version=3):
+    def tma_grid(self, width, cores):
+        return self.object(_GRID, pack(">ii", len(cores) // max(width, 1), width), self.array_list(cores))
+
+    def version_2(self, children, header="Image path: file:/slides/1.svs"):
+        """Return a file as QuPath 0.2 wrote it: no metadata where none was set, no UUIDs."""
+        root = self.object(table.ROOT, [None, None, None, pack(">i", len(children)), *children])
+        title = b"Data file version 2"
+        return write_stream(
+            [
+                pack(">H", len(title)) + title,
+                self.text(header),
+                self.enum(table.IMAGE_TYPE, "BRIGHTFIELD_H_DAB"),
+                self.object(table.WORKFLOW, [pack(">ii", 1, 0)]),
+                self.object(table.HIERARCHY, root, None),
+                self.hash_map({}),
+                self.text("EOF"),
+            ]
+        )
+
+    def records(self, children, version=3, tma_grid=None):
         """Return the items of a whole file with these objects below the root."""
         title = f"Data file version {version}".encode()
         metadata = self.metadata(self.texts(["Object ID"]), self.texts([str(uuid.UUID(int=0))]))
@@ -191,13 +212,13 @@ class Lab(GraphBuilder):
             pack(">H", len(title)) + title,
             self.text(json.dumps({"dataVersion": version, "server": server}, ensure_ascii=False)),
             self.enum(table.IMAGE_TYPE, "BRIGHTFIELD_H_E"),
-            self.object(table.HIERARCHY, root, None),
+            self.object(table.HIERARCHY, root, tma_grid),
             self.hash_map({"PROJECT_ENTRY_ID": "/p/project.qpproj::1"}),
             self.text("EOF"),
         ]
 
-    def file(self, children, version=3):
-        return write_stream(self.records(children, version))
+    def file(self, children, version=3, tma_grid=None):
+        return write_stream(self.records(children, version, tma_grid))
 
     def every_kind(self):
         """Return a file with every kind of object, ROI and measurement list, and odd texts."""

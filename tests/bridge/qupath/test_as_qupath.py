@@ -1,14 +1,14 @@
-"""What we write, read and saved again by the user's own QuPath; needs PAQUO_QUPATH_DIR."""
+"""What we write, read and saved again by the user's own QuPath, 0.4 to 0.7; needs PAQUO_QUPATH_DIR."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +17,12 @@ from PIL import Image
 from shapely.geometry import MultiPolygon, Polygon, box
 
 from bridge.annotations import Annotation, Edits, MachineObject, MachineRole
+from bridge.qupath.class_list import read_class_list
 from bridge.qupath.edit import apply_edits
 from bridge.qupath.new_project import NewImage, create_project
+from bridge.qupath.paquo_backend import PaquoOptions, QuPath
+from bridge.qupath.paquo_records import read_image
+from bridge.qupath.paquo_verify import class_colors, compare_objects
 from bridge.qupath.project import QuPathProject
 
 pytestmark = [
@@ -26,45 +30,29 @@ pytestmark = [
     pytest.mark.skipif("PAQUO_QUPATH_DIR" not in os.environ, reason="needs QuPath: set PAQUO_QUPATH_DIR"),
 ]
 
-# In a process of its own: a Java machine can't be stopped or started again, and paquo prints to standard output.
-_CHILD = """
-import json, sys
+# Adds an object and saves, as a person would: the backend itself never does that. In a process of its own, for a Java
+# machine can't be stopped or started again, and paquo prints to standard output.
+_PERSON = """
+import sys
 from paquo.projects import QuPathProject
 from shapely.geometry import box
 
-path, mode, out = sys.argv[1:]
-found = {}
-with QuPathProject(path, mode=mode) as project:
-    found["classes"] = [[str(c.java_object.toString()), int(c.java_object.getColor())] for c in project.path_classes]
+with QuPathProject(sys.argv[1], mode="r+") as project:
     for entry in project.images:
-        hierarchy = entry.hierarchy
-        objects = [*hierarchy.annotations, *hierarchy.detections]
-        found[entry.entry_id] = [
-            {
-                "id": str(o.java_object.getID().toString()),
-                "name": None if o.name is None else str(o.name),
-                "type": str(o.java_object.getClass().getSimpleName()),
-                "class": str(o.java_object.getPathClass().toString()),
-                "color": int(o.java_object.getPathClass().getColor()),
-                "probability": float(o.path_class_probability),
-                "locked": bool(o.locked),
-                "wkb": o.roi.wkb_hex,
-            }
-            for o in objects
-        ]
-        if mode == "r+":
-            hierarchy.add_annotation(roi=box(1, 2, 30, 40), path_class=project.path_classes[0])
-with open(out, "w") as file:
-    json.dump(found, file)
+        entry.hierarchy.add_annotation(roi=box(1, 2, 30, 40), path_class=project.path_classes[0])
 """
 _CLASSES = {"Tumor": (200, 0, 0), "Tumor: Predicted": (255, 120, 120), "Proposed": (255, 215, 0)}
+_SAMPLES = (
+    "bigroi_070", "cells_051", "cells_070", "classes_070", "colourless_070", "deep_070", "detections_070",
+    "plane_shapes_070", "planes_044", "planes_051", "planes_060", "planes_070", "shapes_051", "shapes_060",
+    "shapes_070", "strings_070", "tma_051", "tma_070", "workflow_051", "workflow_070",
+)  # fmt: skip
 
 
-def _run_qupath(project: QuPathProject, mode: str, out: Path) -> dict:
-    command = [sys.executable, "-c", _CHILD, str(project.path), mode, str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(out.read_text())
+@pytest.fixture(scope="module")
+def qupath() -> QuPath:
+    """The user's QuPath."""
+    return QuPath(PaquoOptions(timeout_seconds=300.0))
 
 
 @pytest.fixture
@@ -107,41 +95,43 @@ def _write(project: QuPathProject, edits: Edits) -> dict[str, Annotation]:
     (entry,) = project.slides()
     path = entry.annotation_path
     data = project.apply(path.read_bytes() if path.exists() else project.create(entry), edits, entry)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     for companion, content in project.companions(data, entry).items():
         companion.write_bytes(content)
     return {a.object_id: a for a in project.parse(data, entry).annotations}
 
 
-def _same(annotation: Annotation, shown: dict) -> bool:
-    """Compare an object as we read it with what QuPath shows; 0.6 and later move it by up to 0.005 px."""
-    red, green, blue = annotation.color
-    probability = math.nan if annotation.probability is None else annotation.probability
-    kinds = {"annotation": "PathAnnotationObject", "detection": "PathDetectionObject"}
-    return (
-        shown["name"] == annotation.name
-        and shown["class"] == annotation.path_class
-        and shown["color"] & 0xFFFFFF == red << 16 | green << 8 | blue
-        and shown["locked"] == annotation.is_locked
-        and shown["type"] == kinds[annotation.kind.value]
-        and np.array_equal(shown["probability"], probability, equal_nan=True)
-        and shapely.hausdorff_distance(shapely.from_wkb(shown["wkb"]), annotation.geometry) < 0.01
-    )
+def _differences(project: QuPathProject, qupath: QuPath) -> list[str]:
+    """Return what QuPath reads otherwise than we do, a line each, for every image that was saved."""
+    entries = [entry for entry in project.slides() if entry.annotation_path.is_file()]
+    theirs = qupath.read(project, entries)
+    ours = {entry.key: project.parse(entry.annotation_path.read_bytes(), entry) for entry in entries}
+    colors = class_colors(ours.values(), read_class_list(project.classes_path))
+    compared = {key: compare_objects(ours[key], theirs[key], colors) for key in ours}
+    return [f"{key}: {d.line()}" for key, found in compared.items() for d in found.differences]
 
 
-def test_qupath_reads_a_project_that_we_created(project: QuPathProject, tmp_path: Path) -> None:
+def _save_as_a_person(project: QuPathProject) -> None:
+    command = [sys.executable, "-c", _PERSON, str(project.path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+def test_qupath_is_found(qupath: QuPath) -> None:
+    assert qupath.find().is_dir()
+
+
+def test_qupath_reads_a_project_that_we_created(project: QuPathProject, qupath: QuPath) -> None:
     ours = _write(project, Edits("write 1", add=_objects()))
-    shown = _run_qupath(project, "r", tmp_path / "shown.json")
-    assert {name: color & 0xFFFFFF for name, color in shown["classes"] if name in _CLASSES} == {
-        name: red << 16 | green << 8 | blue for name, (red, green, blue) in _CLASSES.items()
-    }
-    assert {entry["id"] for entry in shown["1"]} == ours.keys()
-    assert all(_same(ours[entry["id"]], entry) for entry in shown["1"])
+    assert len(ours) == 4
+    assert _differences(project, qupath) == []
 
 
-def test_our_objects_survive_a_save_in_qupath(project: QuPathProject, tmp_path: Path) -> None:
+def test_our_objects_survive_a_save_in_qupath(project: QuPathProject, qupath: QuPath) -> None:
     ours = _write(project, Edits("write 1", add=_objects()))
-    _run_qupath(project, "r+", tmp_path / "shown.json")
+    _save_as_a_person(project)
+    assert _differences(project, qupath) == []
     (entry,) = project.slides()
     saved = project.parse(entry.annotation_path.read_bytes(), entry)
     assert len(saved) == len(ours) + 1 and saved.write_marker == "write 1"
@@ -153,11 +143,50 @@ def test_our_objects_survive_a_save_in_qupath(project: QuPathProject, tmp_path: 
     assert apply_edits(entry.annotation_path.read_bytes(), Edits("write 1")) == entry.annotation_path.read_bytes()
 
 
-def test_a_promoted_object_is_shown_in_its_class(project: QuPathProject, tmp_path: Path) -> None:
+def test_edits_of_what_qupath_saved_are_read_back(project: QuPathProject, qupath: QuPath) -> None:
     _write(project, Edits("write 1", add=_objects()))
+    _save_as_a_person(project)
     promoted, deleted = (item.object_id for item in _objects()[:2])
     edits = Edits("write 2", frozenset({deleted}), {promoted: ("Tumor", _CLASSES["Tumor"])})
     ours = _write(project, edits)
-    shown = {entry["id"]: entry for entry in _run_qupath(project, "r", tmp_path / "shown.json")["1"]}
-    assert shown[promoted]["class"] == "Tumor" and deleted not in shown
-    assert all(_same(ours[object_id], entry) for object_id, entry in shown.items())
+    shown = {other.object_id: other for other in qupath.read(project, project.slides())["1"].objects}
+    assert shown[promoted].path_class == "Tumor" and deleted not in shown and len(shown) == len(ours) == 4
+    assert _differences(project, qupath) == []
+
+
+@pytest.mark.parametrize("name", _SAMPLES)
+def test_qupath_reads_real_files_as_we_do(shared_data: Path, qupath: QuPath, name: str) -> None:
+    project = QuPathProject(shared_data / "qupath_projects" / name / "project.qpproj")
+    assert _differences(project, qupath) == []
+
+
+@pytest.mark.parametrize("name", _SAMPLES)
+def test_the_child_sends_what_qupath_was_seen_to_read(shared_data: Path, qupath: QuPath, name: str) -> None:
+    """The expected lists were made by the QuPath of the name; what they say of an object, this one says, too."""
+    folder = shared_data / "qupath_projects"
+    project = QuPathProject(folder / name / "project.qpproj")
+    expected: dict[str, Any] = json.loads((folder / "expected" / f"{name}_1.json").read_text())
+    wanted = read_image(expected["objects"], expected.get("tma_grid"))
+    shown = qupath.read(project, project.slides()[:1])["1"]
+    assert len(shown.objects) == expected["n_objects"]
+    assert (shown.grid_width, shown.grid) == (wanted.grid_width, wanted.grid)
+    found = {other.object_id: other for other in shown.objects}
+    plain = ("kind", "roi", "name", "plane", "path_class", "probability", "is_locked", "is_missing", "parent_id")
+    for other in wanted.objects:
+        told = [(field, getattr(found[other.object_id], field)) for field in plain]
+        assert told == [(field, getattr(other, field)) for field in plain]
+
+
+def test_qupath_creates_a_project_and_saves_it_anew(project: QuPathProject, qupath: QuPath) -> None:
+    picture = project.slides()[0].slide_path
+    made = qupath.create_project(picture.parent / "made by v0.7", [picture], _CLASSES)
+    (entry,) = made.slides()
+    assert entry.slide_path == picture
+    assert read_class_list(made.classes_path) == _CLASSES
+    path = entry.annotation_path
+    _write(made, Edits("write 1", add=_objects()))
+    before = made.parse(path.read_bytes(), entry)
+    path.write_bytes(qupath.resave(made, entry))
+    after = made.parse(path.read_bytes(), entry)
+    assert [a.object_id for a in after.annotations] == [a.object_id for a in before.annotations]
+    assert _differences(made, qupath) == []

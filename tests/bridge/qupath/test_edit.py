@@ -15,7 +15,10 @@ from bridge.annotations import Annotation, Edits, MachineObject, MachineRole, Ob
 from bridge.errors import QuPathFormatError
 from bridge.qupath.create import create_qpdata
 from bridge.qupath.edit import apply_edits
+from bridge.qupath.java_values import list_items
 from bridge.qupath.java_writer import write_stream
+from bridge.qupath.path_objects import open_root
+from bridge.qupath.qpdata import open_qpdata
 from bridge.qupath.read import read_qpdata
 
 MARKER = "slidebridge.write"
@@ -207,10 +210,70 @@ def test_edits_of_what_is_not_ours_are_refused(lab, edits: Edits, words: str) ->
     assert "\n" not in str(caught.value)
 
 
+def _grid_of(data: bytes):
+    qpdata = open_qpdata(data)
+    return list_items(qpdata.hierarchy.field("tmaGrid").field("cores")), open_root(qpdata.root).children
+
+
+@pytest.mark.parametrize("project", ["tma_051/1", "tma_070/1"])
+def test_a_grid_still_shares_its_cores_with_the_root(real_files: dict[str, bytes], project: str) -> None:
+    before = real_files[project]
+    after = apply_edits(before, Edits("m", add=(_prediction(1), _prediction(2))))
+    after = apply_edits(after, Edits("n", delete=frozenset({_id(1)}), promote={_id(2): ("Tumor", (1, 2, 3))}))
+    cores, children = _grid_of(after)
+    assert len(cores) == 20 and set(cores) <= set(children), "the same nodes, not copies"
+    assert read_qpdata(after).tma_grid == read_qpdata(before).tma_grid is not None
+
+
+@pytest.mark.parametrize("with_grid", [True, False])
+def test_a_generated_grid_is_read_and_shared(lab, with_grid: bool) -> None:
+    cores = [
+        lab.path_object("TMACore", lab.box_roi("Ellipse", i, 0, i + 9, 9), object_id=_id(50 + i), is_missing=i == 2)
+        for i in range(6)
+    ]
+    data = lab.file([lab.box(), *cores], tma_grid=lab.tma_grid(3, cores) if with_grid else None)
+    found = read_qpdata(apply_edits(data, Edits("m", add=(_prediction(1),))))
+    assert (found.tma_grid is not None) is with_grid
+    assert [a.is_missing for a in found.annotations] == [False, False, False, True, False, False, False, False]
+    if with_grid:
+        assert (found.tma_grid.width, found.tma_grid.core_ids) == (3, tuple(_id(50 + i) for i in range(6)))
+
+
+@pytest.mark.parametrize("width", [0, -1, 4, 2**31 - 1])
+def test_a_grid_that_is_none_is_kept_and_not_read(lab, width: int) -> None:
+    cores = [lab.path_object("TMACore", lab.box_roi("Ellipse", 0, 0, 9, 9)) for _ in range(6)]
+    data = lab.file(cores, tma_grid=lab.tma_grid(width, cores))
+    assert read_qpdata(data).tma_grid is None
+    assert apply_edits(data, _NO_MARKER) == data
+
+
+def test_edits_leave_every_other_object_as_it_was(real_files: dict[str, bytes]) -> None:
+    added = tuple(_prediction(i) for i in range(4))
+    for name, before in real_files.items():
+        given = apply_edits(before, Edits("m", add=added))
+        edits = Edits("n", frozenset({_id(0), _id(2)}), {_id(1): ("Tumor", (1, 2, 3))}, (_prediction(9),))
+        after = read_qpdata(apply_edits(given, edits))
+        theirs = read_qpdata(before)
+        assert repr(after.annotations[: len(theirs)]) == repr(theirs.annotations), name
+        assert [a.object_id for a in after.annotations[len(theirs) :]] == [_id(1), _id(3), _id(9)], name
+
+
+def test_what_lies_thousands_deep_is_edited(lab) -> None:
+    mine = {"metadata": {"slidebridge": "m"}}
+    node = lab.box(name="bottom")
+    for level in range(5_000):
+        node = lab.box(object_id=_id(level), children=[node], **(mine if level == 2_500 else {}))
+    data = lab.file([node])
+    after = read_qpdata(apply_edits(data, Edits("", delete=frozenset({_id(2_500)}), add=(_prediction(9_999),))))
+    assert len(after) == 5_001 and after.annotations[-2].name == "bottom"
+    by_id = {a.object_id: a for a in after.annotations}
+    assert by_id[_id(2_499)].parent_id == _id(2_501)
+
+
 def test_version_2_is_read_only(lab) -> None:
     data = lab.file([lab.box(name="old")], version=2)
     assert read_qpdata(data).annotations[0].name == "old"
-    with pytest.raises(QuPathFormatError, match="read only"):
+    with pytest.raises(QuPathFormatError, match=r"read only; open the image in QuPath 0\.4"):
         apply_edits(data, _NO_MARKER)
 
 

@@ -51,3 +51,7 @@ def test_a_place_that_takes_no_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WriteFailedError, match="nothing was changed"):
         write_by_rename(tmp_path / "file" / "a.json", b"")
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(WriteFailedError, match="nothing was changed"):
+        write_by_rename(tmp_path / "taken", b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "taken"], "no part of it stays"

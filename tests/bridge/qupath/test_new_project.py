@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import QuPathFormatError, WriteFailedError
-from bridge.qupath.new_project import NewImage, create_project, merged_classes
+from bridge.qupath.new_project import NewImage, create_project, level_downsample, merged_classes
+from bridge.qupath.qpdata import open_qpdata
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 CLASSES = {"Tumor": (200, 0, 0), "Tumor: Predicted": (255, 120, 120)}
@@ -61,11 +62,74 @@ def _form(value):
     return type(value)
 
 
-def test_a_slide_with_bounds_is_not_cropped(tmp_path: Path) -> None:
-    images = [_image(tmp_path / "a.mrxs", has_bounds=True), _image(tmp_path / "b.svs")]
+def test_a_picture_that_qupath_should_look_at_itself_is_not_described(tmp_path: Path) -> None:
+    image = _image(tmp_path / "grey.png", is_openslide=False, is_described=False)
+    project = create_project(tmp_path / "p", [image], {}, image_type="FLUORESCENCE", now=NOW)
+    builder = json.loads(project.path.read_bytes())["images"][0]["serverBuilder"]
+    assert builder == {"builderType": "uri", "uri": (tmp_path / "grey.png").as_uri(), "args": []}
+    (entry,) = project.slides()
+    assert (entry.tool_size, entry.mpp) == (None, None)
+    summary = json.loads(entry.annotation_path.with_name("summary.json").read_bytes())
+    assert summary["imageType"] == "FLUORESCENCE"
+    assert "server" not in summary
+
+
+def test_thumbnails_lie_where_qupath_looks(tmp_path: Path, shared_data: Path) -> None:
+    images = [_image(tmp_path / "a.tif", thumbnail=b"jpeg"), _image(tmp_path / "b.tif")]
     project = create_project(tmp_path / "p", images, {}, now=NOW)
-    builders = [image["serverBuilder"] for image in json.loads(project.path.read_bytes())["images"]]
-    assert [builder["args"] for builder in builders] == [["--no-crop"], []]
+    there = sorted(str(p.relative_to(project.root)) for p in project.root.glob("data/*/*"))
+    assert there == ["data/1/server.json", "data/1/thumbnail.jpg", "data/2/server.json"]
+    real = shared_data / "qupath_projects" / "empty_070" / "data" / "1"
+    assert sorted(p.name for p in real.iterdir()) == ["server.json", "thumbnail.jpg"], "as QuPath leaves an unsaved one"
+    assert (project.root / "data" / "1" / "thumbnail.jpg").read_bytes() == b"jpeg"
+
+
+@pytest.mark.parametrize("image_type", ["BRIGHTFIELD_H_E", "BRIGHTFIELD_H_DAB", "FLUORESCENCE"])
+def test_an_image_type_is_noted_as_qupath_does(tmp_path: Path, image_type: str) -> None:
+    project = create_project(tmp_path / "p", [_image(tmp_path / "a.tif")], {}, image_type=image_type, now=NOW)
+    (entry,) = project.slides()
+    data = entry.annotation_path.read_bytes()
+    assert open_qpdata(data).image_type == image_type
+    assert project.blocker(entry) is None
+    assert len(project.parse(data, entry)) == 0
+    summary = json.loads(entry.annotation_path.with_name("summary.json").read_bytes())
+    assert summary["imageType"] == image_type
+    assert summary["timestamp"] == entry.annotation_path.stat().st_mtime_ns // 10**6
+    assert summary["server"] == {"width": 2048, "height": 1536, "sizeC": 3, "sizeZ": 1, "sizeT": 1}
+    assert summary["hierarchy"]["nObjects"] == 1
+
+
+def test_an_unknown_image_type_is_a_programmers_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="BRIGHTFIELD_H_E"):
+        create_project(tmp_path / "p", [], {}, image_type="H&E", now=NOW)
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    ("whole", "level", "downsample"),
+    [
+        ((2048, 1536), (512, 384), 4.0),
+        ((46000, 32914), (11500, 8228), 4.0),  # 8228.5 cut off
+        ((46000, 32914), (2875, 2057), 16.0),
+        ((903, 701), (602, 467), (903 / 602 + 701 / 467) / 2),
+        ((100, 100), (100, 100), 1.0),
+        ((1000, 500), (500, 166), (2 + 500 / 166) / 2),  # a whole number explains one side only
+        ((3, 3), (5, 5), 0.6),
+    ],
+)
+def test_downsamples_are_whole_where_sizes_allow(whole, level, downsample: float) -> None:
+    assert level_downsample(whole, level) == downsample
+
+
+def test_levels_of_a_real_project(shared_data: Path) -> None:
+    """The same numbers that QuPath noted for the same slide."""
+    for name in ("shapes_070", "shapes_051"):
+        document = json.loads((shared_data / "qupath_projects" / name / "project.qpproj").read_bytes())
+        for image in document["images"]:
+            metadata = image["serverBuilder"]["metadata"]
+            whole = metadata["width"], metadata["height"]
+            for level in metadata["levels"]:
+                assert level_downsample(whole, (level["width"], level["height"])) == level["downsample"]
 
 
 def test_time_and_classes(tmp_path: Path) -> None:

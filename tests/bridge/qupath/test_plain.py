@@ -64,6 +64,7 @@ def objects(draw: st.DrawFn) -> Annotation:
         draw(st.none() | TEXT),
         is_locked=draw(st.booleans()),
         color=None,
+        own_color=draw(st.none() | st.tuples(*[st.integers(0, 255)] * 3)),
         plane=Plane(*draw(st.tuples(st.integers(-1, 3), st.integers(0, 9), st.integers(0, 9)))),
         probability=draw(st.none() | st.floats(0, 1)),
         nucleus=Polygon([(1, 1), (2, 1), (2, 2)]) if kind is ObjectKind.CELL and draw(st.booleans()) else None,
@@ -120,10 +121,20 @@ def test_real_objects_go_from_file_to_file(real_files: dict[str, bytes]) -> None
         back = read_qpdata(append_annotations(EMPTY, found).data).annotations
         assert [a.object_id for a in back] == [a.object_id for a in found], name
         for before, after in zip(found, back, strict=True):
-            kept = ("path_class", "shape", "name", "is_locked", "plane", "probability", "parent_id")
+            kept = (
+                "path_class",
+                "shape",
+                "name",
+                "is_locked",
+                "plane",
+                "probability",
+                "parent_id",
+                "own_color",
+            )
             assert [getattr(after, key) for key in kept] == [getattr(before, key) for key in kept]
             assert before.geometry.is_empty or after.geometry.hausdorff_distance(before.geometry) < 0.01
             assert after.measurements.keys() == before.measurements.keys()
+            assert after.metadata == {k: v for k, v in before.metadata.items() if not k.startswith("slidebridge")}
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
@@ -150,6 +161,17 @@ def test_every_level_of_a_class_has_the_color_of_its_own_objects() -> None:
     assert len(classes) == 3 and all(n.field("colorRGB") is not None for n in classes)
     colors = {a.path_class: a.color for a in read_qpdata(append_annotations(EMPTY, [derived, base]).data).annotations}
     assert colors == {"Tumor: Positive: Strong": (1, 2, 3), "Tumor": RED}
+
+
+def test_an_object_without_class_keeps_the_colour_of_its_layer_as_its_own() -> None:
+    (back,) = read_qpdata(append_annotations(EMPTY, [person(box(0, 0, 9, 9), path_class=None)]).data).annotations
+    assert (back.path_class, back.color, back.own_color) == (None, None, RED)
+
+
+def test_a_nucleus_with_a_hole_comes_back() -> None:
+    cell = person(box(0, 0, 99, 99), kind=ObjectKind.CELL, nucleus=HOLED)
+    (back,) = read_qpdata(append_annotations(EMPTY, [cell]).data).annotations
+    assert back.nucleus is not None and back.nucleus.equals(HOLED)
 
 
 def test_a_class_without_color_gets_one() -> None:
@@ -183,10 +205,16 @@ def test_what_qupath_has_no_roi_for_is_left_out_and_counted(annotation: Annotati
 
 def test_what_an_object_loses_is_counted() -> None:
     arrow = person(LineString([(0, 0), (9, 9)]), Shape.ARROW, 1)
-    core = person(box(0, 0, 9, 9), number=2, kind=ObjectKind.TMA_CORE)
+    core = person(box(0, 0, 9, 9), number=2, kind=ObjectKind.TMA_CORE, is_missing=True, nucleus=box(1, 1, 2, 2))
     mixed = person(GeometryCollection([box(0, 0, 9, 9), Point(50, 50)]), Shape.GEOMETRY, 3)
     appended = append_annotations(EMPTY, [arrow, core, mixed])
-    assert appended.lost == {"arrow head": 1, "object type": 1, "parts without area": 1}
+    assert appended.lost == {
+        "arrow head": 1,
+        "object type": 1,
+        "missing core": 1,
+        "nucleus": 1,
+        "parts without area": 1,
+    }
     assert [a.shape for a in read_qpdata(appended.data).annotations] == [Shape.LINE, Shape.POLYGON, Shape.POLYGON]
 
 

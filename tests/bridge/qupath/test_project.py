@@ -78,7 +78,7 @@ def test_a_cut_file_blocks(project: QuPathProject, kept: int) -> None:
     (entry,) = project.slides()
     entry.annotation_path.write_bytes(project.create(entry)[:kept])
     reason = project.blocker(entry)
-    assert "EOF" in reason and "\n" not in reason and str(entry.annotation_path) in reason
+    assert "EOF" in reason and "\n" not in reason and str(entry.annotation_path) not in reason
 
 
 def test_a_file_that_cannot_be_read_blocks(project: QuPathProject) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import shapely
 
-from bridge.annotations import Annotation, ObjectKind, Plane, ReadCounts, Shape
-from bridge.qupath.java_values import boxed_int
+from bridge.annotations import Annotation, ObjectKind, ReadCounts, Shape
+from bridge.qupath.java_stream import JavaEnum, JavaObject, ObjectArray
+from bridge.qupath.java_text import JavaString
+from bridge.qupath.java_values import map_items
 from bridge.qupath.path_objects import PathObject, open_root, walk
 from bridge.qupath.qpdata import open_qpdata
 from bridge.qupath.read import read_qpdata
@@ -51,57 +53,27 @@ def _rgb(argb: int | None) -> tuple[int, int, int] | None:
     return None if argb is None else (argb >> 16 & 255, argb >> 8 & 255, argb & 255)
 
 
-def _fields(annotation: Annotation) -> dict[str, Any]:
-    return {
-        "type": annotation.kind,
-        "name": annotation.name,
-        "roi": annotation.shape,
-        "plane": annotation.plane,
-        "path_class": annotation.path_class,
-        "color": annotation.color,
-        "probability": annotation.probability,
-        "locked": annotation.is_locked,
-        "parent": annotation.parent_id,
-        "measurements": {name: repr(float(value)) for name, value in annotation.measurements.items()},
-        "metadata": annotation.metadata,
-        "has_nucleus": annotation.nucleus is not None,
-    }
+def _numbers(values: dict[str, Any]) -> dict[str, str]:
+    return {name: repr(float(value)) for name, value in values.items()}  # NaN and -0 are told apart
 
 
-def _wanted(entry: dict[str, Any], metadata: Any) -> dict[str, Any]:
-    probability = float(entry["probability"])
-    return {
-        "type": _TYPES[entry["type"]],
-        "name": entry["name"],
-        "roi": _SHAPES[entry["roi"]],
-        "plane": Plane(*entry["plane"]),
-        "path_class": entry["path_class"],
-        "color": _rgb(entry["color"]),
-        "probability": None if math.isnan(probability) else probability,
-        "locked": entry["locked"],
-        "parent": None if entry["parent"] == "root" else entry["parent"],
-        "measurements": {name: repr(float(value)) for name, value in entry["measurements"].items()},
-        "metadata": metadata if entry["metadata"] is None else entry["metadata"],  # 0.4.4 doesn't show it
-        "has_nucleus": entry.get("nucleus_wkb") is not None,
-    }
+def _is_as_drawn(ours: Any, theirs: Any, name: str | None) -> bool:
+    """Vertex by vertex: equal as stored, or equal once both are on QuPath's 0.01 px grid.
 
-
-@pytest.mark.parametrize("project", PROJECTS)
-def test_every_field_is_as_qupath_reads_it(shared_data: Path, project: str) -> None:
-    data, expected = _expected(shared_data, project)
-    found = read_qpdata(data)
-    assert len(found) == found.counts.read == expected["n_objects"]
-    by_id = {annotation.object_id: annotation for annotation in found.annotations}
-    assert len(by_id) == len(found)
-    for entry in expected["objects"]:
-        annotation = by_id[entry["id"]]
-        assert _fields(annotation) == _wanted(entry, annotation.metadata)
-
-
-def _geometries(found: Annotation, entry: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    yield found.geometry, shapely.from_wkb(entry["wkb"])
-    if entry.get("nucleus_wkb") is not None:
-        yield found.nucleus, shapely.from_wkb(entry["nucleus_wkb"])
+    QuPath snaps geometries of floats to that grid before it shows them (0.6 and later those of WKB too). Exceptions:
+    an ellipse is the same to 0.15 px, for both sides take vertices of their own; the polygon of 5,000 vertices in
+    ``bigroi_070`` is cleaned by QuPath and must only have the same bounds.
+    """
+    if ours is None:
+        return False
+    if name == "polygon of 5,000 vertices":
+        return bool(np.allclose(ours.bounds, theirs.bounds, atol=0.02))
+    if _is_ellipse(theirs):
+        is_near = shapely.hausdorff_distance(ours.exterior, theirs.exterior) < 0.15
+        return bool(is_near and abs(ours.area - theirs.area) < 0.1 * theirs.length)
+    if shapely.equals_exact(shapely.normalize(ours), shapely.normalize(theirs), 0):
+        return True
+    return bool(shapely.equals_exact(_on_qupaths_grid(ours), _on_qupaths_grid(theirs), 1e-9))
 
 
 def _on_qupaths_grid(geometry: Any) -> Any:
@@ -114,41 +86,169 @@ def _is_ellipse(geometry: Any) -> bool:
     return len(shapely.get_coordinates(geometry)) == 101
 
 
-@pytest.mark.parametrize("project", PROJECTS)
-def test_every_geometry_is_as_qupath_reads_it(shared_data: Path, project: str) -> None:
-    """Vertex by vertex: equal as stored, or equal once both are on QuPath's 0.01 px grid.
-
-    QuPath snaps geometries of floats to that grid before it shows them (0.6 and later those of WKB too). Exceptions:
-    an ellipse is the same to 0.15 px, for both sides take vertices of their own; the polygon of 5,000 vertices in
-    ``bigroi_070`` is cleaned by QuPath and must only have the same bounds.
-    """
-    data, expected = _expected(shared_data, project)
-    by_id = {annotation.object_id: annotation for annotation in read_qpdata(data).annotations}
-    for entry in expected["objects"]:
-        for ours, theirs in _geometries(by_id[entry["id"]], entry):
-            if entry["name"] == "polygon of 5,000 vertices":
-                assert np.allclose(ours.bounds, theirs.bounds, atol=0.02)
-                assert len(shapely.get_coordinates(ours)) == 5001
-            elif _is_ellipse(theirs):
-                assert shapely.hausdorff_distance(ours.exterior, theirs.exterior) < 0.15
-                assert abs(ours.area - theirs.area) < 0.1 * theirs.length
-            elif not shapely.equals_exact(shapely.normalize(ours), shapely.normalize(theirs), 0):
-                assert shapely.equals_exact(_on_qupaths_grid(ours), _on_qupaths_grid(theirs), 1e-9), entry["name"]
+def _has_bounds(geometry: Any, x: float, y: float, width: float, height: float) -> bool:
+    return bool(np.allclose(geometry.bounds, (x, y, x + width, y + height), rtol=0, atol=0.011))
 
 
-def _opened(data: bytes) -> dict[str, PathObject]:
-    named = read_qpdata(data).annotations
+def _list_class(opened: PathObject) -> str | None:
+    node = opened.measurements
+    return node.desc.name.rpartition(".")[2] if isinstance(node, JavaObject) else None
+
+
+def _stored_points(annotation: Annotation) -> int:
+    count = int(shapely.get_num_coordinates(annotation.geometry))
+    return count - (annotation.shape is Shape.POLYGON)  # QuPath doesn't count the vertex that closes a polygon
+
+
+# Every field of ``expected/``: whether (annotation, its object in the graph, the field's value, the entry) agree.
+_CHECKS: dict[str, Callable[[Annotation, PathObject, Any, dict[str, Any]], bool]] = {
+    "id": lambda a, _, value, __: a.object_id == value,
+    "type": lambda a, _, value, __: a.kind is _TYPES.get(value),
+    "name": lambda a, _, value, __: a.name == value,
+    "roi": lambda a, _, value, __: a.shape is _SHAPES.get(value),
+    "plane": lambda a, _, value, __: list(a.plane) == value,
+    "wkb": lambda a, _, value, entry: _is_as_drawn(a.geometry, shapely.from_wkb(value), entry["name"]),
+    "bounds": lambda a, _, value, __: _has_bounds(a.geometry, *value),
+    "path_class": lambda a, _, value, __: a.path_class == value,
+    "color": lambda a, _, value, __: a.color == _rgb(value),
+    "probability": lambda a, _, value, __: (
+        repr(math.nan if a.probability is None else a.probability) == repr(float(value))
+    ),
+    "locked": lambda a, _, value, __: a.is_locked is value,
+    "parent": lambda a, _, value, __: (a.parent_id or "root") == value,
+    "measurements": lambda a, _, value, __: _numbers(dict(a.measurements)) == _numbers(value),
+    "metadata": lambda a, _, value, __: value is None or a.metadata == value,  # 0.4.4 doesn't show it
+    "nucleus_wkb": lambda a, _, value, entry: (
+        a.nucleus is None if value is None else _is_as_drawn(a.nucleus, shapely.from_wkb(value), None)
+    ),
+    "object_color": lambda a, _, value, __: a.own_color == _rgb(value),
+    "description": lambda a, _, value, __: a.metadata.get("ANNOTATION_DESCRIPTION") == value,
+    "measurement_list": lambda _, opened, value, __: _list_class(opened) == value,
+    "n_points": lambda a, _, value, __: _stored_points(a) == value,
+    "missing": lambda a, _, value, __: a.is_missing is value,
+    "case_id": lambda a, _, value, __: a.metadata.get("Case ID") == value,
+}
+# What an entry without the field means.
+_ABSENT = {"nucleus_wkb": None, "object_color": None, "missing": False}
+# Workflow steps whose script QuPath makes from their other fields.
+_MADE_UP = ("Plugin step", "Plugin step with scripts", "Apply tissue")
+_FILE_FIELDS = {"n_objects", "objects", "tma_grid", "image_type", "stains", "workflow", "properties"}
+
+
+def _pairs(data: bytes) -> dict[str, tuple[Annotation, PathObject]]:
+    """Return each object by id, as annotation and as it lies in the graph."""
     found = (opened for opened, _ in walk(open_root(open_qpdata(data).root)))
-    return {annotation.object_id: opened for annotation, opened in zip(named, found, strict=True)}
+    return {a.object_id: (a, opened) for a, opened in zip(read_qpdata(data).annotations, found, strict=True)}
 
 
-@pytest.mark.parametrize("project", ["cells_051", "cells_070", "classes_070", "tma_051", "tma_070"])
-def test_own_colours_and_missing_cores_are_as_qupath_reads_them(shared_data: Path, project: str) -> None:
+@pytest.mark.parametrize("project", PROJECTS)
+def test_every_field_is_as_qupath_reads_it(shared_data: Path, project: str) -> None:
     data, expected = _expected(shared_data, project)
-    by_id = _opened(data)
+    found = read_qpdata(data)
+    assert len(found) == found.counts.read == expected["n_objects"]
+    assert expected.keys() <= _FILE_FIELDS
+    pairs = _pairs(data)
+    assert len(pairs) == len(found)
     for entry in expected["objects"]:
-        assert boxed_int(by_id[entry["id"]].color) == entry.get("object_color")
-        assert by_id[entry["id"]].is_missing == bool(entry.get("missing", False))
+        assert entry.keys() <= _CHECKS.keys(), "a field of expected/ that nobody compares"
+        annotation, opened = pairs[entry["id"]]
+        for field, value in {**_ABSENT, **entry}.items():
+            assert _CHECKS[field](annotation, opened, value, entry), f"{entry['id']}: {field}"
+
+
+def _changed(value: Any) -> Any:
+    """Return another value of the same form."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    if isinstance(value, list):
+        return [value[0] + 1, *value[1:]]
+    if isinstance(value, dict):
+        return {**value, "one more": 1.0}
+    if value is None:
+        return 1
+    is_geometry = value.startswith("00000000")
+    return shapely.box(0, 0, 1, 2).wkb_hex if is_geometry else "0.75" if value == "nan" else value + "x"
+
+
+def test_each_comparison_can_fail(shared_data: Path) -> None:
+    """With any field of an expected file changed, the comparison of that field no longer holds."""
+    met = set()
+    for project in PROJECTS:
+        data, expected = _expected(shared_data, project)
+        pairs = _pairs(data)
+        for entry in expected["objects"][:25]:
+            annotation, opened = pairs[entry["id"]]
+            for field in entry.keys() - {"metadata", "name"} | {k for k in ("metadata", "name") if entry[k]}:
+                other = None if field == "nucleus_wkb" and entry[field] is None else _changed(entry[field])
+                if other is not None:
+                    assert not _CHECKS[field](annotation, opened, other, entry), f"{project} {entry['id']}: {field}"
+                    met.add(field)
+    assert met == _CHECKS.keys()
+
+
+@pytest.mark.parametrize("project", ["tma_051", "tma_070"])
+def test_the_tma_grid_is_as_qupath_reads_it(shared_data: Path, project: str) -> None:
+    data, expected = _expected(shared_data, project)
+    wanted, grid = expected["tma_grid"], read_qpdata(data).tma_grid
+    assert wanted.keys() == {"width", "height", "cores"}
+    assert grid is not None
+    assert (grid.width, len(grid.core_ids) / grid.width) == (wanted["width"], wanted["height"])
+    assert list(grid.core_ids) == wanted["cores"]
+
+
+def test_only_a_tissue_microarray_has_a_grid(shared_data: Path) -> None:
+    have = {project for project in PROJECTS if read_qpdata(_expected(shared_data, project)[0]).tma_grid is not None}
+    assert have == {"tma_051", "tma_070"}
+
+
+def _texts_below(item: Any) -> set[str]:
+    """Return every text in a part of the graph."""
+    texts, seen, work = set(), set(), [item]
+    while work:
+        node = work.pop()
+        if isinstance(node, list):
+            work += node
+        elif isinstance(node, JavaString):
+            texts.add(node.text)
+        elif isinstance(node, JavaEnum):
+            work.append(node.name)
+        elif isinstance(node, JavaObject | ObjectArray) and node not in seen:
+            seen.add(node)
+            work += node.parts if isinstance(node, JavaObject) else node.items
+    return texts
+
+
+@pytest.mark.parametrize("project", ["workflow_051", "workflow_070"])
+def test_what_we_only_keep_is_in_the_graph_as_qupath_reads_it(shared_data: Path, project: str) -> None:
+    data, expected = _expected(shared_data, project)
+    qpdata = open_qpdata(data)
+    assert qpdata.image_type == expected["image_type"]
+    by_class = {item.desc.name.rpartition(".")[2]: item for item in qpdata.stream.items if isinstance(item, JavaObject)}
+    (stains,) = (json.loads(text) for text in _texts_below(by_class["ColorDeconvolutionStains"]))
+    wanted = json.loads(expected["stains"])
+    assert stains.keys() == wanted.keys() and stains["Name"] == wanted["Name"]
+    texts = _texts_below(by_class["Workflow"])
+    for step in expected["workflow"]:
+        assert step.keys() == {"cls", "name", "parameters", "script"}
+        assert step["name"] in texts
+        # A plugin's parameters are one JSON text.
+        assert all(any(name in text for text in texts) for name in step["parameters"])
+        # Of the last steps QuPath shows numbers that it computed anew.
+        assert step["name"] in ("Set color deconvolution stains", *_MADE_UP) or step["script"] in texts
+    assert qpdata.properties is not None
+    found = {key.text: value for key, value in map_items(qpdata.properties)}
+    assert found.keys() == expected["properties"].keys()
+    for name, (java_class, text) in expected["properties"].items():
+        assert _is_value(found[name], java_class, text), name
+
+
+def _is_value(item: Any, java_class: str, text: str | None) -> bool:
+    if isinstance(item, JavaString):
+        return java_class == "java.lang.String" and text in (None, item.text)
+    is_number = isinstance(item, JavaObject) and item.number("value") is not None
+    return item.desc.name == java_class and (not is_number or str(item.number("value")) == text)
 
 
 def test_qupaths_own_counts(shared_data: Path) -> None:
