@@ -11,6 +11,7 @@ class SettleOptions:
     """When a save is believed to be over (``[watch]``)."""
 
     settle_seconds: float = 2.0  # size and modification time must have been still for this long
+    stale_save_seconds: float = 600.0  # a save that stopped half way has failed when nothing moved for this long
 
 
 @dataclass(frozen=True, slots=True)
