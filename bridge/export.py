@@ -7,26 +7,22 @@ to read again and merge again, a few times at most, is the caller's part.
 from __future__ import annotations
 
 import errno
-import hashlib
 import re
-import uuid
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-import shapely
-from shapely import affinity
-
-from bridge.annotations import Annotation, Edits, MachineObject, SlideEntry, Source
-from bridge.annotations.diff import diff_annotations
-from bridge.annotations.ownership import WrittenObject, is_as_written, match_written
+from bridge.annotations import Edits, SlideEntry, Source
+from bridge.annotations.composition import Composed, compose, moved
+from bridge.annotations.ownership import WrittenObject, match_written
 from bridge.errors import AnnotationFileError, WriteConflictError, WriteFailedError
 from bridge.store import Backups, WriteRecord
 from bridge.store.atomic import exchange as exchange_files
 from bridge.store.companions import write_companions
-from bridge.store.placement import Exchange, Placement, WriteStep, ignore_step, temp_name
+from bridge.store.placement import Exchange, Placement, WriteStep, ignore_step, is_in_use, temp_name
+from bridge.store.records import WriteKind
 from bridge.store.recovery import Recovered, Recovery, RecoveryReport, finish_displaced, recover
 
 if TYPE_CHECKING:  # SQLAlchemy comes with it
@@ -40,13 +36,13 @@ __all__ = [
     "WriteStep",
     "finish_displaced",
     "recover",
+    "restore_version",
     "write_edits",
 ]
 
 _MARKER = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _NO_RIGHT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-_Placed = TypeVar("_Placed", MachineObject, WrittenObject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +61,8 @@ class WriteResult:
         The old file is still there: call ``finish_displaced`` after ``settle_seconds``.
     warnings
         One line each, for people.
+    is_promoting_left_out
+        No accepted or corrected prediction was made plain, though it was asked for: ``warnings`` says why.
     """
 
     marker: str
@@ -73,6 +71,7 @@ class WriteResult:
     closed: frozenset[str] = frozenset()
     is_displaced: bool = False
     warnings: tuple[str, ...] = ()
+    is_promoting_left_out: bool = False
 
 
 def write_edits(
@@ -87,6 +86,7 @@ def write_edits(
     now: datetime,
     exchange: Exchange = exchange_files,
     on_step: Callable[[WriteStep], None] = ignore_step,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> WriteResult:
     """Write our edits into a slide's annotation file, whole or not at all.
 
@@ -107,6 +107,8 @@ def write_edits(
         How two files change names (``atomic.exchange``).
     on_step
         Called between steps, by tests.
+    sleep
+        Waits some seconds between tries at a file that another program holds open; 1.55 s in all.
 
     Raises
     ------
@@ -120,209 +122,153 @@ def write_edits(
         The store or the backup can't be written. If that was after the new file was put in place, ``recover`` finishes
         the write.
     """
-    if _MARKER.fullmatch(edits.write_marker) is None:
-        raise ValueError(f"{edits.write_marker!r} can't name a write: up to 64 letters, digits, dots, dashes")
+    _check_marker(edits.write_marker)
     try:
-        composed = _compose(source, entry, base, edits, store.live_objects(entry.key), iteration)
+        composed = compose(source, entry, base, edits, store.live_objects(entry.key), iteration=iteration)
     except AnnotationFileError as error:
         raise (error if error.path else error.at(entry.annotation_path)) from error
     on_step(WriteStep.COMPOSED)
-    base_revision = None if base is None else backups.keep(base)
-    on_step(WriteStep.BACKED_UP)
-    if base_revision == composed.revision:
-        return WriteResult(edits.write_marker, composed.revision)
-    record = _journal(store, entry, base_revision, edits.write_marker, composed, iteration, now)
-    on_step(WriteStep.JOURNALLED)
-    placement = Placement(record, base, lambda: source.blocker(entry), exchange, on_step)
-    try:
-        placement.put(composed.data)
-    except OSError as error:
-        raise _ended(placement, store, error, now) from error
-    on_step(WriteStep.SYNCED)
-    warnings = write_companions(source, entry, composed.data)
-    on_step(WriteStep.COMPANIONS)
-    is_displaced = record.temp.exists()
-    store.finish_write(record.marker, now, displaced_since=now if is_displaced else None)
-    on_step(WriteStep.FINISHED)
-    return WriteResult(record.marker, composed.revision, composed.written, composed.closes, is_displaced, warnings)
+    write = _Write(source, entry, base, store, backups, now, exchange, on_step, sleep)
+    return write.carry_out(edits.write_marker, composed, iteration)
 
 
-@dataclass(frozen=True, slots=True)
-class _Composed:
-    data: bytes
-    written: tuple[WrittenObject, ...]
-    closes: frozenset[str]
-
-    @property
-    def revision(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
-
-
-def _journal(
-    store: Store,
-    entry: SlideEntry,
-    base_revision: str | None,
-    marker: str,
-    composed: _Composed,
-    iteration: int,
-    now: datetime,
-) -> WriteRecord:
-    return store.begin_write(
-        entry.key,
-        marker,
-        base_revision=base_revision,
-        new_revision=composed.revision,
-        target=entry.annotation_path.resolve(),
-        temp_name=temp_name(marker),
-        iteration=iteration,
-        written=composed.written,
-        closes=composed.closes,
-        now=now,
-    )
-
-
-def _compose(
+def restore_version(
     source: Source,
     entry: SlideEntry,
     base: bytes | None,
-    edits: Edits,
-    live: Sequence[WrittenObject],
-    iteration: int,
-) -> _Composed:
-    """Return the new file and what it means, having checked that it loses nothing."""
+    version: bytes,
+    store: Store,
+    backups: Backups,
+    *,
+    marker: str,
+    now: datetime,
+    exchange: Exchange = exchange_files,
+    on_step: Callable[[WriteStep], None] = ignore_step,
+    sleep: Callable[[float], None] = time.sleep,
+) -> WriteResult:
+    """Put an earlier version of a slide's annotation file in place of the one that was read, as safely as our own.
+
+    What is ours and not in that version counts as taken out by us, never as deleted by a person; what came back with it
+    is known again at the next reading (``superseded``). The version goes in byte for byte: the marker in it, if it is
+    of a write of ours, becomes the newest one.
+
+    Parameters
+    ----------
+    base
+        The file as it was read; None when there was none.
+    version
+        From ``Backups.load``.
+    marker
+        A new name for this write; not put into the file.
+
+    Raises
+    ------
+    AnnotationFileError
+        The version is not a whole file of this source.
+    WriteConflictError, WriteFailedError, StoreError
+        As for ``write_edits``.
+    """
+    _check_marker(marker)
+    try:
+        found = source.parse(version, entry)
+    except AnnotationFileError as error:
+        raise (error if error.path else error.at(entry.annotation_path)) from error
+    live = store.live_objects(entry.key)
     x, y = entry.origin
-    asked = replace(edits, add=_moved(edits.add, (-x, -y)))
-    old = source.create(entry) if base is None else base
-    before = source.parse(old, entry).annotations
-    pairs = match_written(before, known := _moved(live, (-x, -y)))
-    ours = {a.object_id: w for w in known if (a := pairs.get(w.object_id)) is not None}
-    _check_deletions(before, ours, asked, entry)
-    new = source.apply(old, asked, entry)
-    additions = _additions(before, source.parse(new, entry).annotations, asked, entry)
-    written = _written(additions, asked.add, iteration, entry)
-    closes = frozenset(w.object_id for name, w in ours.items() if name in asked.delete or name in asked.promote)
-    return _Composed(new, _moved(written, (x, y)), closes)
+    present = match_written(found.annotations, moved(live, (-x, -y)))
+    closes = frozenset(w.object_id for w in live if w.object_id not in present)
+    carried = found.write_marker if store.is_finished_write(entry.key, found.write_marker) else None
+    write = _Write(source, entry, base, store, backups, now, exchange, on_step, sleep)
+    return write.carry_out(marker, Composed(version, closes=closes), 0, kind=WriteKind.RESTORE, carried=carried)
 
 
-def _moved(objects: Sequence[_Placed], offset: tuple[int, int]) -> tuple[_Placed, ...]:
-    if offset == (0, 0):
-        return tuple(objects)
-    return tuple(replace(o, geometry=affinity.translate(o.geometry, *offset)) for o in objects)
+def _check_marker(marker: str) -> None:
+    if _MARKER.fullmatch(marker) is None:
+        raise ValueError(f"{marker!r} can't name a write: up to 64 letters, digits, dots, dashes")
 
 
-def _check_deletions(
-    before: Iterable[Annotation], ours: dict[str, WrittenObject], edits: Edits, entry: SlideEntry
-) -> None:
-    for annotation in before:
-        if annotation.object_id in edits.delete:
-            written = ours.get(annotation.object_id)
-            if written is None or not is_as_written(annotation, written):
-                raise _refused(entry, f"would delete object {annotation.object_id}, which is not as we wrote it")
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """One file that is to take the place of another, and everything that it takes."""
 
+    source: Source
+    entry: SlideEntry
+    base: bytes | None
+    store: Store
+    backups: Backups
+    now: datetime
+    exchange: Exchange
+    on_step: Callable[[WriteStep], None]
+    sleep: Callable[[float], None]
 
-def _additions(
-    before: Sequence[Annotation], after: Sequence[Annotation], edits: Edits, entry: SlideEntry
-) -> list[Annotation]:
-    """Return what only the new file holds, having found everything else of the old one in it."""
-    kept = [a for a in before if a.object_id not in edits.delete and a.object_id not in edits.promote]
-    lost, extra = _difference(kept, after)
-    if lost:
-        raise _refused(entry, f"would lose or change {len(lost)} objects, the first being {lost[0].object_id}")
-    promoted = [replace(a, path_class=edits.promote[a.object_id][0]) for a in before if a.object_id in edits.promote]
-    left = diff_annotations(promoted, extra)
-    if left.removed:
-        raise _refused(entry, f"would lose the accepted prediction {left.removed[0].object_id}")
-    return list(left.added)
+    def carry_out(
+        self,
+        marker: str,
+        composed: Composed,
+        iteration: int,
+        *,
+        kind: WriteKind = WriteKind.EDITS,
+        carried: str | None = None,
+    ) -> WriteResult:
+        """Back up, journal, put in place, journal."""
+        told = () if composed.left_out is None else (composed.left_out,)
+        base_revision = None if self.base is None else self.backups.keep(self.base)
+        self.on_step(WriteStep.BACKED_UP)
+        if base_revision == composed.revision:
+            return WriteResult(marker, composed.revision, warnings=told, is_promoting_left_out=bool(told))
+        record = self._journal(marker, base_revision, composed, iteration, kind, carried)
+        self.on_step(WriteStep.JOURNALLED)
+        self._put(record, composed.data)
+        self.on_step(WriteStep.SYNCED)
+        told_of_companions = write_companions(self.source, self.entry, composed.data)
+        self.on_step(WriteStep.COMPANIONS)
+        is_displaced = _may_exist(record)
+        self.store.finish_write(marker, self.now, displaced_since=self.now if is_displaced else None)
+        self.on_step(WriteStep.FINISHED)
+        return WriteResult(
+            marker,
+            composed.revision,
+            composed.written,
+            composed.closes,
+            is_displaced,
+            (*told, *told_of_companions),
+            is_promoting_left_out=bool(told),
+        )
 
+    def _journal(
+        self,
+        marker: str,
+        base_revision: str | None,
+        composed: Composed,
+        iteration: int,
+        kind: WriteKind,
+        carried: str | None,
+    ) -> WriteRecord:
+        return self.store.begin_write(
+            self.entry.key,
+            marker,
+            base_revision=base_revision,
+            base_size=None if self.base is None else len(self.base),
+            new_revision=composed.revision,
+            target=self.entry.annotation_path.resolve(),
+            temp_name=temp_name(marker),
+            iteration=iteration,
+            written=composed.written,
+            closes=composed.closes,
+            kind=kind,
+            carried_marker=carried,
+            now=self.now,
+        )
 
-def _difference(before: Sequence[Annotation], after: Sequence[Annotation]) -> tuple[list[Annotation], list[Annotation]]:
-    """Return what only one of two versions holds, by class, name and outline."""
-    missing, extra = _subtract(before, after), _subtract(after, before)
-    lost: list[Annotation] = []
-    # Seldom any: a format may rewrite a number that it keeps to fewer digits.
-    for name in {a.name or None for a in missing}:
-        found = diff_annotations(_named(missing, name), _named(extra, name))
-        lost += found.removed
-        gone = {id(a) for a in found.added}
-        extra = [a for a in extra if (a.name or None) != name or id(a) in gone]
-    return lost, extra
-
-
-def _named(annotations: Iterable[Annotation], name: str | None) -> list[Annotation]:
-    return [a for a in annotations if (a.name or None) == name]
-
-
-def _subtract(annotations: Sequence[Annotation], others: Sequence[Annotation]) -> list[Annotation]:
-    """Return the annotations without those that the others hold too, exactly; the first of several twins goes first."""
-    left = Counter(_fingerprints(others))
-    result = []
-    for annotation, key in zip(annotations, _fingerprints(annotations), strict=True):
-        if left[key] > 0:
-            left[key] -= 1
-        else:
-            result.append(annotation)
-    return result
-
-
-def _fingerprints(annotations: Sequence[Annotation]) -> list[tuple[object, ...]]:
-    shapes = shapely.to_wkb([a.geometry for a in annotations])
-    return [(a.path_class, a.name or None, a.kind, shape) for a, shape in zip(annotations, shapes, strict=True)]
-
-
-def _written(
-    additions: Sequence[Annotation], asked: Sequence[MachineObject], iteration: int, entry: SlideEntry
-) -> tuple[WrittenObject, ...]:
-    """Return the new objects as the file holds them; an object that it splits becomes several."""
-    found = _by_identity(additions, asked)
-    claimed = {id(a) for parts in found.values() for a in parts}
-    unclaimed = [a for a in additions if id(a) not in claimed]
-    homeless = [_as_asked(item, iteration) for item in asked if item.object_id not in found]
-    found |= {name: [annotation] for name, annotation in match_written(unclaimed, homeless).items()}
-    claimed = {id(a) for parts in found.values() for a in parts}
-    if len(claimed) != len(additions):
-        raise _refused(entry, f"would hold {len(additions) - len(claimed)} objects that nobody asked for")
-    written = []
-    for item in asked:
-        parts = found.get(item.object_id, [])
-        _check_parts(parts, item, entry)
-        written += [_as_found(item, part, place, iteration) for place, part in enumerate(parts)]
-    return tuple(written)
-
-
-def _by_identity(additions: Iterable[Annotation], asked: Iterable[MachineObject]) -> dict[str, list[Annotation]]:
-    """Find objects by the id that we gave them, where the format keeps it somewhere."""
-    wanted = {item.object_id for item in asked}
-    found: dict[str, list[Annotation]] = {}
-    for annotation in additions:
-        names = (annotation.object_id, *annotation.metadata.values())
-        name = next((n for n in names if n in wanted), None)
-        if name is not None:
-            found.setdefault(name, []).append(annotation)
-    return found
-
-
-def _check_parts(parts: Sequence[Annotation], item: MachineObject, entry: SlideEntry) -> None:
-    # Formats round to whole pixels: what is thinner than two may vanish.
-    if not parts and not item.geometry.buffer(-1).is_empty:
-        raise _refused(entry, f"would lack our object {item.object_id}")
-    left, top, right, bottom = item.geometry.buffer(1, join_style="mitre").bounds
-    for part in parts:
-        x0, y0, x1, y1 = part.geometry.bounds
-        inside = left <= x0 and top <= y0 and x1 <= right and y1 <= bottom
-        if part.path_class != item.path_class or not inside:
-            raise _refused(entry, f"would hold our object {item.object_id} with another class or elsewhere")
-
-
-def _as_asked(item: MachineObject, iteration: int) -> WrittenObject:
-    return WrittenObject(
-        item.object_id, item.role, item.path_class, item.geometry, item.name, iteration, item.is_editable
-    )
-
-
-def _as_found(item: MachineObject, part: Annotation, place: int, iteration: int) -> WrittenObject:
-    name = item.object_id if place == 0 else str(uuid.uuid5(uuid.NAMESPACE_OID, f"{item.object_id}/{place}"))
-    written = _as_asked(item, iteration)
-    return replace(written, object_id=name, geometry=part.geometry, name=part.name)
+    def _put(self, record: WriteRecord, data: bytes) -> None:
+        blocker = self.source.blocker
+        placement = Placement(
+            record, self.base, lambda: blocker(self.entry), self.exchange, self.on_step, sleep=self.sleep
+        )
+        try:
+            placement.put(data)
+        except OSError as error:
+            raise _ended(placement, self.store, error, self.now) from error
 
 
 def _ended(placement: Placement, store: Store, error: OSError, now: datetime) -> OSError:
@@ -331,7 +277,7 @@ def _ended(placement: Placement, store: Store, error: OSError, now: datetime) ->
     target = record.target
     if not isinstance(error, WriteConflictError) and _may_be_in_place(placement):
         return WriteFailedError(f"{target}: {error.strerror or error}, right after writing; start again to settle it")
-    since = now if record.temp.exists() else None
+    since = now if _may_exist(record) else None
     store.abandon_write(record.marker, str(error), now, displaced_since=since)
     if isinstance(error, WriteConflictError):
         return error
@@ -345,13 +291,27 @@ def _may_be_in_place(placement: Placement) -> bool:
         return True
 
 
+def _may_exist(record: WriteRecord) -> bool:
+    try:
+        return record.temp.exists()
+    except OSError:  # nobody can look now: the journal remembers to
+        return True
+
+
+_WAYS_OUT = {
+    errno.ENAMETOOLONG: "move the project to a folder with a shorter path and write again",
+    errno.EXDEV: "the file is mounted by itself: mount its folder instead and write again",
+    errno.ENOENT: "make its folder, or bring the disk or share back, and write again",
+}
+
+
 def _way_out(error: OSError) -> str:
     if error.errno in _NO_SPACE:
         return "free some disk space and write again"
+    if isinstance(error, PermissionError) and getattr(error, "winerror", None) is not None:
+        return "close it in other programs, or make it writable for this account, and write again"
     if error.errno in _NO_RIGHT:
         return "make the file and its folder writable for this account"
-    return "check the disk and write again"
-
-
-def _refused(entry: SlideEntry, what: str) -> WriteFailedError:
-    return WriteFailedError(f"{entry.annotation_path}: the new file {what}; nothing was written, please report it")
+    if is_in_use(error):
+        return "close it in the program that holds it open and write again"
+    return _WAYS_OUT.get(error.errno or 0, "check the disk or share and write again")

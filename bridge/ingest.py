@@ -1,18 +1,17 @@
 """From a settled file to a reconciled slide: the reading half of the loop.
 
-Composes the adapters: finds the slide, waits until a save is over, parses, decides the resolution, and gives every
-object its role. Reads only; nothing here writes to a file or to the store.
+Composes the adapters: finds the slide, parses, decides the resolution, and gives every object its role. Reads only;
+nothing here writes to a file or to the store.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
-from typing import TypeVar
+from pathlib import Path
+from typing import Literal, TypeVar
 
 import shapely
 from shapely import affinity
@@ -21,12 +20,12 @@ from bridge.annotations import Annotation, AnnotationSet, ClassScheme, LabelOpti
 from bridge.annotations.ownership import WrittenObject
 from bridge.annotations.roles import Reconciliation, Role, reconcile
 from bridge.coords import Pyramid, Region
-from bridge.errors import AnnotationFileError, SlideNotFoundError, UnknownPathClassError
-from bridge.slides import choose_mpp, open_slide
-from bridge.watch import FileState, SettleOptions, is_settled, observe
+from bridge.errors import AnnotationFileError, SlideError, SlideNotFoundError, UnknownPathClassError
+from bridge.qupath.slide_uri import path_of_uri
+from bridge.slides import SearchRules, Slide, choose_mpp, find_slide, open_slide, stated_bounds, tool_corner
 
 logger = logging.getLogger(__name__)
-_LOOKS = 30  # looks at a file that never comes to rest before we say so
+_WITH_BOUNDS = frozenset({".mrxs", ".scn", ".czi", ".bif"})  # formats for which OpenSlide states a scanned part
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,10 @@ class SlideOptions:
     search: tuple[
         Path, ...
     ] = ()  # folders to look in, by file name, for slides that moved; relative to the settings file
+    search_depth: int = 3  # how many folders deep to look below each of them
     relocate: Mapping[str, str] = field(default_factory=dict)  # old prefix → new prefix of slide addresses
+    # slide name → where its annotations' (0, 0) lies on it, level-0 (x, y), or at its scanned part's corner
+    offset_of: Mapping[str, tuple[int, int] | Literal["bounds"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class SlideReading:
         Objects in level-0 pixels of the slide.
     warnings
         One line each, for people.
+    is_held
+        A save failed and ``data`` is what could be read all the same: nothing may be written until it is saved again.
     """
 
     entry: SlideEntry
@@ -77,6 +81,7 @@ class SlideReading:
     found: AnnotationSet
     reconciled: Reconciliation
     warnings: tuple[str, ...] = ()
+    is_held: bool = False
 
     @property
     def mpp(self) -> tuple[float, float]:
@@ -95,88 +100,80 @@ def revision_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def read_settled(
-    source: Source,
-    entry: SlideEntry,
-    options: SettleOptions,
-    *,
-    known_revision: str | None = None,
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-) -> bytes | None:
-    """Read an annotation file once no save is in progress.
-
-    A file whose bytes are those of ``known_revision`` was believed before and isn't waited for.
-
-    Returns
-    -------
-    bytes or None
-        None when there is no file yet.
-
-    Raises
-    ------
-    AnnotationFileError
-        The file doesn't come to rest, or a save in it was cut.
-    """
-    path = entry.annotation_path
-    before, since = observe(path), clock()
-    for _ in range(_LOOKS):
-        if before is None:
-            return None
-        blocker = source.blocker(entry)
-        data = None if blocker else _read_whole(path, before)
-        if data is not None and known_revision is not None and revision_of(data) == known_revision:
-            return data
-        now = observe(path)
-        if data is not None and is_settled(
-            before, now, quiet_seconds=clock() - since, settle_seconds=options.settle_seconds
-        ):
-            return data
-        if now != before:
-            before, since = now, clock()
-        sleep(max(options.settle_seconds / 4, 0.01))
-    raise AnnotationFileError(blocker or "is still being written; run again when it was saved", path=path)
-
-
-def _read_whole(path: Path, expected: FileState) -> bytes | None:
-    """Return the bytes, or None when the file changed while it was read."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    return data if observe(path) == expected and len(data) == expected.size else None
-
-
 def locate_slide(entry: SlideEntry, options: SlideOptions) -> Path:
     """Find the slide where the project says, by relocation rules, or by name in the search folders.
 
     Raises
     ------
     SlideNotFoundError
-        It is in none of them.
+        It is in none of them, on an image server, or several files could be it.
     """
-    said = entry.slide_path
-    if said.is_file():
-        return said
-    text = said.as_posix()
-    for old, new in options.relocate.items():
-        prefix = PurePath(old).as_posix().rstrip("/") + "/"
-        moved = Path(new) / text.removeprefix(prefix)
-        if text.startswith(prefix) and moved.is_file():
-            return moved
-    for base in options.search:
-        found = next(
-            (p for p in (base / said.name, *sorted(base.glob(f"*/{_glob_safe(said.name)}"))) if p.is_file()), None
-        )
-        if found is not None:
-            return found
+    relocate = {path_of_uri(old): path_of_uri(new) for old, new in options.relocate.items()}
+    try:
+        found = find_slide(str(entry.slide_path), SearchRules(options.search, options.search_depth, relocate))
+    except SlideNotFoundError as error:
+        raise SlideNotFoundError(f"slide {entry.name}: {error}") from error
+    if found is not None:
+        return found
     raise SlideNotFoundError(
-        f"slide {entry.name} is not at {said}; add its folder to [slides] search, or a prefix to [slides.relocate]"
+        f"slide {entry.name} is not at {entry.slide_path}; add its folder to [slides] search, or a prefix to"
+        " [slides.relocate]"
     )
 
 
-def _glob_safe(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+def place_entry(entry: SlideEntry, slide: Slide, options: SlideOptions) -> tuple[SlideEntry, tuple[str, ...]]:
+    """Return the entry with its whole ``origin``, and what is to be said of it: whoever opens a slide calls this.
+
+    To the crop that the project states come the offset in ``[slides] offset_of``, or else the scanned part's corner
+    where QuPath begins there. An entry that was placed comes back as it is.
+
+    Raises
+    ------
+    SlideError
+        QuPath's size of the image fits neither the slide nor its scanned part.
+    """
+    if entry.is_placed:
+        return entry, ()
+    given = options.offset_of.get(entry.name, options.offset_of.get(slide.path.name))
+    part = stated_bounds(slide.properties)
+    warnings: tuple[str, ...] = ()
+    if given is not None:
+        x, y = given if given != "bounds" else (part.x, part.y) if part is not None else (0, 0)
+        if (x, y) != (0, 0):
+            warnings = (f"{entry.name}: annotations are moved by ({x}, {y}) pixels, as [slides] offset_of says",)
+    else:
+        x, y = tool_corner(slide, crops_to_bounds=entry.crops_to_bounds, tool_size=entry.tool_size)
+        if part is not None and (part.x, part.y) != (0, 0) and entry.tool_size is None and not entry.crops_to_bounds:
+            warnings = (
+                f"{entry.name}: the scanned part begins at ({part.x}, {part.y}), where QuPath counts from; the"
+                " annotation file doesn't say where it does, (0, 0) is taken: set [slides] offset_of to [0, 0] or"
+                ' to "bounds"',
+            )
+    origin = (entry.origin[0] + x, entry.origin[1] + y)
+    return replace(entry, origin=origin, is_placed=True), warnings
+
+
+def place_if_found(entry: SlideEntry, options: SlideOptions) -> tuple[SlideEntry, tuple[str, ...]]:
+    """Return the entry placed on its slide (``place_entry``), for work that needs no pixels of it.
+
+    Where the slide can't be found or opened, the entry comes back as it is, with a line if its format is one that
+    states a scanned part: QuPath's (0, 0) may lie inside the slide then.
+
+    Raises
+    ------
+    SlideError
+        The slide is there, and QuPath's size of the image fits neither it nor its scanned part.
+    """
+    try:
+        path = locate_slide(entry, options)
+        slide = open_slide(path)
+    except SlideError as error:
+        logger.info("not placed slide=%s error=%s", entry.name, error)
+        may_begin_inside = entry.crops_to_bounds and entry.slide_path.suffix.lower() in _WITH_BOUNDS
+        line = f"{entry.name}: QuPath may count from inside the slide, which can't be told without it ({error})"
+        return entry, (line,) if may_begin_inside else ()
+    with slide:
+        return place_entry(entry, slide, options)
 
 
 def read_slide(
@@ -193,7 +190,7 @@ def read_slide(
     Parameters
     ----------
     data
-        From ``read_settled``; None when there is no file yet.
+        From ``bridge.watch.read_settled``; None when there is no file yet.
 
     Raises
     ------
@@ -209,6 +206,7 @@ def read_slide(
         raise (error if error.path else error.at(entry.annotation_path)) from error
     with open_slide(slide_path) as slide:
         pyramid = slide.pyramid
+        entry, placing = place_entry(entry, slide, slides)
     mpp, warnings = choose_mpp(
         slide_path.name,
         per_slide=slides.mpp_of.get(entry.name) or slides.mpp_of.get(slide_path.name),
@@ -217,6 +215,7 @@ def read_slide(
         annotation_file=found.mpp,
         default=slides.mpp,
     )
+    warnings = (*placing, *warnings)
     found = replace(found, annotations=shifted(found.annotations, entry.origin))
     found, off_slide = _counted(found, pyramid.bounds)
     if off_slide:

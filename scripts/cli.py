@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.commands import config, convert, demo, new, project, sync
+from scripts.commands import backups, config, convert, demo, doctor, new, project, sync
 
 app = typer.Typer(
     name="slidebridge",
@@ -23,8 +23,10 @@ app.command("predict")(project.predict)
 app.command("propose")(project.propose)
 app.command("status")(project.status)
 app.command("confirm")(project.confirm)
+app.add_typer(backups.app, name="backups")
 app.command("convert")(convert.convert)
 app.add_typer(config.app, name="config")
+app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 
 

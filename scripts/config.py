@@ -20,7 +20,9 @@ from bridge.annotations.split import HoldOutOptions
 from bridge.annotations.writing import WriteOptions
 from bridge.errors import ConfigError
 from bridge.ingest import SlideOptions
+from bridge.qupath.paquo_backend import PaquoOptions
 from bridge.slides import TissueOptions
+from bridge.store.pruning import StoreOptions
 from bridge.watch import SettleOptions
 from scripts.options import ModelOptions, PredictOptions, ProposeOptions, SourceOptions, TrainOptions
 
@@ -58,19 +60,24 @@ class Settings:
     slides: SlideOptions = field(default_factory=SlideOptions)
     watch: SettleOptions = field(default_factory=SettleOptions)
     write: WriteOptions = field(default_factory=WriteOptions)
+    store: StoreOptions = field(default_factory=StoreOptions)
     holdout: HoldOutOptions = field(default_factory=HoldOutOptions)
     tissue: TissueOptions = field(default_factory=TissueOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     train: TrainOptions = field(default_factory=TrainOptions)
     predict: PredictOptions = field(default_factory=PredictOptions)
     propose: ProposeOptions = field(default_factory=ProposeOptions)
+    qupath: PaquoOptions = field(default_factory=PaquoOptions)
 
 
 _MANY = 1e9
 _RANGES: Mapping[str, tuple[float, float]] = {
     "slides.mpp": (0.001, 1000),
+    "slides.search_depth": (0, 32),
     "watch.settle_seconds": (0, 3600),
+    "watch.stale_save_seconds": (10, 1_000_000),
     "write.max_editable": (0, _MANY),
+    "store.keep_backups": (1, _MANY),
     "holdout.fraction": (0, 0.9),
     "model.mpp": (0.01, 1000),
     "model.low_factor": (1, 64),
@@ -90,6 +97,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "propose.k": (0, 10000),
     "propose.region_um": (1, _MANY),
     "propose.min_tissue": (0, 1),
+    "qupath.timeout_seconds": (1, 86400),
+    "qupath.per_image_seconds": (0, 86400),
 }
 _SECTIONS: Mapping[str, type[Any]] = dict(get_type_hints(Settings))
 

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from tempfile import TemporaryDirectory
 
-from bridge.annotations import ClassScheme, Source
+from bridge.annotations import ClassScheme, SlideEntry, Source
 from bridge.errors import ConfigError
 from bridge.imagescope import ImageScopeFolder
 from bridge.qupath import GeoJSONFolder, QuPathProject
@@ -90,11 +90,46 @@ def open_store(project: Project, *, is_dry_run: bool) -> Iterator[Store]:
         yield store
 
 
+def find_entry(project: Project, name: str) -> SlideEntry:
+    """Return the slide that a person means: by key, or by name.
+
+    Raises
+    ------
+    ConfigError
+        There is none, or the name is that of several.
+    """
+    slides = project.source.slides()
+    found = [e for e in slides if e.key == name] or [e for e in slides if e.name == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigError(f"{len(found)} slides are called {name!r}; say which: {', '.join(e.key for e in found)}")
+    known = sorted(entry.name for entry in slides)
+    raise ConfigError(f"no slide {name!r} in the project; there are {', '.join(known[:10])}")
+
+
 def _with_folders(loaded: LoadedSettings, root: Path) -> LoadedSettings:
     """Return the settings with folders that were given relative to the settings file."""
     slides = loaded.settings.slides
-    slides = replace(slides, search=tuple(root / folder for folder in slides.search))
+    relocate = {old: new if _is_whole(new) else str(root / new) for old, new in slides.relocate.items()}
+    slides = replace(slides, search=tuple(root / folder for folder in slides.search), relocate=relocate)
     return replace(loaded, settings=replace(loaded.settings, slides=slides))
+
+
+def left_out(source: Source) -> tuple[str, ...]:
+    """Return one line for each image of the source that is no slide of ours.
+
+    Raises
+    ------
+    QuPathFormatError
+        The project file is not there, cut, or not one.
+    """
+    return source.left_out() if isinstance(source, QuPathProject) else ()
+
+
+def _is_whole(folder: str) -> bool:
+    """Say whether a folder, of whichever system, needs none before it; an address is one."""
+    return PurePosixPath(folder).is_absolute() or PureWindowsPath(folder).is_absolute() or ":/" in folder
 
 
 def open_source(root: Path, options: SourceOptions) -> Source:
@@ -106,7 +141,8 @@ def open_source(root: Path, options: SourceOptions) -> Source:
         The path isn't there.
     """
     path = root / options.path
-    if not path.exists():
+    is_replaced = path.with_name(f"{path.name}.backup").exists()  # QuPath is saving the project: its reader waits
+    if not path.exists() and not (options.kind is SourceKind.QUPATH and is_replaced):
         raise ConfigError(f"[source] path {path} is not there")
     match options.kind:
         case SourceKind.IMAGESCOPE:

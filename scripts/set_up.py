@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
 from bridge.annotations import Rgb, predicted_class
 from bridge.annotations.writing import WriteOptions
-from bridge.errors import ConfigError
-from bridge.qupath import NewImage, QuPathProject, create_project, merged_classes
-from bridge.slides import open_slide
+from bridge.errors import ConfigError, QuPathFormatError
+from bridge.qupath import QuPathProject, create_project, merged_classes, paquo_backend
+from bridge.qupath.create import UNSET
+from bridge.qupath.new_project import new_project_path
 from bridge.store import Backups
 from bridge.store.atomic import replace_whole
+from scripts.new_images import new_image, new_images, slide_files
 from scripts.options import SourceKind, SourceOptions
-from scripts.project import open_source
-from scripts.survey import Survey, settings_text, survey, write_settings
+from scripts.project import left_out, open_source
+from scripts.survey import Survey, settings_path, settings_text, survey, write_settings
 
-_PROPERTIES = ("openslide.level[0].tile-width", "openslide.level[0].tile-height")
-_POWER = "openslide.objective-power"
+__all__ = ["Beginning", "SetUp", "new_image", "our_classes", "set_up"]
+
+_MOST_NAMED = 10
+
+
+class Backend(StrEnum):
+    """Who makes a QuPath project."""
+
+    NATIVE = "native"  # we: no Java, every slide that OpenSlide reads and flat pictures
+    PAQUO = "paquo"  # the user's own QuPath, driven by paquo: whatever that opens
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +43,8 @@ class Beginning:
         ``"imagescope"``, ``"qupath"``, ``"geojson"`` or ``"qupath_create"``.
     path
         Folder of slides, a ``project.qpproj``, or the folder to make a project in.
-    slides
-        For ``qupath_create``.
+    slides, image_type, backend
+        For ``qupath_create``: the slides, QuPath's name of their type, and who makes the project.
     mpp
         Working resolution of the model; None leaves the default.
     """
@@ -44,16 +55,28 @@ class Beginning:
     mpp: float | None = None
     keep_classes: bool = False
     may_replace: bool = False
+    image_type: str = UNSET
+    backend: Backend = Backend.NATIVE
 
 
 @dataclass(frozen=True, slots=True)
 class SetUp:
-    """What was found and done."""
+    """What was found and done.
+
+    Parameters
+    ----------
+    created
+        Lines on a project that was made.
+    kept
+        Where the settings lie that were there before.
+    """
 
     settings_path: Path
     found: Survey
     classes_path: Path | None
     is_dry_run: bool
+    created: tuple[str, ...] = ()
+    kept: Path | None = None
 
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
@@ -65,12 +88,16 @@ class SetUp:
             "classes": list(self.found.colors),
             "unnamed_layers": dict(self.found.mapping),
             "problems": list(self.found.problems),
+            "created": list(self.created),
+            "old_settings": str(self.kept) if self.kept is not None else None,
+            "dry_run": self.is_dry_run,
         }
 
     def lines(self) -> list[str]:
         """Return the facts for people."""
         found = self.found
         lines = [
+            *self.created,
             f"{found.slides} slides, {found.files} with annotations, {found.objects} objects",
             f"classes: {', '.join(found.colors) or 'none yet; add them to [classes.colors] in the settings'}",
         ]
@@ -79,7 +106,10 @@ class SetUp:
         ]
         lines += [f"not read: {problem}" for problem in found.problems]
         if self.classes_path is not None:
-            lines.append(f"our classes are in {self.classes_path}; open the project in QuPath only now")
+            verb = "would be added to" if self.is_dry_run else "are in"
+            lines.append(f"our classes {verb} {self.classes_path}; open the project in QuPath only afterwards")
+        if self.kept is not None:
+            lines.append(f"the settings that were there are kept as {self.kept.name}")
         lines.append(f"{'would write' if self.is_dry_run else 'wrote'} {self.settings_path}; next: slidebridge sync")
         return lines
 
@@ -93,61 +123,49 @@ def set_up(beginning: Beginning, *, is_dry_run: bool = False) -> SetUp:
         The path isn't what it should be, or there is a project already.
     """
     if beginning.kind == "qupath_create":
-        beginning = _create(beginning, is_dry_run=is_dry_run)
+        return _create(beginning, is_dry_run=is_dry_run)
     kind = SourceKind(beginning.kind)
     root = beginning.path if beginning.path.is_dir() else beginning.path.parent
+    settings = settings_path(root, may_replace=beginning.may_replace)
     source = open_source(Path(), SourceOptions(kind, beginning.path))
     found = survey(source)
+    found = replace(found, problems=(*found.problems, *left_out(source)))
     extra = {"model.mpp": beginning.mpp} if beginning.mpp is not None else {}
     relative = beginning.path.name if kind is SourceKind.QUPATH else "."
     text = settings_text(kind, relative, found.colors, found.mapping, extra)
-    settings = root / "slidebridge.toml"
-    if not is_dry_run:
-        settings = write_settings(root, text, may_replace=beginning.may_replace)
+    kept = None if is_dry_run else write_settings(root, text, may_replace=beginning.may_replace)
     classes = source.classes_path if isinstance(source, QuPathProject) and not beginning.keep_classes else None
     if classes is not None and not is_dry_run:
         _offer_classes(root, classes, found.colors)
-    return SetUp(settings, found, classes, is_dry_run)
+    return SetUp(settings, found, classes, is_dry_run, kept=kept)
 
 
-def _create(beginning: Beginning, *, is_dry_run: bool) -> Beginning:
-    if not beginning.slides:
-        raise ConfigError("--qupath-create needs at least one slide: slidebridge new --qupath-create DIR SLIDE…")
-    images = [new_image(path) for path in beginning.slides]
+def _create(beginning: Beginning, *, is_dry_run: bool) -> SetUp:
+    """Make a QuPath project, then set up beside it; of a dry run, say what that would be."""
+    path = new_project_path(beginning.path)
+    settings = settings_path(path.parent, may_replace=beginning.may_replace)
+    names, make = _maker(beginning)
+    listed = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
+    line = f"{'would make' if is_dry_run else 'made'} {path} with {len(names)} images: {listed}"
     if is_dry_run:
-        raise ConfigError(
-            f"would make a QuPath project of {len(images)} slides in {beginning.path}; nothing was written"
-        )
-    project = create_project(beginning.path, images, {}, now=datetime.now(UTC))
-    return Beginning("qupath", project.path, mpp=beginning.mpp, keep_classes=beginning.keep_classes)
+        classes = None if beginning.keep_classes else path.parent / "classifiers" / "classes.json"
+        return SetUp(settings, Survey({}, {}, len(names), 0, 0, ()), classes, True, (line,))
+    make()
+    done = set_up(replace(beginning, kind="qupath", path=path, slides=()))
+    return replace(done, created=(line,))
 
 
-def new_image(path: Path) -> NewImage:
-    """Return what a new QuPath project must know of a slide.
-
-    Raises
-    ------
-    SlideError
-        It can't be opened.
-    """
-    with open_slide(path) as slide:
-        pyramid, properties = slide.pyramid, slide.properties
-    width, height = pyramid.dimensions[0]
-    is_openslide = "openslide.vendor" in properties
-    tile = tuple(int(properties.get(name, 256)) for name in _PROPERTIES) if is_openslide else (width, height)
-    power = properties.get(_POWER)
-    return NewImage(
-        path=path.resolve(),
-        name=path.name,
-        width=width,
-        height=height,
-        levels=pyramid.dimensions,
-        mpp=pyramid.mpp,
-        magnification=float(power) if power else None,
-        tile=(tile[0], tile[1]),
-        is_openslide=is_openslide,
-        has_bounds="openslide.bounds-x" in properties,
-    )
+def _maker(beginning: Beginning) -> tuple[tuple[str, ...], Callable[[], object]]:
+    """Return the names of the new images, and what makes the project of them."""
+    folder, image_type = beginning.path, beginning.image_type
+    if beginning.backend is Backend.PAQUO:
+        if image_type != UNSET:
+            raise ConfigError("--image-type goes with the native backend only; QuPath asks when it opens the image")
+        files = slide_files(beginning.slides)
+        return tuple(file.name for file in files), lambda: paquo_backend.create_project(folder, files, {})
+    images = new_images(beginning.slides)
+    names = tuple(image.name for image in images)
+    return names, lambda: create_project(folder, images, {}, image_type=image_type, now=datetime.now(UTC))
 
 
 def our_classes(colors: Mapping[str, Rgb], options: WriteOptions = WriteOptions()) -> Mapping[str, Rgb]:  # noqa: B008 - frozen
@@ -162,8 +180,13 @@ def our_classes(colors: Mapping[str, Rgb], options: WriteOptions = WriteOptions(
 
 def _offer_classes(root: Path, path: Path, colors: Mapping[str, Rgb]) -> None:
     before = path.read_bytes() if path.is_file() else b""
-    after = merged_classes(before, our_classes(colors))
+    try:
+        after = merged_classes(before, our_classes(colors))
+    except QuPathFormatError as error:
+        raise error.at(path) from error
+    if after == before:
+        return
     if before:
-        Backups(root / ".slidebridge").keep(before)
+        Backups(root / ".slidebridge" / "backups").keep(before)
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_whole(path, after)

@@ -21,8 +21,9 @@ from bridge.annotations import (
     format_color,
     plain_class,
 )
-from bridge.errors import BridgeError, ConfigError
+from bridge.errors import BridgeError, ConfigError, WriteFailedError
 from bridge.ingest import known_classes
+from bridge.store.atomic import replace_whole
 from scripts.config import FILE_NAME
 from scripts.options import SourceKind
 
@@ -65,7 +66,7 @@ def survey(source: Source) -> Survey:
             continue
         try:
             sets.append(source.parse(entry.annotation_path.read_bytes(), entry))
-        except BridgeError as error:
+        except (BridgeError, OSError) as error:
             problems.append(f"{entry.name}: {error}")
     colors = _class_colors(known_classes(sets))
     unnamed, mapping = _unnamed_layers(sets, colors)
@@ -140,8 +141,8 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def write_settings(root: Path, text: str, *, may_replace: bool) -> Path:
-    """Write ``slidebridge.toml`` into a folder.
+def settings_path(root: Path, *, may_replace: bool) -> Path:
+    """Return where a folder's ``slidebridge.toml`` is to be written.
 
     Raises
     ------
@@ -151,5 +152,38 @@ def write_settings(root: Path, text: str, *, may_replace: bool) -> Path:
     path = root / FILE_NAME
     if path.exists() and not may_replace:
         raise ConfigError(f"{path} is there already; edit it, or give --force to make it anew")
-    path.write_text(text, "utf-8")
     return path
+
+
+def write_settings(root: Path, text: str, *, may_replace: bool) -> Path | None:
+    """Write ``slidebridge.toml`` into a folder.
+
+    Returns
+    -------
+    Path or None
+        Where the settings that were there are kept now; None if there were none, or the same.
+
+    Raises
+    ------
+    ConfigError
+        There is one already.
+    WriteFailedError
+        The folder can't be written.
+    """
+    path = settings_path(root, may_replace=may_replace)
+    data = text.encode("utf-8")
+    before = path.read_bytes() if path.is_file() else data
+    kept = None if before == data else _free_name(path)
+    try:
+        if kept is not None:
+            replace_whole(kept, before)
+        replace_whole(path, data)
+    except OSError as error:
+        raise WriteFailedError(f"{path} can't be written ({error.strerror}); it is as it was") from error
+    return kept
+
+
+def _free_name(path: Path) -> Path:
+    """Return ``slidebridge.toml.old``, or ``.old2`` … where older ones are kept."""
+    names = itertools.chain([".old"], (f".old{number}" for number in itertools.count(2)))
+    return next(kept for name in names if not (kept := path.with_name(path.name + name)).exists())

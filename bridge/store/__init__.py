@@ -8,7 +8,16 @@ no format. May call ``bridge.annotations``, ``bridge.coords`` and ``bridge.error
 from typing import TYPE_CHECKING
 
 from bridge.store.backups import Backups
-from bridge.store.records import ReadRecord, RunRecord, RunState, SlideRecord, WriteRecord, WriteState
+from bridge.store.records import (
+    ReadRecord,
+    RunRecord,
+    RunState,
+    SlideRecord,
+    VersionRecord,
+    WriteKind,
+    WriteRecord,
+    WriteState,
+)
 
 if TYPE_CHECKING:
     from bridge.store.store import Store
@@ -20,6 +29,8 @@ __all__ = [
     "RunState",
     "SlideRecord",
     "Store",
+    "VersionRecord",
+    "WriteKind",
     "WriteRecord",
     "WriteState",
 ]

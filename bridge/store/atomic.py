@@ -115,7 +115,7 @@ def exchange_by_link(target: Path, temp: Path) -> None:
     try:
         temp.replace(target)
     except OSError:
-        side.unlink()  # only a second name of the target
+        mend_exchange(target, temp)  # a share may report an error for a rename that took effect: then it is kept
         raise
     side.rename(temp)
 
@@ -135,8 +135,8 @@ def mend_exchange(target: Path, temp: Path) -> None:
         side.rename(temp)  # the replacement is in place: what it displaced gets its name
     elif not target.exists():
         side.rename(target)  # ReplaceFileW had moved the old file away, and no further
-    elif side.samefile(target):
-        side.unlink()  # linked, and nothing replaced yet
+    elif side.samefile(target) and sha256_of(side) == sha256_of(target):
+        side.unlink()  # linked, and nothing replaced yet; the hash, for file systems that number no files
 
 
 def create_exclusively(source: Path, target: Path) -> None:

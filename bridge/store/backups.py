@@ -62,6 +62,20 @@ class Backups:
             raise StoreError(f"backup {path} is damaged: its bytes are not what its name says; restore it from a copy")
         return data
 
+    def remove(self, sha: str) -> None:
+        """Remove a backup; one that isn't there is as good as removed.
+
+        Raises
+        ------
+        StoreError
+            It can't be removed.
+        """
+        path = self.path_of(sha)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"backup {path}: {error.strerror}; make its folder writable") from error
+
     def path_of(self, sha: str) -> Path:
         """Return where a backup lies, or would.
 

@@ -21,6 +21,7 @@ from bridge.store.records import WriteState
 from bridge.store.schema import added, objects, writes
 
 _UNCOUNTED = (Fate.OPEN.value, Fate.OVERWRITTEN.value)
+_ANSWERED = (Fate.REJECTED.value, Fate.DECLINED.value)
 _ADOPTED = (Fate.ACCEPTED.value, Fate.CORRECTED.value)
 
 
@@ -38,12 +39,12 @@ class ObjectRecords(Database):
     def superseded(self, slide_key: str) -> tuple[WrittenObject, ...]:
         """Return, as we wrote them, objects that are not in the file any more unless a viewer brought them back.
 
-        Our recent writes deleted or promoted them, or a save overwrote them. A viewer that had been open all along
-        saves them again: those that the file holds belong among the written ones of ``reconcile`` (without, they would
-        pass for a person's, or for nobody's), and ``record_outcomes`` takes them for live again.
+        Our recent writes deleted or promoted them, a save overwrote them, or a person deleted them. A viewer that had
+        been open all along saves them again, a person undoes, an earlier version is restored: those that the file holds
+        belong among the written ones of ``reconcile`` (without, they would pass for a person's, or for nobody's), and
+        ``record_outcomes`` takes them for live again.
         """
-        gone = objects.c.closed_by.is_not(None) | (objects.c.fate == Fate.OVERWRITTEN.value)
-        return self._written(objects.c.slide_key == slide_key, ~objects.c.is_open, gone)
+        return self._written(objects.c.slide_key == slide_key, ~objects.c.is_open)
 
     def rejected(self, slide_key: str) -> tuple[WrittenObject, ...]:
         """Return, as we wrote them, the predictions that a person deleted."""
@@ -60,7 +61,9 @@ class ObjectRecords(Database):
         shapes = shapely.from_wkb([row.now_geometry for row in rows])
         return tuple(_object(r, r.now_class, r.now_name, shape) for r, shape in zip(rows, shapes, strict=True))
 
-    def record_outcomes(self, slide_key: str, outcomes: Sequence[Outcome], revision: str, now: datetime) -> None:
+    def record_outcomes(
+        self, slide_key: str, outcomes: Sequence[Outcome], revision: str, now: datetime, *, is_stale: bool = False
+    ) -> None:
         """Record what a person made of our objects; the same outcomes again change nothing.
 
         Parameters
@@ -70,12 +73,21 @@ class ObjectRecords(Database):
             are passed over.
         revision
             Of the file that shows it.
+        is_stale
+            The file is of a viewer that hadn't seen our newest write (``Reconciliation.marker``): what a person had
+            deleted is in it again, but stays rejected or declined. In a file of somebody who had, they undid it.
         """
         with self.writing() as connection:
             known = _last_of_each(connection, slide_key)
-            rows = list(_changes([o for o in outcomes if _is_news(o, known)], known, revision, now))
+            news = [o for o in outcomes if _is_news(o, known)]
+            again = [o for o in news if is_stale and _is_answered(o, known)]
+            news = [o for o in news if not (is_stale and _is_answered(o, known))]
+            rows = list(_changes(news, known, revision, now))
             if rows:
                 connection.execute(update(objects).where(objects.c.id == bindparam("row")), rows)
+            if again:
+                places = [known[o.written.object_id].row for o in again]
+                connection.execute(update(objects).where(objects.c.id.in_(places)).values(is_open=True))
 
     def outcome_counts(self, iteration: int | None = None) -> Mapping[Fate, int]:
         """Count fates over all slides; open and overwritten objects don't count.
@@ -93,16 +105,11 @@ class ObjectRecords(Database):
         return {Fate(fate): count for fate, count in rows}
 
     def record_added(self, slide_key: str, iteration: int, count: int, revision: str) -> None:
-        """Record how many objects a person drew by hand in a revision; the same revision again replaces the number."""
+        """Record how many objects a person drew by hand in a revision; the same revision again counts nothing."""
         values = {"slide_key": slide_key, "revision": revision, "iteration": iteration, "count": count}
         with self.writing() as connection:
             touch_slide(connection, slide_key)
-            row = insert(added).values(values)
-            connection.execute(
-                row.on_conflict_do_update(
-                    index_elements=["slide_key", "revision"], set_={"iteration": iteration, "count": count}
-                )
-            )
+            connection.execute(insert(added).values(values).on_conflict_do_nothing())
 
     def added_count(self, iteration: int | None = None) -> int:
         """Count objects drawn by hand while the expert saw a training's predictions; None: all."""
@@ -130,7 +137,14 @@ def _rows(connection: Connection, *where: ColumnElement[bool]) -> Sequence[Row[A
 
 def _object(row: Row[Any], path_class: str, name: str | None, geometry: BaseGeometry) -> WrittenObject:
     return WrittenObject(
-        row.object_id, MachineRole(row.role), path_class, geometry, name, row.iteration, row.is_editable
+        row.object_id,
+        MachineRole(row.role),
+        path_class,
+        geometry,
+        name,
+        row.iteration,
+        row.is_editable,
+        row.write_marker,
     )
 
 
@@ -139,13 +153,11 @@ class _Known:
     row: int
     fate: str
     is_open: bool
-    may_return: bool
 
 
 def _last_of_each(connection: Connection, slide_key: str) -> Mapping[str, _Known]:
     of = objects.c
-    may_return = of.closed_by.is_not(None) | (of.fate == Fate.OVERWRITTEN.value)
-    found = select(of.object_id, of.id, of.fate, of.is_open, may_return).where(of.slide_key == slide_key, _stands())
+    found = select(of.object_id, of.id, of.fate, of.is_open).where(of.slide_key == slide_key, _stands())
     return {row[0]: _Known(*row[1:]) for row in connection.execute(found.order_by(of.id)).all()}
 
 
@@ -154,8 +166,12 @@ def _is_news(outcome: Outcome, known: Mapping[str, _Known]) -> bool:
     if before is None:
         return False
     if not before.is_open:
-        return before.may_return and outcome.annotation is not None
+        return outcome.annotation is not None
     return outcome.fate is not Fate.OPEN or before.fate != Fate.OPEN.value
+
+
+def _is_answered(outcome: Outcome, known: Mapping[str, _Known]) -> bool:
+    return outcome.fate is Fate.OPEN and known[outcome.written.object_id].fate in _ANSWERED
 
 
 def _changes(

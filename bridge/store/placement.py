@@ -10,11 +10,12 @@ Knows bytes, hashes and names; no format, no store.
 
 from __future__ import annotations
 
+import errno
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from errno import EACCES
 from os import W_OK, access
 from pathlib import Path
 
@@ -24,7 +25,9 @@ from bridge.store.backups import Backups
 from bridge.store.records import WriteRecord
 
 Exchange = Callable[[Path, Path], None]
-_IN_USE = frozenset({32, 33, 1175})  # Windows: sharing violation, lock violation, unable to remove replaced
+_IN_USE_WINDOWS = frozenset({5, 32, 33, 1175})  # access denied, sharing or lock violation, unable to remove replaced
+_IN_USE = frozenset({errno.EBUSY, getattr(errno, "ETXTBSY", errno.EBUSY)})  # what a Linux client says of an SMB share
+_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between tries, for what a virus scanner or a viewer holds for a moment
 
 
 class WriteStep(Enum):
@@ -63,6 +66,13 @@ def temp_name(marker: str) -> str:
     return f"{atomic.PREFIX}{marker}.tmp"
 
 
+def is_in_use(error: OSError) -> bool:
+    """Say whether another program may hold the file open, so that trying again is worth while."""
+    if getattr(error, "winerror", None) in _IN_USE_WINDOWS or error.errno in _IN_USE:
+        return True
+    return isinstance(error, PermissionError)
+
+
 def ignore_step(step: WriteStep) -> None:
     """Do nothing between steps."""
 
@@ -81,6 +91,8 @@ class Placement:
         Lets target and temporary file change names (``atomic.exchange``).
     on_step
         Called between steps, by tests.
+    sleep
+        Waits some seconds, where another program holds the file open.
     """
 
     record: WriteRecord
@@ -88,6 +100,7 @@ class Placement:
     blocker: Callable[[], str | None]
     exchange: Exchange = atomic.exchange
     on_step: Callable[[WriteStep], None] = ignore_step
+    sleep: Callable[[float], None] = time.sleep
 
     def put(self, new: bytes) -> None:
         """Put the new bytes in place, whole.
@@ -103,13 +116,14 @@ class Placement:
             The target is as it was, unless ``is_in_place`` says otherwise.
         """
         try:
-            self._stage(new)
+            self._stage_patiently(new)
             self.on_step(WriteStep.STAGED)
             self._check()
             self.on_step(WriteStep.CHECKED)
             self._swap()
         except OSError:  # conflicts too
-            self._discard()
+            with suppress(OSError):  # what can't be removed now is looked after as the journal says
+                self._discard()
             raise
         self.on_step(WriteStep.SWAPPED)
         self._verify()
@@ -118,12 +132,22 @@ class Placement:
         """Say whether the target holds the new bytes."""
         return atomic.sha256_of(self.record.target) == self.record.new_revision
 
+    def _stage_patiently(self, new: bytes) -> None:
+        for seconds in (*_WAITS, None):
+            try:
+                self._stage(new)
+                return
+            except OSError as error:  # Windows: a virus scanner looks into every new file
+                if seconds is None or getattr(error, "winerror", None) not in _IN_USE_WINDOWS:
+                    raise
+            self.sleep(seconds)
+
     def _stage(self, new: bytes) -> None:
         target = self.record.target
         if self.base is None:
             target.parent.mkdir(exist_ok=True)  # QuPath makes an entry's folder with its first file
         elif target.exists() and not access(target, W_OK):
-            raise PermissionError(EACCES, "the file is read-only", str(target))
+            raise PermissionError(errno.EACCES, "the file is read-only", str(target))
         atomic.write_new(self.record.temp, new, like=target)
 
     def _check(self) -> None:
@@ -134,20 +158,34 @@ class Placement:
             raise self._conflict(said)
 
     def _swap(self) -> None:
-        target, temp = self.record.target, self.record.temp
-        try:
-            if self.base is None:
-                atomic.create_exclusively(temp, target)
-            else:
-                self.exchange(target, temp)
-        except FileExistsError as error:
-            raise self._conflict("it was created since it was looked for") from error
-        except FileNotFoundError as error:
-            raise self._conflict("it was moved away since it was read") from error
-        except OSError as error:
-            if getattr(error, "winerror", None) in _IN_USE:
-                raise self._conflict("it is in use by another program") from error
-            raise
+        for seconds in (*_WAITS, None):
+            try:
+                self._change_names()
+                return
+            except OSError as error:
+                if self._have_names_changed():
+                    return  # a share may lose the answer to a rename, not the rename
+                if seconds is None or not is_in_use(error):
+                    raise self._explained(error) from error
+            self.sleep(seconds)
+            self._check()
+
+    def _change_names(self) -> None:
+        if self.base is None:
+            atomic.create_exclusively(self.record.temp, self.record.target)
+        else:
+            self.exchange(self.record.target, self.record.temp)
+
+    def _have_names_changed(self) -> bool:
+        atomic.mend_exchange(self.record.target, self.record.temp)
+        return self.is_in_place()
+
+    def _explained(self, error: OSError) -> OSError:
+        if isinstance(error, FileExistsError):
+            return self._conflict("it was created since it was looked for")
+        if isinstance(error, FileNotFoundError):
+            return self._conflict("it was moved away since it was read")
+        return error
 
     def _discard(self) -> None:
         """Remove our file, which was never at the target's name."""
@@ -158,6 +196,7 @@ class Placement:
 
     def _verify(self) -> None:
         try:
+            self._see_it_there()
             said = self._complaint()
             if said is None:
                 self.on_step(WriteStep.VERIFIED)
@@ -169,9 +208,25 @@ class Placement:
         self._put_back()
         raise self._conflict(said)
 
+    def _see_it_there(self) -> None:
+        """Wait for a share that shows the old names after a rename that it reported done."""
+        for seconds in _WAITS:
+            if not self._is_rename_lost():
+                return
+            self.sleep(seconds)
+        if self._is_rename_lost():
+            raise OSError(errno.EIO, "the share reported a rename that didn't take effect", str(self.record.target))
+
+    def _is_rename_lost(self) -> bool:
+        record = self.record
+        is_old = atomic.sha256_of(record.target) == record.base_revision
+        return is_old and atomic.sha256_of(record.temp) == record.new_revision
+
     def _complaint(self) -> str | None:
-        displaced = atomic.sha256_of(self.record.temp)  # None where the file system keeps no displaced file
-        if self.base is not None and displaced not in (None, self.record.base_revision):
+        # None where the file system keeps no displaced file; ours where it shows the old name a while longer.
+        displaced = atomic.sha256_of(self.record.temp)
+        as_expected = (None, self.record.base_revision, self.record.new_revision)
+        if self.base is not None and displaced not in as_expected:
             return "it was saved in the moment of our write"
         if not self.is_in_place():
             return "it was saved over our write at once"
@@ -188,7 +243,8 @@ class Placement:
                 if atomic.sha256_of(temp) != self.record.new_revision:
                     atomic.create_exclusively(temp, target)
                 return
-            if not temp.exists():
+            if atomic.sha256_of(temp) in (None, self.record.new_revision):
+                temp.unlink(missing_ok=True)
                 atomic.write_new(temp, self.base, like=target)
             _exchange_if(self.exchange, target, temp, self.record.new_revision)
         atomic.sync_folder(target.parent)

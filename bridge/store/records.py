@@ -59,6 +59,13 @@ class WriteState(Enum):
     ABANDONED = "abandoned"  # nothing of it counts
 
 
+class WriteKind(Enum):
+    """What a write puts in place."""
+
+    EDITS = "edits"  # the file as it was, with our edits
+    RESTORE = "restore"  # an earlier version, byte for byte, at a person's word
+
+
 @dataclass(frozen=True, slots=True)
 class WriteRecord:
     """One write of ours to a file of people's: the journal.
@@ -99,6 +106,34 @@ class WriteRecord:
     def temp(self) -> Path:
         """The file called ``temp_name``."""
         return self.target.with_name(self.temp_name)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """One version of a slide's annotation file that the backups keep.
+
+    Parameters
+    ----------
+    revision
+        SHA-256 of its bytes.
+    kept_at, seen_at
+        When it was first kept, and when it was last the slide's file.
+    size
+        Bytes.
+    human_keys
+        Of the objects in it that a person drew or made theirs (``bridge.annotations.fingerprints``); None where nobody
+        has looked into it.
+    is_ours
+        A write of ours made it; a person's save otherwise.
+    """
+
+    slide_key: str
+    revision: str
+    kept_at: datetime
+    seen_at: datetime
+    size: int
+    human_keys: bytes | None = None
+    is_ours: bool = False
 
 
 class RunState(Enum):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -211,7 +212,14 @@ class _Site:
             return True
         if beside is not None:
             return beside == record.base_revision
-        return there not in (None, record.base_revision) and self._carries_marker(record)
+        if there in (None, record.base_revision):
+            return self._spare_revision() == record.new_revision
+        return self._spare_revision() == record.new_revision or self._carries_marker(record)
+
+    def _spare_revision(self) -> str | None:
+        """Return what a save in progress, or a failed one, has moved aside: our file was in place before it."""
+        spare = None if self.owner is None else self.owner[0].spare(self.owner[1])
+        return None if spare is None else atomic.sha256_of(spare)
 
     def _carries_marker(self, record: WriteRecord) -> bool:
         if self.owner is None:
@@ -244,11 +252,20 @@ class _Site:
             self.store.settle_write(record.marker)
         elif result is Displaced.KEPT:
             self.store.settle_write(record.marker, f"another save is kept as {record.temp}")
+        if result in (Displaced.KEPT, Displaced.PUT_BACK):
+            self._list_save(record, record.temp if result is Displaced.KEPT else record.target)
         outcome, message = _TOLD[result]
         if message is not None:
             message = message.format(target=record.target, temp=record.temp)
             logger.warning("write=%s %s", record.marker, message)
         return Recovered(record.marker, record.slide_key, record.target, outcome, message)
+
+    def _list_save(self, record: WriteRecord, path: Path) -> None:
+        """List a save that the backups keep now among the slide's versions."""
+        with suppress(OSError):  # it is where it is; the list is only to find it by
+            version = _version_of(path)
+            if version is not None and self.backups.path_of(version[0]).is_file():
+                self.store.record_version(record.slide_key, version[0], self.now, size=version[1])
 
 
 _TOLD = {
@@ -264,6 +281,11 @@ _TOLD = {
         "{target} was saved twice at once; the other save is kept as {temp}, compare the two and delete one",
     ),
 }
+
+
+def _version_of(path: Path) -> tuple[str, int] | None:
+    revision = atomic.sha256_of(path)
+    return None if revision is None else (revision, path.stat().st_size)
 
 
 def _is_reachable(record: WriteRecord) -> bool:

@@ -95,7 +95,22 @@ writes = Table(
     Column("ended_at", UtcTime),
     Column("displaced_since", UtcTime),
     Column("why", Text),
+    Column("kind", String(16), nullable=False),
+    Column("carried_marker", Text),
     Index(None, "slide_key"),
+)
+
+# Versions of the slides' files in the backups. `human_keys`: fingerprints of what people drew, None where unread.
+versions = Table(
+    "versions",
+    metadata,
+    _slide_key(primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("kept_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("human_keys", LargeBinary),
+    Index(None, "revision"),
 )
 
 # Our objects. `is_open`: the store takes it to be in the file. `closed_by`: the write that took it out or promoted it,

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import shapely
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from bridge.annotations.ownership import WrittenObject
 from bridge.annotations.roles import Fate
 from bridge.errors import StoreError
 from bridge.store.database import Database, touch_slide
-from bridge.store.records import WriteRecord, WriteState
-from bridge.store.schema import objects, planned_closes, writes
+from bridge.store.records import WriteKind, WriteRecord, WriteState
+from bridge.store.schema import objects, planned_closes, versions, writes
 
 _REMEMBERED_WRITES = 16
 
@@ -43,6 +44,9 @@ class WriteRecords(Database):
         written: Sequence[WrittenObject],
         closes: Collection[str],
         now: datetime,
+        base_size: int | None = None,
+        kind: WriteKind = WriteKind.EDITS,
+        carried_marker: str | None = None,
     ) -> WriteRecord:
         """Journal a write before any file is touched.
 
@@ -52,6 +56,10 @@ class WriteRecords(Database):
             Objects that the new file adds, as read back from its bytes.
         closes
             ``WrittenObject.object_id`` of ours that the new file no longer holds as ours (deleted or promoted).
+        base_size
+            Bytes of the file as it was read, which a backup has now: it is listed among the slide's versions.
+        carried_marker
+            The marker in the new file where that isn't this write's own.
 
         Raises
         ------
@@ -62,8 +70,12 @@ class WriteRecords(Database):
         with self.writing() as connection:
             touch_slide(connection, slide_key)
             self._check_may_begin(connection, record)
-            connection.execute(insert(writes).values(_columns(record)))
+            more = {"kind": kind.value, "carried_marker": carried_marker}
+            connection.execute(insert(writes).values(_columns(record) | more))
             _plan(connection, record, written, closes)
+            if base_revision is not None and base_size is not None:
+                version = {"slide_key": slide_key, "revision": base_revision, "kept_at": now, "seen_at": now}
+                connection.execute(insert_or(versions).values(version | {"size": base_size}).on_conflict_do_nothing())
         return record
 
     def finish_write(self, marker: str, now: datetime, *, displaced_since: datetime | None = None) -> None:
@@ -139,19 +151,33 @@ class WriteRecords(Database):
         return tuple(_record(row) for row in rows)
 
     def newest_marker(self, slide_key: str) -> str | None:
-        """Return the marker of our last write that stands; None before the first."""
+        """Return the marker that our last write that stands left in the file; None before the first."""
         finished = (writes.c.slide_key == slide_key) & (writes.c.state == WriteState.FINISHED.value)
+        left = func.coalesce(writes.c.carried_marker, writes.c.marker)
         with self.reading() as connection:
-            return connection.execute(
-                select(writes.c.marker).where(finished).order_by(writes.c.id.desc()).limit(1)
-            ).scalar_one_or_none()
+            newest = select(left).where(finished).order_by(writes.c.id.desc()).limit(1)
+            return connection.execute(newest).scalar_one_or_none()
+
+    def is_finished_write(self, slide_key: str, marker: str | None) -> bool:
+        """Say whether a marker is that of a write of ours to the slide that stands."""
+        ours = (writes.c.slide_key == slide_key) & (writes.c.marker == marker)
+        with self.reading() as connection:
+            found = select(writes.c.id).where(ours, writes.c.state == WriteState.FINISHED.value)
+            return connection.execute(found.limit(1)).first() is not None
 
     def is_own_revision(self, slide_key: str, revision: str) -> bool:
         """Say whether a revision of the slide's file is a write of ours, finished or under way."""
-        ours = (writes.c.slide_key == slide_key) & (writes.c.new_revision == revision)
-        stands = writes.c.state != WriteState.ABANDONED.value
+        ours = own_writes().where(writes.c.slide_key == slide_key, writes.c.new_revision == revision)
         with self.reading() as connection:
-            return connection.execute(select(writes.c.id).where(ours, stands).limit(1)).first() is not None
+            return connection.execute(ours.limit(1)).first() is not None
+
+    def awaited_revisions(self, slide_key: str) -> frozenset[str]:
+        """Return the revisions that an unfinished write, or one with a displaced file, may still ask for."""
+        is_open = or_(writes.c.state == WriteState.BEGUN.value, writes.c.displaced_since.is_not(None))
+        pairs = select(writes.c.base_revision, writes.c.new_revision).where(writes.c.slide_key == slide_key, is_open)
+        with self.reading() as connection:
+            rows = connection.execute(pairs).all()
+        return frozenset(revision for row in rows for revision in row if revision is not None)
 
     def written_folders(self) -> tuple[Path, ...]:
         """Return the folders that we ever wrote into."""
@@ -168,6 +194,12 @@ class WriteRecords(Database):
             )
         if connection.execute(select(writes.c.id).where(writes.c.marker == record.marker)).first() is not None:
             raise StoreError(f"write marker {record.marker} was used before; every write needs a new one")
+
+
+def own_writes() -> Select[tuple[str]]:
+    """Return a query of the revisions that writes of ours made, finished or under way; not what they restored."""
+    stands = writes.c.state != WriteState.ABANDONED.value
+    return select(writes.c.new_revision).where(stands, writes.c.kind == WriteKind.EDITS.value)
 
 
 def _plan(

@@ -11,11 +11,12 @@ from pathlib import Path
 from time import perf_counter, sleep
 
 from bridge.annotations import SlideEntry
-from bridge.errors import BridgeError, WriteConflictError
+from bridge.errors import BridgeError, StoreError, WriteConflictError, WriteFailedError
 from bridge.export import finish_displaced, recover
 from bridge.raster import ProbabilityMap
 from bridge.slides import Slide, TissueMask
 from bridge.store import Backups, Store
+from bridge.store.pruning import prune
 from models.checkpoints import Checkpoint
 from models.inference import PredictionOptions
 from scripts.loop.learn import Learned, design_of, learn, load_project_champion
@@ -99,6 +100,7 @@ class PassResult:
             lines.append(self.learned.line())
         if self.pushed:
             lines += [_pushed_line(s) for s in self.pushed.slides]
+            lines += [f"{s.name}: {warning}" for s in self.pushed.slides for warning in s.warnings]
             if not self.pushed.slides:
                 lines.append(
                     "nothing to write" if self.pushed.has_champion else "nothing to write; no champion yet: train"
@@ -117,6 +119,7 @@ def _pushed_json(pushed: SlidePushed) -> Mapping[str, object]:
         "made_plain": pushed.promoted,
         "shortage": pushed.shortage,
         "written": pushed.is_written,
+        "warnings": list(pushed.warnings),
     }
 
 
@@ -167,6 +170,7 @@ def run(path: Path, request: Request, progress: Progress | None = None) -> PassR
             pushed = _push(project, store, backups, pulled, request, progress)
         if not request.is_dry_run:
             recovered = (*recovered, *_settle_displaced(project, store, backups, entries))
+            _prune(project, store, backups, pushed)
     return PassResult(pulled, learned, pushed, perf_counter() - began, request.is_dry_run, recovered)
 
 
@@ -277,6 +281,15 @@ def _settle_displaced(project: Project, store: Store, backups: Backups, entries:
         blocker = (lambda e=entry: project.source.blocker(e)) if entry is not None else (lambda: None)
         try:
             finish_displaced(record.marker, store, backups, _now(), settle_seconds=settle_seconds, blocker=blocker)
-        except WriteConflictError as error:
+        except (WriteConflictError, WriteFailedError) as error:
             lost.append(str(error))
     return lost
+
+
+def _prune(project: Project, store: Store, backups: Backups, pushed: Pushed | None) -> None:
+    """Let go of old versions of what was written to; that must not fail a pass that did its work."""
+    for slide in pushed.slides if pushed is not None else ():
+        try:
+            prune(store, backups, slide.key, project.settings.store)
+        except StoreError as error:
+            logger.warning("slide=%s not pruned: %s", slide.name, error)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge.annotations import LabelPlan, MachineRole, SlideEntry
 from bridge.annotations.diff import diff_annotations, is_suspicious
-from bridge.annotations.labels import WHOLE_SLIDE, apply_hold_out, area_key, blind_areas, build_plan, shape_key
-from bridge.annotations.roles import Fate, Role
-from bridge.annotations.split import HOLD_OUT, TRAIN, HoldOutOptions, is_split_by_slide, split_areas, split_slides
+from bridge.annotations.fingerprints import fingerprints
+from bridge.annotations.roles import Fate, Marker, Role
 from bridge.errors import AnnotationFileError, BridgeError, StoreError
-from bridge.ingest import Known, SlideReading, read_settled, read_slide, shifted
+from bridge.ingest import Known, SlideReading, read_slide, shifted
 from bridge.store import Backups, Store
-from scripts.project import Project
+from bridge.watch import SettledFile, read_all_settled, read_settled
+from scripts.loop.planning import make_plans
+from scripts.project import Project, left_out
 
 logger = logging.getLogger(__name__)
 _NO_FILE = ""  # the revision of a slide without annotation file, once that was confirmed
-Bounds = tuple[float, float, float, float]
-_SAME_AREA = 0.5  # overlap of bounds by which a nudged ROI is known again
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +80,22 @@ def read_entry(project: Project, store: Store, entry: SlideEntry) -> SlideReadin
     BridgeError
         The file or the slide can't be read.
     """
-    settings = project.settings
     last = store.last_read(entry.key)
-    data = read_settled(project.source, entry, settings.watch, known_revision=last.revision if last else None)
-    return read_slide(
-        project.source, entry, known_of(store, entry), project.scheme, settings.labels, settings.slides, data
+    known_revision = last.revision if last else None
+    return _read(
+        project,
+        store,
+        entry,
+        read_settled(project.source, entry, project.settings.watch, known_revision=known_revision),
     )
+
+
+def _read(project: Project, store: Store, entry: SlideEntry, file: SettledFile) -> SlideReading:
+    settings, known = project.settings, known_of(store, entry)
+    reading = read_slide(project.source, entry, known, project.scheme, settings.labels, settings.slides, file.data)
+    if file.failed_save is None:
+        return reading
+    return replace(reading, is_held=True, warnings=(*reading.warnings, file.failed_save))
 
 
 def pull(
@@ -107,34 +116,46 @@ def pull(
     is_dry_run
         Nothing is recorded.
     """
-    readings: list[tuple[SlideReading, bool]] = []
-    problems: list[SlideProblem] = []
-    for entry in project.source.slides():
+    entries = project.source.slides()
+    found: dict[str, tuple[SlideReading, bool]] = {}
+    failed: dict[str, SlideProblem] = {}
+    for entry, file in read_all_settled(project.source, entries, project.settings.watch, known=_believed(store)):
         try:
-            reading = read_entry(project, store, entry)
+            if isinstance(file, AnnotationFileError):
+                raise file
+            reading = _read(project, store, entry, file)
             lost = record_reading(project, store, backups, reading, now, is_dry_run=is_dry_run)
-            readings.append((reading, lost))
+            found[entry.key] = reading, lost
         except BridgeError as error:
             logger.warning("slide=%s error=%s", entry.name, error)
-            problems.append(SlideProblem(entry, str(error)))
+            failed[entry.key] = SlideProblem(entry, str(error))
         advance(entry.name)
-    plans = _plan(project, store, [r for r, lost in readings if not lost], now, is_dry_run=is_dry_run)
+    readings = [found[entry.key] for entry in entries if entry.key in found]
+    problems = [failed[entry.key] for entry in entries if entry.key in failed]
+    plans = make_plans(project, store, [r for r, lost in readings if not lost], now, is_dry_run=is_dry_run)
     states = tuple(SlideState(r, plans.get(r.entry.key, LabelPlan(r.entry.key)), lost) for r, lost in readings)
-    warnings = [line for reading, _ in readings for line in reading.warnings]
-    warnings += [_suspicion(state.reading) for state in states if state.is_suspicious]
+    warnings = [*left_out(project.source), *(line for reading, _ in readings for line in reading.warnings)]
+    warnings += [suspicion(state.reading) for state in states if state.is_suspicious]
     return Pulled(states, tuple(problems), tuple(warnings))
 
 
-def _suspicion(reading: SlideReading) -> str:
+def _believed(store: Store) -> Mapping[str, str]:
+    """Return slide key → revision that was last believed, for slides that had a file."""
+    reads = ((slide.key, store.last_read(slide.key)) for slide in store.slides())
+    return {key: read.revision for key, read in reads if read is not None and read.revision != _NO_FILE}
+
+
+def suspicion(reading: SlideReading) -> str:
+    """Return a line for people about a save that isn't believed."""
+    name = reading.entry.name
+    way_out = f"`slidebridge confirm {name!r}`, or `slidebridge backups restore`"
     if reading.data is None:
-        return (
-            f"{reading.entry.name}: the annotation file that was read before is gone; nothing is learned from it nor"
-            f" written until it is back (copies are in backups) or `slidebridge confirm {reading.entry.name!r}`"
+        said = (
+            "the annotation file that was read before is gone; nothing is learned from it nor written until it is back"
         )
-    return (
-        f"{reading.entry.name}: the last save lost more than half of what was drawn; kept in backups and not learned"
-        f" from until it is saved again or `slidebridge confirm {reading.entry.name!r}`"
-    )
+        return f"{name}: {said} or {way_out}"
+    said = "the last save lost more than half of what was drawn; kept in backups and not learned from until saved again"
+    return f"{name}: {said} or {way_out}"
 
 
 def record_reading(
@@ -160,21 +181,41 @@ def record_reading(
     suspicious = is_first_doubt and last is not None and is_suspicious(last.human_count, reading.human_count)
     if is_dry_run:
         return suspicious
-    backups.keep(data)
+    keep_version(store, backups, reading, now)
     if suspicious:
         store.record_suspicious(key, revision)
         return True
-    added = _added_by_hand(project, backups, reading, last.revision if last else None)
-    store.record_added(key, _iteration_seen(store, key), added, revision)
+    count_added(project, store, backups, reading)
     believe(store, reading, now)
     return False
+
+
+def keep_version(store: Store, backups: Backups, reading: SlideReading, now: datetime) -> None:
+    """Keep the file as it was read, with fingerprints of what people drew in it."""
+    if reading.data is None:
+        return
+    people = (o for o in reading.reconciled.objects if o.role not in (Role.PREDICTION, Role.PROPOSAL))
+    # By the class that counts: an accepted prediction stays the same drawing when we make it plain.
+    drawn = [replace(o.annotation, path_class=o.path_class or o.annotation.path_class) for o in people]
+    revision = backups.keep(reading.data)
+    store.record_version(reading.entry.key, revision, now, size=len(reading.data), human_keys=fingerprints(drawn))
+
+
+def count_added(project: Project, store: Store, backups: Backups, reading: SlideReading) -> None:
+    """Count what a person drew since the revision before; a revision counts once, however often it comes back."""
+    key, last = reading.entry.key, store.last_read(reading.entry.key)
+    if reading.revision is None:
+        return
+    added = _added_by_hand(project, backups, reading, last.revision if last else None)
+    store.record_added(key, _iteration_seen(store, key), added, reading.revision)
 
 
 def believe(store: Store, reading: SlideReading, now: datetime) -> None:
     """Record a revision as what people left: outcomes of our objects, and the revision itself."""
     key, revision = reading.entry.key, reading.revision or _NO_FILE
     outcomes = reading.reconciled.outcomes
-    store.record_outcomes(key, outcomes, revision, now)
+    is_stale = reading.reconciled.marker is Marker.STALE
+    store.record_outcomes(key, outcomes, revision, now, is_stale=is_stale)
     store.record_read(key, revision, now, human_count=reading.human_count, name=reading.entry.name)
     if any(o.fate is Fate.OVERWRITTEN and o.written.role is MachineRole.PREDICTION for o in outcomes):
         store.forget_predicted(key)
@@ -197,125 +238,3 @@ def _added_by_hand(project: Project, backups: Backups, reading: SlideReading, be
         logger.warning("slide=%s not counted what was added: %s", reading.entry.name, error)
         return 0
     return len(diff_annotations(shifted(old.annotations, reading.entry.origin), drawn).added)
-
-
-def _plan(
-    project: Project, store: Store, readings: Sequence[SlideReading], now: datetime, *, is_dry_run: bool
-) -> Mapping[str, LabelPlan]:
-    scheme, labels = project.scheme, project.settings.labels
-    plans = {
-        r.entry.key: build_plan(
-            r.entry.key,
-            r.reconciled,
-            scheme,
-            labels,
-            extent=r.pyramid.bounds,
-            learned=store.learned(r.entry.key),
-            rejected=store.rejected(r.entry.key),
-        )
-        for r in readings
-    }
-    held = _split(project, store, readings, plans, now, is_dry_run=is_dry_run)
-    return {key: apply_hold_out(plan, held.get(key, frozenset())) for key, plan in plans.items()}
-
-
-def _split(
-    project: Project,
-    store: Store,
-    readings: Sequence[SlideReading],
-    plans: Mapping[str, LabelPlan],
-    now: datetime,
-    *,
-    is_dry_run: bool,
-) -> Mapping[str, frozenset[str]]:
-    """Decide which slides or areas judge; return the held-out keys per slide, new decisions included."""
-    options = project.settings.holdout
-    groups = {r.entry.key: _group_of(r.entry, options.by) for r in readings}
-    labelled = {key: group for key, group in groups.items() if not plans[key].is_empty}
-    known = {slide.key: dict(store.parts(slide.key)) for slide in store.slides()}
-    parts = {key: dict(known.get(key, {})) for key in groups}
-    bounds: Mapping[str, Bounds] = {}
-    # Once slides were told apart it stays so, also while some of them can't be read.
-    if is_split_by_slide(labelled.values()) or any(WHOLE_SLIDE in areas for areas in known.values()):
-        fresh = _split_slides(store, groups, labelled, known, options)
-    else:
-        fresh, bounds = _split_areas(store, labelled, plans, known, options)
-    for (key, area), part in fresh.items():
-        parts[key].setdefault(area, part)
-        if not is_dry_run:
-            store.assign_part(key, area, part, now, bounds=bounds.get(area))
-    return {key: frozenset(a for a, part in areas.items() if part == HOLD_OUT) for key, areas in parts.items()}
-
-
-def _group_of(entry: SlideEntry, by: str) -> str:
-    return entry.key if by == "slide" else entry.metadata.get(by, entry.key)
-
-
-def _split_slides(
-    store: Store,
-    groups: Mapping[str, str],
-    labelled: Mapping[str, str],
-    known: Mapping[str, Mapping[str, str]],
-    options: HoldOutOptions,
-) -> Mapping[tuple[str, str], str]:
-    """Decide per slide or patient; slides of a decided patient follow, labelled or not."""
-    decided = {groups.get(key, key): areas[WHOLE_SLIDE] for key, areas in known.items() if WHOLE_SLIDE in areas}
-    new = sorted(set(labelled.values()) - set(decided))
-    untrained = [g for g in new if not any(store.learned(key) for key, group in groups.items() if group == g)]
-    decided |= split_slides(new, decided, untrained, options)
-    return {
-        (key, WHOLE_SLIDE): decided[group]
-        for key, group in groups.items()
-        if group in decided and WHOLE_SLIDE not in known.get(key, {})
-    }
-
-
-def _split_areas(
-    store: Store,
-    labelled: Mapping[str, str],
-    plans: Mapping[str, LabelPlan],
-    known: Mapping[str, Mapping[str, str]],
-    options: HoldOutOptions,
-) -> tuple[Mapping[tuple[str, str], str], Mapping[str, Bounds]]:
-    """Decide per ROI. One that a person has nudged stays where it was; one that touches what trained never judges."""
-    decided = {f"{key}/{area}": part for key, areas in known.items() for area, part in areas.items()}
-    names: dict[str, tuple[str, str]] = {}
-    bounds: dict[str, Bounds] = {}
-    inherited: dict[tuple[str, str], str] = {}
-    blind: set[str] = set()
-    for key in labelled:
-        plan, earlier, learned = plans[key], store.part_bounds(key), store.learned(key)
-        trained = [s.geometry for s in plan.shapes if shape_key(s) in learned]
-        unseen = {area_key(area) for area in blind_areas(plan)}
-        for area in plan.complete:
-            name = area_key(area)
-            if f"{key}/{name}" in decided:
-                continue
-            bounds[name] = area.bounds
-            part = _inherited(area.bounds, earlier)
-            if part is not None:
-                inherited[key, name] = part
-                continue
-            names[f"{key}/{name}"] = (key, name)
-            if name in unseen and not any(area.intersects(shape) for shape in trained):
-                blind.add(f"{key}/{name}")
-    split = split_areas(sorted(names), decided, blind, options)
-    return inherited | {names[name]: part for name, part in split.items()}, bounds
-
-
-def _inherited(area: Bounds, earlier: Sequence[tuple[str, Bounds]]) -> str | None:
-    """Return the part of the area that this one was before it was nudged, TRAIN where it touches what trained."""
-    overlaps = [(part, _overlap(area, other)) for part, other in earlier]
-    if any(part == TRAIN and share > 0 for part, share in overlaps):
-        return TRAIN
-    return HOLD_OUT if any(share >= _SAME_AREA for _, share in overlaps) else None
-
-
-def _overlap(first: Bounds, second: Bounds) -> float:
-    """Return shared over joint area of two rectangles; a shared border, or a pixel of it, is none."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    if width <= 2 or height <= 2:
-        return 0.0
-    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (first, second)]
-    return width * height / (sum(areas) - width * height)

@@ -22,10 +22,10 @@ from bridge.annotations.writing import (
     proposal_objects,
 )
 from bridge.errors import BridgeError, WriteConflictError
-from bridge.export import write_edits
+from bridge.export import WriteResult, write_edits
 from bridge.ingest import SlideReading
 from bridge.store import Backups, Store
-from scripts.loop.pull import SlideProblem, SlideState, read_entry, record_reading
+from scripts.loop.pull import SlideProblem, SlideState, read_entry, record_reading, suspicion
 from scripts.loop.slide_work import SlideResult, propose_boxes
 from scripts.project import Project
 
@@ -52,6 +52,8 @@ class SlidePushed:
     promoted: int
     shortage: str | None = None  # why fewer boxes than asked
     is_written: bool = True
+    warnings: tuple[str, ...] = ()  # one line each, for people
+    key: str = ""  # of the slide
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,15 @@ def is_stale(
     state: SlideState, store: Store, scheme: ClassScheme, champion_id: str | None, wanted: Wanted, k: int
 ) -> bool:
     """Say whether a slide needs a write: new predictions, boxes used up or wiped, or objects to make plain."""
-    if state.is_suspicious:
+    if state.is_suspicious or state.reading.is_held:
         return False
     reconciled = state.reading.reconciled
     is_new = wanted.predictions and champion_id is not None and store.predicted_with(state.key) != champion_id
     open_boxes = sum(o.written.role is MachineRole.PROPOSAL for o in reconciled.with_fate(Fate.OPEN))
     used_up = wanted.proposals and open_boxes < k and _has_moved_on(state, store)
     is_wiped = bool(reconciled.with_fate(Fate.OVERWRITTEN))
-    to_promote = bool(compose_edits(reconciled, (), scheme, "none").promote)
+    # What our last write couldn't make plain waits for the next save: else every pass would try, and write, again.
+    to_promote = _has_moved_on(state, store) and bool(compose_edits(reconciled, (), scheme, "none").promote)
     return wanted.is_forced or is_new or used_up or is_wiped or to_promote
 
 
@@ -113,18 +116,20 @@ def push_slide(
     Raises
     ------
     WriteConflictError
-        People kept saving while we tried, three times.
+        People kept saving while we tried, three times; or what they saved isn't to be written to.
     BridgeError
         The file can't be written.
     """
     reading = state.reading
-    for attempt in range(_ATTEMPTS):
+    if reading.is_held:
+        raise WriteConflictError(reading.warnings[-1])
+    for _ in range(_ATTEMPTS):
         pushed, edits_of = _compose(project, store, state, reading, result, wanted, seed)
         if is_dry_run:
             return replace(pushed, is_written=False)
         marker = str(uuid.uuid4())
         try:
-            write_edits(
+            written = write_edits(
                 project.source,
                 reading.entry,
                 reading.data,
@@ -136,18 +141,33 @@ def push_slide(
                 iteration=iteration,
                 now=now(),
             )
-        except WriteConflictError:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            logger.info("slide=%s conflict, reading again", reading.entry.name)
-            reading = read_entry(project, store, reading.entry)
-            if record_reading(project, store, backups, reading, now()):
-                raise
+        except WriteConflictError as error:
+            logger.info("slide=%s conflict, reading again: %s", reading.entry.name, error)
+            reading = _read_again(project, store, backups, reading, now())
             continue
         if wanted.predictions and champion_id is not None:
             store.record_predicted(state.key, champion_id)
-        return pushed
-    raise AssertionError("the last attempt returns or raises")
+        return _told(pushed, written)
+    raise WriteConflictError(
+        f"{reading.entry.annotation_path}: saved by another program each of the {_ATTEMPTS} times that we tried to"
+        " write; it holds the last save, run again when it is quiet"
+    )
+
+
+def _read_again(project: Project, store: Store, backups: Backups, before: SlideReading, now: datetime) -> SlideReading:
+    """Read the save that a write met; refuse one that isn't to be written to."""
+    reading = read_entry(project, store, before.entry)
+    if record_reading(project, store, backups, reading, now):
+        raise WriteConflictError(suspicion(reading))
+    if reading.is_held:
+        raise WriteConflictError(reading.warnings[-1])
+    return reading
+
+
+def _told(pushed: SlidePushed, result: WriteResult) -> SlidePushed:
+    """Return what was pushed with what the write has to say of it."""
+    promoted = 0 if result.is_promoting_left_out else pushed.promoted
+    return replace(pushed, promoted=promoted, warnings=result.warnings)
 
 
 def _replaced(wanted: Wanted, champion_id: str | None) -> frozenset[MachineRole]:
@@ -187,7 +207,7 @@ def _compose(
         )
         objects = (*chosen, *objects)
     promoted = len(compose_edits(reading.reconciled, (), project.scheme, "none").promote)
-    return SlidePushed(entry.name, summary, proposals, promoted, shortage), objects
+    return SlidePushed(entry.name, summary, proposals, promoted, shortage, key=entry.key), objects
 
 
 def _known_classes(predictions: Sequence[Prediction], scheme: ClassScheme) -> tuple[Prediction, ...]:

@@ -11,10 +11,9 @@ import shapely
 
 from bridge.annotations.labels import missing_labels
 from bridge.annotations.roles import Fate, Role
-from bridge.errors import ConfigError
 from bridge.store import Backups, RunRecord
-from scripts.loop.pull import Pulled, SlideState, believe, pull, read_entry
-from scripts.project import open_project, open_store
+from scripts.loop.pull import Pulled, SlideState, believe, count_added, keep_version, pull, read_entry
+from scripts.project import find_entry, open_project, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +87,14 @@ def confirm_slide(path: Path, name: str, *, is_dry_run: bool) -> str:
         The project has no such slide.
     """
     project = open_project(path)
-    slides = project.source.slides()
-    entries = {entry.key: entry for entry in slides} | {entry.name: entry for entry in slides}
-    if name not in entries:
-        known = sorted(entry.name for entry in slides)
-        raise ConfigError(f"no slide {name!r} in the project; there are {', '.join(known[:10])}")
+    entry = find_entry(project, name)
     with open_store(project, is_dry_run=is_dry_run) as store:
-        reading = read_entry(project, store, entries[name])
+        reading = read_entry(project, store, entry)
         if not is_dry_run:
-            if reading.data is not None:
-                Backups(project.data_folder / "backups").keep(reading.data)
-            believe(store, reading, datetime.now(UTC))
+            backups, now = Backups(project.data_folder / "backups"), datetime.now(UTC)
+            keep_version(store, backups, reading, now)
+            count_added(project, store, backups, reading)
+            believe(store, reading, now)
     verb = "would be" if is_dry_run else "is"
     return f"{name}: the save with {reading.human_count} objects {verb} learned from at the next sync"
 
@@ -117,6 +113,7 @@ def _slide_json(state: SlideState, writes: Mapping[str, str]) -> Mapping[str, ob
         "labelled_um2": round(labelled_area(state) * reading.mpp[0] * reading.mpp[1], 1),
         "hold_out_areas": len(state.plan.hold_out),
         "suspicious": state.is_suspicious,
+        "failed_save": reading.is_held,
         "last_write": writes.get(state.key) or None,
     }
 

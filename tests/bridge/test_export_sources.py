@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import shutil
 import signal
@@ -30,8 +31,8 @@ from bridge.annotations import (
 from bridge.annotations.ownership import is_as_written, match_written
 from bridge.annotations.roles import Role, reconcile
 from bridge.annotations.writing import compose_edits
-from bridge.errors import WriteConflictError
-from bridge.export import WriteStep, finish_displaced, recover, write_edits
+from bridge.errors import AnnotationFileError, WriteConflictError
+from bridge.export import WriteStep, finish_displaced, recover, restore_version, write_edits
 from bridge.imagescope import ImageScopeFolder
 from bridge.qupath import GeoJSONFolder, NewImage, QuPathProject, create_project
 from bridge.store import Backups, Store
@@ -178,6 +179,64 @@ def test_first_file(source: Source, store: Store, backups: Backups) -> None:
     write_edits(source, entry, None, Edits("w1", add=FIRST), store, backups, iteration=1, now=NOW)
     assert len(source.parse(entry.annotation_path.read_bytes(), entry)) == 3
     assert source.blocker(entry) is None
+
+
+def test_blocker_is_a_clause_without_the_files_name(source: Source) -> None:
+    entry = source.slides()[0]
+    path = entry.annotation_path
+    whole = path.read_bytes()
+    assert source.blocker(entry) is None
+    for left in (b"", whole[:40], whole[: len(whole) // 2]):
+        path.write_bytes(left)
+        said = source.blocker(entry)
+        if said is None:  # a cut that happens to end as a whole file does: parsing tells
+            with pytest.raises(AnnotationFileError):
+                source.parse(left, entry)
+        else:
+            assert path.name not in said.replace(f"{path.name}.bkp", "") and str(path.parent) not in said
+            assert "\n" not in said and not said.endswith(".")
+    path.unlink()
+    assert source.blocker(entry) is None
+
+
+def test_version_is_restored_and_what_is_ours_in_it_known_again(source: Source, store: Store, backups: Backups) -> None:
+    entry = source.slides()[0]
+    original = entry.annotation_path.read_bytes()
+    write_edits(source, entry, original, Edits("w1", add=FIRST), store, backups, iteration=1, now=NOW)
+    first = entry.annotation_path.read_bytes()
+    second = write_edits(
+        source, entry, first, Edits("w2", add=(prediction(5, box(0, 0, 50, 50)),)), store, backups, iteration=1, now=NOW
+    )
+    assert second.closed == frozenset()
+
+    def restore(version: bytes, marker: str) -> None:
+        base = entry.annotation_path.read_bytes()
+        restore_version(source, entry, base, version, store, backups, marker=marker, now=NOW)
+        assert entry.annotation_path.read_bytes() == version
+        assert backups.load(hashlib.sha256(base).hexdigest()) == base
+        live, newest, former = (get(entry.key) for get in (store.live_objects, store.newest_marker, store.superseded))
+        found = source.parse(version, entry)
+        outcomes = reconcile(found, live, newest, SCHEME, LabelOptions(), former=former).outcomes
+        assert not [o for o in outcomes if o.annotation is None], "nothing counts as deleted"
+        store.record_outcomes(entry.key, outcomes, "r", NOW)
+
+    restore(first, "restore-1")
+    assert {w.object_id for w in store.live_objects(entry.key)} == set(IDS[:3])
+    assert store.newest_marker(entry.key) == "w1"
+    restore(original, "restore-2")
+    assert store.live_objects(entry.key) == ()
+    restore(first, "restore-3")
+    assert {w.object_id for w in store.live_objects(entry.key)} == set(IDS[:3])
+    assert store.outcome_counts() == {}
+
+
+def test_version_that_is_not_whole_is_not_restored(source: Source, store: Store, backups: Backups) -> None:
+    entry = source.slides()[0]
+    base = entry.annotation_path.read_bytes()
+    with pytest.raises(AnnotationFileError):
+        restore_version(source, entry, base, base[:-9], store, backups, marker="r1", now=NOW)
+    assert entry.annotation_path.read_bytes() == base
+    assert store.unfinished_writes() == ()
 
 
 def test_save_in_place_in_between(source: Source, tmp_path: Path, backups: Backups) -> None:

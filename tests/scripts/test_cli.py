@@ -13,7 +13,7 @@ import shapely
 from lab_support import RUNNER, Lab, draw_slide, labelled, xml_of
 from scripts.cli import app
 
-_COMMANDS = ("new", "sync", "train", "predict", "propose", "status", "confirm", "convert", "config", "demo")
+_COMMANDS = ("new", "sync", "train", "predict", "propose", "status", "confirm", "convert", "config", "demo", "doctor")
 
 
 @pytest.mark.parametrize("code", ["import bridge", "import scripts.cli", "import scripts.loop.status"])

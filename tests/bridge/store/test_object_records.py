@@ -103,10 +103,10 @@ def test_counts_belong_to_the_iteration_that_the_expert_saw(
 
 def test_added_by_hand_is_counted_once_a_revision(store: Store) -> None:
     store.record_added("s1", 1, 3, "r1")
-    store.record_added("s1", 1, 4, "r1")
+    store.record_added("s1", 2, 4, "r1")  # a revision that comes back was counted before
     store.record_added("s1", 2, 1, "r2")
     store.record_added("s2", 1, 1, "r1")
-    assert (store.added_count(1), store.added_count(2), store.added_count()) == (5, 1, 6)
+    assert (store.added_count(1), store.added_count(2), store.added_count()) == (4, 1, 5)
 
 
 def test_same_id_on_another_slide_is_another_object(
@@ -140,13 +140,31 @@ def test_what_an_open_viewer_brings_back_is_live_again(
     assert store.outcome_counts() == {Fate.ACCEPTED: 1}
 
 
-def test_rejected_object_does_not_come_back(store: Store, now: datetime, write: Write, written: Written) -> None:
+def test_rejection_that_a_person_takes_back_is_none(
+    store: Store, now: datetime, write: Write, written: Written
+) -> None:
     item = written("p1")
     write("w1", [item])
     store.record_outcomes("s1", [Outcome(item, Fate.REJECTED)], "r", now)
+    assert ids(store.superseded("s1")) == ["p1"]
     store.record_outcomes("s1", [Outcome(item, Fate.OPEN, left(item))], "r", now)
+    assert live(store) == ["p1"]
+    assert store.rejected("s1") == ()
+
+
+def test_rejected_object_that_an_old_viewer_brings_back_stays_rejected_and_can_be_taken_out(
+    store: Store, now: datetime, write: Write, written: Written
+) -> None:
+    item = written("p1")
+    write("w1", [item])
+    store.record_outcomes("s1", [Outcome(item, Fate.REJECTED)], "r", now)
+    for _ in range(2):
+        store.record_outcomes("s1", [Outcome(item, Fate.OPEN, left(item))], "r", now, is_stale=True)
+        assert live(store) == ["p1"]
+        assert ids(store.rejected("s1")) == ["p1"]
+    write("w2", closes=["p1"])
     assert live(store) == []
-    assert ids(store.rejected("s1")) == ["p1"]
+    assert store.outcome_counts() == {Fate.REJECTED: 1}
 
 
 def test_many_objects_at_once(store: Store, now: datetime, write: Write, written: Written) -> None:

@@ -93,11 +93,25 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.String(length=32), nullable=True),
         sa.Column("displaced_since", sa.String(length=32), nullable=True),
         sa.Column("why", sa.Text(), nullable=True),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("carried_marker", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["slide_key"], ["slides.slide_key"], name=op.f("fk_writes_slide_key")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_writes")),
         sa.UniqueConstraint("marker", name=op.f("uq_writes_marker")),
     )
     op.create_index(op.f("ix_writes_slide_key"), "writes", ["slide_key"], unique=False)
+    op.create_table(
+        "versions",
+        sa.Column("slide_key", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Text(), nullable=False),
+        sa.Column("kept_at", sa.String(length=32), nullable=False),
+        sa.Column("seen_at", sa.String(length=32), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("human_keys", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["slide_key"], ["slides.slide_key"], name=op.f("fk_versions_slide_key")),
+        sa.PrimaryKeyConstraint("slide_key", "revision", name=op.f("pk_versions")),
+    )
+    op.create_index(op.f("ix_versions_revision"), "versions", ["revision"], unique=False)
     op.create_table(
         "objects",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -141,6 +155,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_objects_slide_key_object_id"), table_name="objects")
     op.drop_index(op.f("ix_objects_closed_by"), table_name="objects")
     op.drop_table("objects")
+    op.drop_index(op.f("ix_versions_revision"), table_name="versions")
+    op.drop_table("versions")
     op.drop_index(op.f("ix_writes_slide_key"), table_name="writes")
     op.drop_table("writes")
     op.drop_index(op.f("ix_reads_slide_key"), table_name="reads")

@@ -1,0 +1,147 @@
+"""Label plans of all slides, and which of them judge instead of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from bridge.annotations import LabelPlan, SlideEntry
+from bridge.annotations.labels import WHOLE_SLIDE, apply_hold_out, area_key, blind_areas, build_plan, shape_key
+from bridge.annotations.split import HOLD_OUT, TRAIN, HoldOutOptions, is_split_by_slide, split_areas, split_slides
+from bridge.ingest import SlideReading
+from bridge.store import Store
+from scripts.project import Project
+
+Bounds = tuple[float, float, float, float]
+_SAME_AREA = 0.5  # overlap of bounds by which a nudged ROI is known again
+
+
+def make_plans(
+    project: Project, store: Store, readings: Sequence[SlideReading], now: datetime, *, is_dry_run: bool
+) -> Mapping[str, LabelPlan]:
+    """Return what each slide teaches, by key; new slides and areas are told apart into those that train and that judge.
+
+    Parameters
+    ----------
+    readings
+        Slides that are believed.
+    is_dry_run
+        New decisions are not recorded.
+    """
+    scheme, labels = project.scheme, project.settings.labels
+    plans = {
+        r.entry.key: build_plan(
+            r.entry.key,
+            r.reconciled,
+            scheme,
+            labels,
+            extent=r.pyramid.bounds,
+            learned=store.learned(r.entry.key),
+            rejected=store.rejected(r.entry.key),
+        )
+        for r in readings
+    }
+    held = _split(project, store, readings, plans, now, is_dry_run=is_dry_run)
+    return {key: apply_hold_out(plan, held.get(key, frozenset())) for key, plan in plans.items()}
+
+
+def _split(
+    project: Project,
+    store: Store,
+    readings: Sequence[SlideReading],
+    plans: Mapping[str, LabelPlan],
+    now: datetime,
+    *,
+    is_dry_run: bool,
+) -> Mapping[str, frozenset[str]]:
+    """Decide which slides or areas judge; return the held-out keys per slide, new decisions included."""
+    options = project.settings.holdout
+    groups = {r.entry.key: _group_of(r.entry, options.by) for r in readings}
+    labelled = {key: group for key, group in groups.items() if not plans[key].is_empty}
+    known = {slide.key: dict(store.parts(slide.key)) for slide in store.slides()}
+    parts = {key: dict(known.get(key, {})) for key in groups}
+    bounds: Mapping[str, Bounds] = {}
+    # Once slides were told apart it stays so, also while some of them can't be read.
+    if is_split_by_slide(labelled.values()) or any(WHOLE_SLIDE in areas for areas in known.values()):
+        fresh = _split_slides(store, groups, labelled, known, options)
+    else:
+        fresh, bounds = _split_areas(store, labelled, plans, known, options)
+    for (key, area), part in fresh.items():
+        parts[key].setdefault(area, part)
+        if not is_dry_run:
+            store.assign_part(key, area, part, now, bounds=bounds.get(area))
+    return {key: frozenset(a for a, part in areas.items() if part == HOLD_OUT) for key, areas in parts.items()}
+
+
+def _group_of(entry: SlideEntry, by: str) -> str:
+    return entry.key if by == "slide" else entry.metadata.get(by, entry.key)
+
+
+def _split_slides(
+    store: Store,
+    groups: Mapping[str, str],
+    labelled: Mapping[str, str],
+    known: Mapping[str, Mapping[str, str]],
+    options: HoldOutOptions,
+) -> Mapping[tuple[str, str], str]:
+    """Decide per slide or patient; slides of a decided patient follow, labelled or not."""
+    decided = {groups.get(key, key): areas[WHOLE_SLIDE] for key, areas in known.items() if WHOLE_SLIDE in areas}
+    new = sorted(set(labelled.values()) - set(decided))
+    untrained = [g for g in new if not any(store.learned(key) for key, group in groups.items() if group == g)]
+    decided |= split_slides(new, decided, untrained, options)
+    return {
+        (key, WHOLE_SLIDE): decided[group]
+        for key, group in groups.items()
+        if group in decided and WHOLE_SLIDE not in known.get(key, {})
+    }
+
+
+def _split_areas(
+    store: Store,
+    labelled: Mapping[str, str],
+    plans: Mapping[str, LabelPlan],
+    known: Mapping[str, Mapping[str, str]],
+    options: HoldOutOptions,
+) -> tuple[Mapping[tuple[str, str], str], Mapping[str, Bounds]]:
+    """Decide per ROI. One that a person has nudged stays where it was; one that touches what trained never judges."""
+    decided = {f"{key}/{area}": part for key, areas in known.items() for area, part in areas.items()}
+    names: dict[str, tuple[str, str]] = {}
+    bounds: dict[str, Bounds] = {}
+    inherited: dict[tuple[str, str], str] = {}
+    blind: set[str] = set()
+    for key in labelled:
+        plan, earlier, learned = plans[key], store.part_bounds(key), store.learned(key)
+        trained = [s.geometry for s in plan.shapes if shape_key(s) in learned]
+        unseen = {area_key(area) for area in blind_areas(plan)}
+        for area in plan.complete:
+            name = area_key(area)
+            if f"{key}/{name}" in decided:
+                continue
+            bounds[name] = area.bounds
+            part = _inherited(area.bounds, earlier)
+            if part is not None:
+                inherited[key, name] = part
+                continue
+            names[f"{key}/{name}"] = (key, name)
+            if name in unseen and not any(area.intersects(shape) for shape in trained):
+                blind.add(f"{key}/{name}")
+    split = split_areas(sorted(names), decided, blind, options)
+    return inherited | {names[name]: part for name, part in split.items()}, bounds
+
+
+def _inherited(area: Bounds, earlier: Sequence[tuple[str, Bounds]]) -> str | None:
+    """Return the part of the area that this one was before it was nudged, TRAIN where it touches what trained."""
+    overlaps = [(part, _overlap(area, other)) for part, other in earlier]
+    if any(part == TRAIN and share > 0 for part, share in overlaps):
+        return TRAIN
+    return HOLD_OUT if any(share >= _SAME_AREA for _, share in overlaps) else None
+
+
+def _overlap(first: Bounds, second: Bounds) -> float:
+    """Return shared over joint area of two rectangles; a shared border, or a pixel of it, is none."""
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    if width <= 2 or height <= 2:
+        return 0.0
+    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (first, second)]
+    return width * height / (sum(areas) - width * height)

@@ -1,0 +1,155 @@
+"""The file that a write displaced: deleted when nobody can be writing into it, given back where somebody was."""
+
+from __future__ import annotations
+
+import signal
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.annotations import Edits
+from bridge.errors import WriteConflictError, WriteFailedError
+from bridge.export import Recovery, WriteStep
+from bridge.store import WriteState, atomic
+from write_bench import (
+    AGAIN_DELETING,
+    BASE,
+    NOW,
+    SAVE,
+    Bench,
+    at,
+    die,
+    exhaust,
+    in_child,
+    needs_fork,
+    prediction,
+    save_in_place,
+)
+
+
+@needs_fork
+@pytest.mark.parametrize("step", [WriteStep.SWAPPED, WriteStep.VERIFIED, WriteStep.SYNCED])
+def test_crash_and_then_a_save_into_the_displaced_file(bench: Bench, step: WriteStep) -> None:
+    handle = bench.target.open("r+b")
+    assert in_child(lambda: bench.write(BASE, on_step=at(step, die))) == -signal.SIGKILL
+    with handle:
+        handle.write(SAVE)
+        handle.truncate()
+    report = bench.recover(NOW)  # at once: a save isn't left waiting
+    assert [w.outcome for w in report.writes] == [Recovery.PUT_BACK]
+    assert "read it again" in report.messages[0]
+    assert bench.target.read_bytes() == SAVE
+    assert bench.live() == set()
+    bench.recover()
+    assert bench.names() == ["s1.lines"]
+
+
+@needs_fork
+def test_crash_and_then_two_saves_keeps_both(bench: Bench) -> None:
+    handle = bench.target.open("r+b")
+    assert in_child(lambda: bench.write(BASE, on_step=at(WriteStep.SWAPPED, die))) == -signal.SIGKILL
+    with handle:
+        handle.write(SAVE)
+        handle.truncate()
+    other = SAVE.replace(b"Stroma", b"Fat")
+    bench.target.write_bytes(other)
+    report = bench.recover()
+    assert [w.outcome for w in report.writes] == [Recovery.KEPT]
+    assert bench.target.read_bytes() == other
+    assert (bench.root / ".slidebridge-w1.tmp").read_bytes() == SAVE
+    assert bench.recover().strays == (bench.root / ".slidebridge-w1.tmp",)
+
+
+def test_displaced_file_waits_until_it_has_been_still(bench: Bench) -> None:
+    assert bench.write(BASE).is_displaced
+    assert not bench.finish("w1", NOW + timedelta(seconds=1))
+    assert [w.outcome for w in bench.recover(NOW).writes] == [Recovery.WAITING]
+    assert bench.recover(NOW).strays == ()
+    assert bench.finish("w1", NOW + timedelta(seconds=2))
+    assert bench.finish("w1", NOW)
+    assert bench.names() == ["s1.lines", "summary"]
+
+
+def test_late_save_into_the_displaced_file_comes_back(bench: Bench) -> None:
+    with bench.target.open("r+b") as handle:
+        bench.write(BASE)
+        assert bench.live() == {"p1", "p2"}
+        handle.write(SAVE)
+        handle.truncate()
+        handle.flush()
+        with pytest.raises(WriteConflictError, match="read it again"):
+            bench.finish("w1", NOW)
+    assert bench.target.read_bytes() == SAVE
+    assert bench.live() == set()
+    with bench.open() as store:
+        assert store.newest_marker("s1") is None
+        assert store.write("w1").state is WriteState.ABANDONED
+    assert bench.finish("w1")
+    assert bench.names() == ["s1.lines", "summary"]
+
+
+def test_save_in_the_instant_of_putting_back_stays_the_newest(bench: Bench) -> None:
+    other = SAVE.replace(b"Stroma", b"Fat")
+    calls = iter(range(9))
+
+    def exchange(target: Path, temp: Path) -> None:
+        if next(calls) == 1:
+            (bench.root / "new").write_bytes(other)
+            (bench.root / "new").replace(target)
+        atomic.exchange(target, temp)
+
+    save = at(WriteStep.CHECKED, lambda: exhaust(save_in_place(bench.target)))
+    with pytest.raises(WriteConflictError):
+        bench.write(BASE, on_step=save, exchange=exchange)
+    assert bench.target.read_bytes() == other
+    assert [w.outcome for w in bench.recover().writes] == [Recovery.KEPT]
+    assert (bench.root / ".slidebridge-w1.tmp").read_bytes() == SAVE
+
+
+def test_late_save_gives_back_what_the_write_had_closed(bench: Bench) -> None:
+    bench.write(BASE)
+    bench.finish("w1")
+    with bench.target.open("ab") as handle:
+        bench.write(bench.target.read_bytes(), Edits("w2", delete=frozenset({"p1"}), add=(prediction("p3"),)))
+        handle.write(b" ")
+    with pytest.raises(WriteConflictError):
+        bench.finish("w2")
+    assert bench.live() == {"p1", "p2"}
+
+
+def test_late_save_beside_another_save_keeps_both(bench: Bench) -> None:
+    with bench.target.open("r+b") as handle:
+        bench.write(BASE)
+        handle.write(SAVE)
+        handle.truncate()
+    other = SAVE.replace(b"Stroma", b"Fat")
+    bench.target.write_bytes(other)
+    with pytest.raises(WriteConflictError, match="kept as"):
+        bench.finish("w1")
+    assert bench.target.read_bytes() == other
+    assert (bench.root / ".slidebridge-w1.tmp").read_bytes() == SAVE
+    assert bench.finish("w1")
+
+
+def test_late_save_goes_over_newer_writes_of_ours(bench: Bench) -> None:
+    with bench.target.open("r+b") as handle:
+        bench.write(BASE)
+        bench.write(bench.target.read_bytes(), AGAIN_DELETING)
+        handle.write(SAVE)
+        handle.truncate()
+    with pytest.raises(WriteConflictError):
+        bench.finish("w1")
+    assert bench.target.read_bytes() == SAVE
+
+
+def test_displaced_file_that_cannot_be_reached_waits(bench: Bench) -> None:
+    bench.write(BASE)
+    temp = bench.root / ".slidebridge-w1.tmp"
+    temp.rename(bench.root / "kept")
+    temp.mkdir()
+    with pytest.raises(WriteFailedError, match="at the next start"):
+        bench.finish("w1")
+    temp.rmdir()
+    (bench.root / "kept").rename(temp)
+    assert bench.finish("w1")
