@@ -1,21 +1,34 @@
-"""Annotation formats that are no source of their own: label masks, and the names of what we only recognize.
+"""Annotation formats that are no source of their own: label masks, ASAP's XML, and the names of what we only recognize.
 
-Here live the mask files (PNG, TIFF) and ``recognize``, which tells a person what a refused file is. The formats that we
-watch and write into have rooms of their own (``imagescope``, ``qupath``). Arrays and paths in, arrays out: rasterizing
-is ``bridge.raster``'s. May call ``bridge.annotations`` and ``bridge.errors``.
+Here live the mask files (PNG, TIFF), ASAP's reader, and ``recognize``, which tells a person what a refused file is. The
+formats that we watch and write into have rooms of their own (``imagescope``, ``qupath``). Arrays and paths in, arrays
+out: rasterizing is ``bridge.raster``'s. May call ``bridge.annotations`` and ``bridge.errors``.
 """
 
-from bridge.formats.label_mask import MASK_SUFFIXES, LabelMaskFile, read_label_mask, write_label_mask
+from bridge.formats.asap import AsapFile, read_asap
+from bridge.formats.label_mask import (
+    MASK_SUFFIXES,
+    LabelMaskFile,
+    OpenLabelMask,
+    open_label_mask,
+    read_label_mask,
+    write_label_mask,
+)
 from bridge.formats.mask_info import MaskInfo
-from bridge.formats.recognize import HEAD_BYTES, AnnotationFormat, recognize
+from bridge.formats.recognize import HEAD_BYTES, AnnotationFormat, recognize, way_out
 
 __all__ = [
     "HEAD_BYTES",
     "MASK_SUFFIXES",
     "AnnotationFormat",
+    "AsapFile",
     "LabelMaskFile",
     "MaskInfo",
+    "OpenLabelMask",
+    "open_label_mask",
+    "read_asap",
     "read_label_mask",
     "recognize",
+    "way_out",
     "write_label_mask",
 ]

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bridge.errors import AnnotationFileError
 from bridge.formats.mask_info import MaskInfo
-from bridge.formats.mask_png import check_png_size, read_png, write_png
-from bridge.formats.mask_tiff import read_tiff, write_tiff
+from bridge.formats.mask_png import check_png_size, open_png, write_png
+from bridge.formats.mask_tiff import open_tiff, write_tiff
 
 Labels = NDArray[np.uint8]
 Band = tuple[int, Labels]
 MASK_SUFFIXES = (".png", ".tif", ".tiff")
-_MAX_PIXELS = 4 << 30  # as many bytes of memory
+_MAX_PIXELS = 16 << 30  # of a TIFF, read band by band: 131,000 on a side
+_MAX_WHOLE_PIXELS = 4 << 30  # as many bytes of memory
+_BAND_PX = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +53,74 @@ class LabelMaskFile:
     def names(self) -> tuple[str, ...] | None:
         """Class names by label, or None."""
         return self.info.names or None
+
+
+class OpenLabelMask(Protocol):
+    """A mask that is open for reading, its pixels still in the file."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width)."""
+        ...
+
+    @property
+    def info(self) -> MaskInfo:
+        """Names, colours and scale, as far as the file says."""
+        ...
+
+    @property
+    def has_palette(self) -> bool:
+        """Whether pixels are numbers of colours: what masks are and greyscale pictures aren't."""
+        ...
+
+    def bands(self, rows: int) -> Iterator[Band]:
+        """Yield (first row, labels of full width), top to bottom without gaps, at most about ``rows`` high.
+
+        A band ends where a row of tiles does; one is at least a row of tiles high.
+
+        Raises
+        ------
+        AnnotationFileError
+            The file is damaged there.
+        """
+        ...
+
+
+def open_label_mask(path: Path, *, max_pixels: int = _MAX_PIXELS) -> AbstractContextManager[OpenLabelMask]:
+    """Open a label mask for reading band by band; the suffix says how.
+
+    Memory is bounded by a band; for PNG, which can't be read in parts, by Pillow's limit on pixels.
+
+    Parameters
+    ----------
+    path
+        ``.png`` (indexed or 8-bit grey; black-and-white reads as 0 and 1), ``.tif`` or ``.tiff`` (one channel of 1 or 8
+        bits; the first level is read).
+    max_pixels
+        Larger TIFF files are refused; PNG has Pillow's own limit.
+
+    Raises
+    ------
+    AnnotationFileError
+        A colour picture, 16 bits, too large, broken, another suffix; the message says the way out.
+    """
+    _check_suffix(path)
+    return open_png(path) if path.suffix.lower() == ".png" else open_tiff(path, max_pixels=max_pixels)
+
+
+def read_label_mask(path: Path, *, max_pixels: int = _MAX_WHOLE_PIXELS) -> LabelMaskFile:
+    """Read a whole label mask, as ``open_label_mask`` does.
+
+    Raises
+    ------
+    AnnotationFileError
+        A colour picture, 16 bits, too large, broken, another suffix; the message says the way out.
+    """
+    with open_label_mask(path, max_pixels=max_pixels) as mask:
+        labels = np.empty(mask.shape, dtype=np.uint8)
+        for row, band in mask.bands(_BAND_PX):
+            labels[row : row + len(band)] = band
+        return LabelMaskFile(labels, mask.info)
 
 
 def write_label_mask(
@@ -106,27 +178,6 @@ def _checked(bands: Iterable[Band], shape: tuple[int, int]) -> Iterator[Band]:
         done += len(band)
     if done != shape[0]:
         raise ValueError(f"bands end at row {done}, the mask has {shape[0]}")
-
-
-def read_label_mask(path: Path, *, max_pixels: int = _MAX_PIXELS) -> LabelMaskFile:
-    """Read a label mask; the suffix says how.
-
-    Parameters
-    ----------
-    path
-        ``.png`` (indexed or 8-bit grey; black-and-white reads as 0 and 1), ``.tif`` or ``.tiff`` (one channel of 1 or 8
-        bits; the first level is read).
-    max_pixels
-        Larger TIFF files are refused before they are unpacked; PNG has Pillow's own limit.
-
-    Raises
-    ------
-    AnnotationFileError
-        A colour picture, 16 bits, too large, broken, another suffix; the message says the way out.
-    """
-    _check_suffix(path)
-    labels, info = read_png(path) if path.suffix.lower() == ".png" else read_tiff(path, max_pixels=max_pixels)
-    return LabelMaskFile(labels, info)
 
 
 def _check_suffix(path: Path) -> None:

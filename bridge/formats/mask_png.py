@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,20 +33,62 @@ def write_png(path: Path, labels: NDArray[np.uint8], info: MaskInfo) -> None:
     image.save(path, format="PNG", pnginfo=text, **dpi)
 
 
-def read_png(path: Path) -> tuple[NDArray[np.uint8], MaskInfo]:
-    """Read a PNG mask, indexed or greyscale, and what it says of itself.
+@dataclass(frozen=True, slots=True)
+class OpenPng:
+    """A PNG mask, decoded once its bands are asked for."""
+
+    path: Path
+    image: Image.Image
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.image.height, self.image.width
+
+    @property
+    def info(self) -> MaskInfo:
+        """Names, colours and scale, as far as the file says."""
+        return _info(self.image)
+
+    @property
+    def has_palette(self) -> bool:
+        """Whether pixels are numbers of colours."""
+        return self.image.mode == "P"
+
+    def bands(self, rows: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Yield (first row, labels); the file is decoded whole, which its limit on pixels allows.
+
+        Raises
+        ------
+        AnnotationFileError
+            Broken.
+        """
+        with _refusals(self.path):
+            labels = np.array(self.image, dtype=np.uint8)
+        yield from ((row, labels[row : row + rows]) for row in range(0, len(labels), rows))
+
+
+@contextmanager
+def open_png(path: Path) -> Iterator[OpenPng]:
+    """Open a PNG mask, indexed or greyscale.
 
     Raises
     ------
     AnnotationFileError
         Colour, 16 bits, more pixels than Pillow's ``MAX_IMAGE_PIXELS``, broken.
     """
-    try:
+    with _refusals(path):
         with path.open("rb") as file:
             _check_header(path, file.read(26))
-        with Image.open(path, formats=("PNG",)) as image:
-            image.load()
-            return np.array(image, dtype=np.uint8), _info(image)
+        image = Image.open(path, formats=("PNG",))
+    with image:
+        yield OpenPng(path, image)
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    try:
+        yield
     except AnnotationFileError:
         raise
     except (OSError, ValueError, SyntaxError) as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -119,19 +120,84 @@ def _tiles(strips: Iterable[Band]) -> Iterator[Labels]:
                 yield np.ascontiguousarray(np.pad(part, ((0, below), (0, right))) if below or right else part)
 
 
-def read_tiff(path: Path, *, max_pixels: int) -> tuple[Labels, MaskInfo]:
-    """Read the first level of a TIFF mask and what it says of itself.
+@dataclass(frozen=True, slots=True)
+class OpenTiff:
+    """A TIFF mask whose first level is read row of tiles by row of tiles."""
+
+    path: Path
+    page: tifffile.TiffPage
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.page.shape[0], self.page.shape[1]
+
+    @property
+    def info(self) -> MaskInfo:
+        """Names, colours and scale, as far as the file says."""
+        with _refusals(self.path):
+            return _info(self.page)
+
+    @property
+    def has_palette(self) -> bool:
+        """Whether pixels are numbers of colours."""
+        return int(self.page.photometric) == int(tifffile.PHOTOMETRIC.PALETTE)
+
+    def bands(self, rows: int) -> Iterator[Band]:
+        """Yield (first row, labels); each ends where a row of tiles does.
+
+        Raises
+        ------
+        AnnotationFileError
+            Broken; what comes before the damage has been given.
+        """
+        height, width = self.shape
+        segment = self.page.tilelength if self.page.is_tiled else self.page.rowsperstrip
+        across = -(-width // self.page.tilewidth) if self.page.is_tiled else 1
+        at_once = max(1, rows // segment)  # rows of segments
+        for first in range(0, -(-height // segment), at_once):
+            top, bottom = first * segment, min(height, (first + at_once) * segment)
+            band = np.zeros((bottom - top, width), dtype=np.uint8)
+            with _refusals(self.path):
+                for index in range(first * across, -(-bottom // segment) * across):
+                    self._decode_into(band, top, index)
+            yield top, band
+
+    def _decode_into(self, band: Labels, top: int, index: int) -> None:
+        page, size = self.page, self.page.databytecounts[index]
+        if not size:  # a tile that was never written is empty
+            return
+        page.parent.filehandle.seek(page.dataoffsets[index])
+        data, (_, _, y, x, _), (_, height, width, _) = page.decode(
+            page.parent.filehandle.read(size), index, jpegtables=page.jpegtables, jpegheader=page.jpegheader
+        )
+        if data is None:
+            return
+        inside = band[y - top : y - top + height, x : x + width]
+        inside[:] = data[0, : inside.shape[0], : inside.shape[1], 0]
+
+
+@contextmanager
+def open_tiff(path: Path, *, max_pixels: int) -> Iterator[OpenTiff]:
+    """Open the first level of a TIFF mask.
 
     Raises
     ------
     AnnotationFileError
         Colour, more than 8 bits, larger than ``max_pixels``, broken.
     """
-    try:
-        with tifffile.TiffFile(path) as file:
+    with ExitStack() as opened:
+        with _refusals(path):
+            file = opened.enter_context(tifffile.TiffFile(path))
             page = file.pages.first
             _check_page(path, page, max_pixels)
-            return np.ascontiguousarray(page.asarray(), dtype=np.uint8), _info(page)
+        yield OpenTiff(path, page)
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    try:
+        yield
     except AnnotationFileError:
         raise
     except Exception as error:  # decoders raise whatever they like on broken input
@@ -145,7 +211,8 @@ def _check_page(path: Path, page: tifffile.TiffPage, max_pixels: int) -> None:
         )
     if page.bitspersample not in (1, 8) or page.dtype not in (np.dtype(np.uint8), np.dtype(bool)):
         raise AnnotationFileError(f"has {page.dtype} pixels; save it with 8 bits, labels 0 to 255", path=path)
-    if page.shape[0] * page.shape[1] > max_pixels or page.tilewidth * page.tilelength > _MAX_TILE_PIXELS:
+    segment = page.tilewidth * page.tilelength if page.is_tiled else page.shape[1] * page.rowsperstrip
+    if page.shape[0] * page.shape[1] > max_pixels or segment > _MAX_TILE_PIXELS:
         raise AnnotationFileError(f"is {page.shape[1]} x {page.shape[0]} pixels, more than {max_pixels:,}", path=path)
 
 

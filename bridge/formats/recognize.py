@@ -25,6 +25,7 @@ class AnnotationFormat(StrEnum):
     DARWIN = "Darwin (V7) JSON"
     COCO = "COCO JSON"
     LABELME = "labelme JSON"
+    VISIOPHARM = "Visiopharm MLD"
     QUPATH_CLASSES = "QuPath class list"
     QUPATH_PROJECT = "QuPath project"
     JSON = "JSON of an unknown program"
@@ -47,6 +48,18 @@ _MAGIC = (
     (b"\xff\xd8\xff", AnnotationFormat.JPEG),
     (b"PK\x03\x04", AnnotationFormat.ZIP),
 )
+# Annotations of other tools, which we refuse: what is in the way, and what their users can do about it.
+_WAYS_OUT = {
+    AnnotationFormat.HALO: "export the annotations as GeoJSON from HALO",
+    AnnotationFormat.NDPA: "it counts nanometres from the slide's centre; export GeoJSON from a tool that opens it",
+    AnnotationFormat.LEICA_LMD: "it holds cutting contours of a microdissector; convert what they were made from",
+    AnnotationFormat.SECTRA: "it counts in fractions of the slide; export GeoJSON with level-0 pixels",
+    AnnotationFormat.CYTOMINE: "it counts y upwards; export GeoJSON with level-0 pixels and y downwards",
+    AnnotationFormat.DARWIN: "export the dataset as semantic masks (PNG) from V7 Darwin",
+    AnnotationFormat.COCO: "it is not QuPath's GeoJSON; export one GeoJSON or mask per picture",
+    AnnotationFormat.LABELME: "it is not QuPath's GeoJSON; export masks (PNG) from labelme",
+    AnnotationFormat.VISIOPHARM: "export the annotations as GeoJSON or ImageScope XML from Visiopharm",
+}
 _JAVA_MAGIC = b"\xac\xed\x00\x05"
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -102,7 +115,18 @@ def recognize(path: Path, head: bytes) -> AnnotationFormat:
         return _recognize_xml(head)
     if text.startswith((b"{", b"[")):
         return _recognize_json(text, path)
-    return AnnotationFormat.UNKNOWN
+    return AnnotationFormat.VISIOPHARM if path.suffix.lower() == ".mld" else AnnotationFormat.UNKNOWN
+
+
+def way_out(found: AnnotationFormat) -> str | None:
+    """Return what a person can do with another tool's annotations; None for what is ours to read, or no annotations.
+
+    Examples
+    --------
+    >>> way_out(AnnotationFormat.HALO)
+    'export the annotations as GeoJSON from HALO'
+    """
+    return _WAYS_OUT.get(found)
 
 
 def _inflated(head: bytes) -> bytes:

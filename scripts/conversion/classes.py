@@ -124,6 +124,7 @@ def _spare_colors(
 def _colored(annotation: Annotation, colors: Mapping[str, Rgb], spare: Mapping[str, Rgb]) -> Annotation:
     name = annotation.path_class
     if name is None:
-        return annotation
+        own = annotation.own_color  # without a class there is no other
+        return annotation if own is None else replace(annotation, color=own, own_color=None)
     color = colors.get(name) or colors.get(plain_class(name) or "") or annotation.color or spare[name]
     return annotation if color == annotation.color else replace(annotation, color=color)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bridge.annotations import SlideEntry, Source
 from bridge.errors import AnnotationFileError
-from bridge.formats import HEAD_BYTES, MASK_SUFFIXES, AnnotationFormat, recognize
+from bridge.formats import HEAD_BYTES, MASK_SUFFIXES, AnnotationFormat, recognize, way_out
 from bridge.imagescope import ImageScopeFolder
 from bridge.qupath import GeoJSONFolder, QuPathProject
 
@@ -23,8 +23,16 @@ class EndpointKind(Enum):
 
     IMAGESCOPE = "ImageScope XML"
     GEOJSON = "GeoJSON"
+    ASAP = "ASAP XML"  # read only
     MASK = "label mask"
     QUPATH = "QuPath project"
+
+
+_BY_CONTENT = {
+    AnnotationFormat.IMAGESCOPE: EndpointKind.IMAGESCOPE,
+    AnnotationFormat.ASAP: EndpointKind.ASAP,
+    AnnotationFormat.GEOJSON: EndpointKind.GEOJSON,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +61,51 @@ class Endpoint:
         return self.path.suffix.lower() == ".gz"
 
 
+def parse_source(text: str) -> Endpoint:
+    """Read what was given as SRC: the content of a file counts before its name.
+
+    GeoJSON may be called ``.json``, and ``.xml`` may be ASAP's.
+
+    Raises
+    ------
+    AnnotationFileError
+        Another tool's annotations, named with the way out; no format of ours; a project without an image.
+    """
+    path = Path(text)
+    if _IN_PROJECT.fullmatch(text) is not None or not path.is_file():
+        return parse_endpoint(text)
+    found = recognize_file(path)
+    advice = None if found is None else way_out(found)
+    if found is not None and advice is not None:
+        raise AnnotationFileError(f"is {with_article(found)} file, which is not converted: {advice}", path=path)
+    if found is AnnotationFormat.ZIP and path.name.lower().endswith(".geojson.zip"):
+        found = AnnotationFormat.GEOJSON
+    kind = None if found is None else _BY_CONTENT.get(found)
+    return parse_endpoint(text) if kind is None else Endpoint(path, kind)
+
+
+def recognize_file(path: Path) -> AnnotationFormat | None:
+    """Return the format of a file by its content; None where it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return recognize(path, file.read(HEAD_BYTES))
+    except OSError:
+        return None
+
+
+def with_article(found: AnnotationFormat) -> str:
+    """Return what a format is called in a sentence.
+
+    Examples
+    --------
+    >>> with_article(AnnotationFormat.ASAP), with_article(AnnotationFormat.HALO)
+    ('an ASAP XML', 'a HALO XML')
+    """
+    return f"{'an' if found.value[0].lower() in 'aeiou' else 'a'} {found.value}"
+
+
 def parse_endpoint(text: str) -> Endpoint:
-    """Read what was given as SRC or DST; a file that is there is looked into only to say what it is instead.
+    """Read what was given as DST; a file that is there is looked into only to say what it is instead.
 
     Raises
     ------
@@ -92,10 +143,8 @@ def _image_of_project(path: Path, image: str | None) -> Endpoint:
 def _what_it_is(path: Path) -> str:
     if path.is_dir():
         return "is a folder, not a file"
-    try:
-        with path.open("rb") as file:
-            found = recognize(path, file.read(HEAD_BYTES))
-    except OSError:
+    found = recognize_file(path)
+    if found is None:
         return f"{path.suffix or 'a name without a suffix'} is no format that we convert"
     if found is AnnotationFormat.GEOJSON:
         return "is GeoJSON by its content, not by its name: rename it to .geojson"
@@ -103,7 +152,7 @@ def _what_it_is(path: Path) -> str:
         return "is a QuPath data file: name its project and image, project.qpproj#ID"
     if found is AnnotationFormat.UNKNOWN:
         return "is no annotation file that we know"
-    return f"is {'an' if found.value[0] in 'aeiou' else 'a'} {found.value} file, which is not converted"
+    return f"is {with_article(found)} file, which is not converted"
 
 
 def find_image(endpoint: Endpoint) -> tuple[QuPathProject, SlideEntry]:

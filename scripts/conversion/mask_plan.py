@@ -105,11 +105,15 @@ def _why_not(annotation: Annotation, labels: LabelOptions) -> str | None:
 
 def _named(areas: Sequence[Annotation]) -> tuple[list[Annotation], tuple[str, ...]]:
     """Give objects without a class one, by colour."""
-    colors = list(dict.fromkeys(a.color for a in areas if a.path_class is None))
+    colors = list(dict.fromkeys(_color_of(a) for a in areas if a.path_class is None))
     names = {c: _UNNAMED if len(colors) == 1 else f"{_UNNAMED} {i}" for i, c in enumerate(colors, start=1)}
     shown = ", ".join(f"{name} ({'no colour' if c is None else format_color(c)})" for c, name in names.items())
     notes = (f"objects without a class are called {shown}; --classes can name them",) if names else ()
-    return [a if a.path_class is not None else replace(a, path_class=names[a.color]) for a in areas], notes
+    return [a if a.path_class is not None else replace(a, path_class=names[_color_of(a)]) for a in areas], notes
+
+
+def _color_of(annotation: Annotation) -> Rgb | None:
+    return annotation.color or annotation.own_color
 
 
 def _scheme_of(areas: Sequence[Annotation], known: Mapping[str, Rgb], labels: LabelOptions) -> ClassScheme:

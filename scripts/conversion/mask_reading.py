@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from shapely.geometry import Polygon
 from bridge.annotations import BACKGROUND, IGNORE_LABEL, Annotation, AnnotationSet, ReadCounts, Rgb, Shape
 from bridge.coords import Region, Window
 from bridge.errors import ConfigError
-from bridge.formats import LabelMaskFile, read_label_mask
+from bridge.formats import MaskInfo, OpenLabelMask, open_label_mask
 from bridge.raster import LabelMask, vectorize_bands
 from scripts.conversion.classes import IGNORE_CLASS, IGNORE_COLOR, PALETTE, ClassFile
 from scripts.conversion.reading import Material, Size, SlideFacts, read_file
@@ -28,7 +28,7 @@ def read_mask(
     *,
     is_fallback: bool = False,
 ) -> Material:
-    """Read a label mask as outlines along its pixels' edges.
+    """Read a label mask as outlines along its pixels' edges; memory is bounded by a band of it and the outlines.
 
     Parameters
     ----------
@@ -50,20 +50,22 @@ def read_mask(
     """
     if not path.is_file():
         read_file(path)  # says why
-    mask = read_label_mask(path)
-    scale = (is_fallback and mask.downsample) or downsample or mask.downsample or 1.0
-    window = Window(*mask.info.origin, mask.labels.shape[1], mask.labels.shape[0], scale)
-    is_stated = downsample is not None or mask.downsample is not None
-    size_notes = _check_size(path, window, slide, is_stated=is_stated)
-    outlines = sorted(vectorize_bands(_bands_of(mask, window), skip=(0,)), key=lambda found: found[0])
-    legend = _legend(mask, sorted({label for label, _ in outlines}), chosen)
+    seed = hashlib.sha256()
+    with open_label_mask(path) as mask:
+        info = mask.info
+        scale = (is_fallback and info.downsample) or downsample or info.downsample or 1.0
+        window = Window(*info.origin, mask.shape[1], mask.shape[0], scale)
+        is_stated = downsample is not None or info.downsample is not None
+        size_notes = _check_size(path, window, slide, is_stated=is_stated)
+        bands = _bands_of(mask, window, seed.update)
+        outlines = sorted(vectorize_bands(bands, skip=(0,)), key=lambda found: found[0])
+    legend = _legend(info, sorted({label for label, _ in outlines}), chosen)
     annotations = tuple(legend.annotation(number, *found) for number, found in enumerate(outlines))
-    mpp = None if mask.mask_mpp is None else (mask.mask_mpp[0] / scale, mask.mask_mpp[1] / scale)
+    mpp = None if info.mask_mpp is None else (info.mask_mpp[0] / scale, info.mask_mpp[1] / scale)
     found = AnnotationSet(annotations, ReadCounts(read=len(annotations)), mpp=mpp)
-    seed = hashlib.sha256(mask.labels.data).hexdigest()
     return Material(
         found,
-        seed,
+        seed.hexdigest(),
         size=_size(window),
         mpp=mpp,
         downsample=scale,
@@ -95,7 +97,7 @@ class _Legend:
         return Annotation(f"M{number}", polygon, name, shape, color=self.classes.get(name, IGNORE_COLOR))
 
 
-def _legend(mask: LabelMaskFile, present: Sequence[int], chosen: ClassFile | None) -> _Legend:
+def _legend(info: MaskInfo, present: Sequence[int], chosen: ClassFile | None) -> _Legend:
     """Return what the labels mean: by the file's own names, else those of ``chosen``, else by their numbers.
 
     Parameters
@@ -103,20 +105,20 @@ def _legend(mask: LabelMaskFile, present: Sequence[int], chosen: ClassFile | Non
     present
         Labels in the mask, ascending, without 0.
     """
-    given = mask.names or (chosen.scheme.names if chosen is not None else (BACKGROUND,))
+    given = info.names or (chosen.scheme.names if chosen is not None else (BACKGROUND,))
     names = [*given, *(f"Label {label}" for label in range(len(given), IGNORE_LABEL)), IGNORE_CLASS][:256]
     notes = []
-    if mask.names is None and tuple(present) == (IGNORE_LABEL,):
+    if not info.names and tuple(present) == (IGNORE_LABEL,):
         names[IGNORE_LABEL] = names[1]
         notes.append(f"a mask of 0 and 255 only: 255 is read as label 1, {names[1]}")
         present = [1]
-    elif mask.names is None and IGNORE_LABEL in present:
+    elif not info.names and IGNORE_LABEL in present:
         notes.append(f"label 255 is read as {IGNORE_CLASS}")
     numbers = [label for label in present if label < IGNORE_LABEL]
     unnamed = [names[label] for label in numbers if label >= len(given)]
     if unnamed:
         notes.append(f"no name for {', '.join(unnamed)}; list the classes, label 1 first, in a file for --classes")
-    colors = dict(zip(mask.info.names, mask.info.colors, strict=True))
+    colors = dict(zip(info.names, info.colors, strict=True))
     last = max([*numbers, len(given) - 1])
     classes = {names[label]: colors.get(names[label]) or PALETTE[label % len(PALETTE)] for label in range(1, last + 1)}
     return _Legend(names, classes, tuple(notes))
@@ -144,8 +146,8 @@ def _check_size(path: Path, window: Window, slide: SlideFacts | None, *, is_stat
     return [f"{message}: the two don't cover the same"]
 
 
-def _bands_of(mask: LabelMaskFile, window: Window) -> Iterator[LabelMask]:
-    for top in range(0, window.height, _BAND_PX):
-        labels = mask.labels[top : top + _BAND_PX]
-        band = Window(window.x, window.y + top, window.width, len(labels), window.downsample)
-        yield LabelMask(labels, band, ())
+def _bands_of(mask: OpenLabelMask, window: Window, heard: Callable[[bytes], None]) -> Iterator[LabelMask]:
+    """Yield the bands of a mask on its grid; the bytes of each are told to ``heard``."""
+    for top, labels in mask.bands(_BAND_PX):
+        heard(labels.tobytes())
+        yield LabelMask(labels, Window(window.x, window.y + top, window.width, len(labels), window.downsample), ())

@@ -12,7 +12,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from bridge.errors import WriteConflictError, WriteFailedError
 from bridge.store import Backups, WriteRecord
 from bridge.store.atomic import replace_whole
 from bridge.store.placement import Displaced, Placement, settle_displaced, temp_name
-from scripts.config import FILE_NAME, load_settings
+from scripts.config import FILE_NAME, Settings, load_settings
 
 DATA_FOLDER = ".slidebridge"
 _MARKER_BYTES = 8
@@ -61,11 +61,24 @@ def find_site(source: Source, entry: SlideEntry, sleep: Callable[[float], None] 
     ConfigError
         That project's settings are wrong.
     """
-    folders = [source.root.resolve(), *source.root.resolve().parents]
-    home = next((folder for folder in folders if (folder / FILE_NAME).is_file()), None)
-    settings = load_settings(None if home is None else home / FILE_NAME).settings
-    backups = Backups((home or folders[0]) / DATA_FOLDER / "backups")
+    home, settings = settings_above(source.root)
+    backups = Backups((home or source.root.resolve()) / DATA_FOLDER / "backups")
     return Site(source, entry, backups, settings.watch.settle_seconds, sleep)
+
+
+def settings_above(folder: Path) -> tuple[Path | None, Settings]:
+    """Return the folder with ``slidebridge.toml`` at or above one, None where there is none, and what holds there.
+
+    Raises
+    ------
+    ConfigError
+        That project's settings are wrong.
+    """
+    folders = [folder.resolve(), *folder.resolve().parents]
+    home = next((above for above in folders if (above / FILE_NAME).is_file()), None)
+    settings = load_settings(None if home is None else home / FILE_NAME).settings
+    search = tuple((home or folders[0]) / path for path in settings.slides.search)
+    return home, replace(settings, slides=replace(settings.slides, search=search))
 
 
 def refuse_blocked(site: Site) -> None:
@@ -78,8 +91,7 @@ def refuse_blocked(site: Site) -> None:
     """
     said = site.source.blocker(site.entry)
     if said is not None:
-        where = "" if str(site.target.name) in said else f"{site.entry.annotation_path} "
-        raise WriteConflictError(f"{where}{said}; nothing was written")
+        raise WriteConflictError(f"{site.entry.annotation_path}: {said}; nothing was written")
 
 
 def put_in_place(site: Site, base: bytes | None, new: bytes) -> tuple[str, ...]:

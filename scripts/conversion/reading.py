@@ -10,14 +10,17 @@ from pathlib import Path
 
 import shapely
 
-from bridge.annotations import Annotation, AnnotationSet, Rgb
+from bridge.annotations import Annotation, AnnotationSet, Rgb, SlideEntry
 from bridge.coords import Region
 from bridge.errors import AnnotationFileError, MissingResolutionError, SlideError
+from bridge.formats import AsapFile, read_asap
 from bridge.imagescope import read_imagescope
+from bridge.ingest import locate_slide, place_if_found
 from bridge.qupath import QuPathProject, read_geojson
 from bridge.qupath.project_file import read_project_file
 from bridge.slides import choose_mpp, open_slide
 from scripts.conversion.endpoints import Endpoint, EndpointKind, find_image
+from scripts.conversion.placing import settings_above
 
 logger = logging.getLogger(__name__)
 Size = tuple[int, int]
@@ -57,6 +60,8 @@ class Material:
         Hash of the bytes: objects without a UUID get theirs from it.
     notes
         One line each, for people.
+    misplaced
+        Why nobody can tell where the frame lies on the slide; None where it is known.
     """
 
     found: AnnotationSet
@@ -68,6 +73,7 @@ class Material:
     downsample: float | None = None
     colors: Mapping[str, Rgb] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    misplaced: SlideError | None = None
 
     def with_slide(self, slide: SlideFacts | None) -> Material:
         """Return it with what ``--slide`` says: its size counts, and its mpp before that of a file."""
@@ -104,12 +110,20 @@ def read_annotations(endpoint: Endpoint) -> Material:
     if endpoint.kind is EndpointKind.QUPATH:
         return _read_image(endpoint)
     data = read_file(endpoint.path)
+    seed = hashlib.sha256(data).hexdigest()
     try:
+        if endpoint.kind is EndpointKind.ASAP:
+            return _asap_material(read_asap(data), seed)
         is_xml = endpoint.kind is EndpointKind.IMAGESCOPE
         found = read_imagescope(data) if is_xml else read_geojson(data)
     except AnnotationFileError as error:
         raise error.at(endpoint.path) from error
-    return Material(found, hashlib.sha256(data).hexdigest(), mpp=found.mpp)
+    return Material(found, seed, mpp=found.mpp)
+
+
+def _asap_material(asap: AsapFile, seed: str) -> Material:
+    splines = f"{asap.splines} splines are read as polygons of their points, as ASAP makes masks of them"
+    return Material(asap.found, seed, colors=asap.colors, notes=(splines,) if asap.splines else ())
 
 
 def read_file(path: Path) -> bytes:
@@ -132,22 +146,43 @@ def _read_image(endpoint: Endpoint) -> Material:
     project, entry = find_image(endpoint)
     blocker = project.blocker(entry)
     if blocker is not None:
-        raise AnnotationFileError(blocker.removeprefix(f"{entry.annotation_path}: "), path=entry.annotation_path)
+        raise AnnotationFileError(blocker, path=entry.annotation_path)
     if not entry.annotation_path.is_file():
         message = f"image {entry.name} has no annotations yet; draw some in QuPath and save"
         raise AnnotationFileError(message, path=endpoint.path)
     data = read_file(entry.annotation_path)
     found = project.parse(data, entry)
-    seed = hashlib.sha256(data).hexdigest()
-    size = size_in_project(project, entry.key)
-    material = Material(found, seed, entry.origin, size, entry.mpp or found.mpp, is_calibrated=True)
-    if not entry.slide_path.is_file():
-        return material
+    placed, notes, misplaced = place_image(project, entry)
+    material = Material(
+        found,
+        hashlib.sha256(data).hexdigest(),
+        placed.origin,
+        size_in_project(project, entry.key),
+        entry.mpp or found.mpp,
+        is_calibrated=True,
+        notes=notes,
+        misplaced=misplaced,
+    )
     try:
-        return replace(material, size=slide_facts(entry.slide_path).size)
+        slide = locate_slide(entry, settings_above(project.root)[1].slides)
+        return replace(material, size=slide_facts(slide).size)
     except SlideError as error:  # the project knows enough; the slide is wanted for its size only
-        logger.warning("slide not opened path=%s error=%s", entry.slide_path, error)
+        logger.info("slide not opened image=%s error=%s", entry.name, error)
         return material
+
+
+def place_image(project: QuPathProject, entry: SlideEntry) -> tuple[SlideEntry, tuple[str, ...], SlideError | None]:
+    """Return an image with where QuPath's (0, 0) lies on its slide, what is to be said of it, and why that is wrong.
+
+    Raises
+    ------
+    ConfigError
+        The settings of the project around it are wrong.
+    """
+    try:
+        return *place_if_found(entry, settings_above(project.root)[1].slides), None
+    except SlideError as error:  # GeoJSON says what QuPath shows, so that not every target needs to know
+        return entry, (), error
 
 
 def size_in_project(project: QuPathProject, key: str) -> Size | None:

@@ -5,23 +5,55 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bridge.annotations import Annotation
-from bridge.errors import ConfigError
+from bridge.annotations.transforms import move_annotations
+from bridge.errors import ConfigError, WriteFailedError
 from bridge.qupath.plain_objects import is_own_key
 from scripts.conversion.classes import ClassFile, classified, read_class_file
 from scripts.conversion.endpoints import Endpoint, EndpointKind, find_image
 from scripts.conversion.mask_reading import read_mask
-from scripts.conversion.reading import Material, SlideFacts, count_off_slide, read_annotations, slide_facts
+from scripts.conversion.mending import Mending
+from scripts.conversion.reading import Material, SlideFacts, count_off_slide, place_image, read_annotations, slide_facts
 from scripts.conversion.report import ConversionReport
-from scripts.conversion.writing import Writing, Written, check_target, moved
+from scripts.conversion.transforming import Transform, simplified
+from scripts.conversion.writing import Writing, Written, check_target
 from scripts.progress import Progress, Silent
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ID_SPACE = uuid.UUID("b6a1f1de-5a1c-4d0b-9c0e-2f6f3f1f7e21")
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionOptions:
+    """How to convert, for one file or many.
+
+    Parameters
+    ----------
+    downsample
+        Level-0 pixels per mask pixel and side; None for the mask's own, else 1.
+    classes
+        A file of classes and colours.
+    may_replace
+        Go over a file that is there; in a QuPath image, append copies of objects that it has.
+    transform
+        What is done to the objects so that they lie right on the slide.
+    simplify_um
+        Tolerance for the outlines of a mask; None leaves them along the pixels' edges.
+    mending
+        What is done to outlines that cross themselves, leave seams, or hold crumbs.
+    """
+
+    downsample: float | None = None
+    classes: Path | None = None
+    may_replace: bool = False
+    is_dry_run: bool = False
+    transform: Transform = field(default_factory=Transform)
+    simplify_um: float | None = None
+    mending: Mending = field(default_factory=Mending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +64,15 @@ class ConversionRequest:
     ----------
     slide
         Says size and mpp of the slide.
-    downsample
-        Level-0 pixels per mask pixel and side; None for the mask's own, else 1.
-    classes
-        A file of classes and colours.
-    may_replace
-        Go over a file that is there; in a QuPath image, append copies of objects that it has.
+    makes_folder
+        The target's folder is made where it isn't there.
     """
 
     source: Endpoint
     target: Endpoint
     slide: Path | None = None
-    downsample: float | None = None
-    classes: Path | None = None
-    may_replace: bool = False
-    is_dry_run: bool = False
+    options: ConversionOptions = field(default_factory=ConversionOptions)
+    makes_folder: bool = False
 
 
 def convert(
@@ -68,15 +94,29 @@ def convert(
         One line with the way out; whatever was at the target is as it was.
     """
     _check_pair(request)
-    check_target(request.target, may_replace=request.may_replace)
+    check_target(request.target, may_replace=request.options.may_replace, makes_folder=request.makes_folder)
     slide = None if request.slide is None else slide_facts(request.slide)
-    chosen = None if request.classes is None else read_class_file(request.classes)
+    chosen = None if request.options.classes is None else read_class_file(request.options.classes)
     material = _read(request, chosen, slide).with_slide(slide)
+    if request.options.simplify_um is not None:
+        material = simplified(material, request.options.simplify_um)
+    material = request.options.transform.apply(request.options.mending.apply(material), slide)
     annotations = classified(material.found.annotations, chosen, material.colors)
     offset, notes = _offset(request, material)
-    writing = _writing(request, material, chosen, progress or Silent(), sleep)
-    written = writing.write([moved(_plain(annotation, material.seed), offset) for annotation in annotations])
+    plain = _plain_objects(move_annotations(annotations, offset), material.seed)
+    _make_folder(request)
+    written = _writing(request, material, chosen, progress or Silent(), sleep).write(plain)
     return _report(request, material, written, notes)
+
+
+def _make_folder(request: ConversionRequest) -> None:
+    folder = request.target.path.parent
+    if request.options.is_dry_run or not request.makes_folder:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteFailedError(f"{folder}: can't be made ({error.strerror}); name another folder") from error
 
 
 def _writing(
@@ -90,11 +130,11 @@ def _writing(
         request.target,
         material.size,
         material.mpp,
-        request.downsample or material.downsample or 1.0,
+        request.options.downsample or material.downsample or 1.0,
         chosen,
         material.colors,
-        request.may_replace,
-        request.is_dry_run,
+        request.options.may_replace,
+        request.options.is_dry_run,
         progress,
         sleep,
     )
@@ -115,11 +155,17 @@ def _report(
         off_slide=count_off_slide(found.annotations, material.origin, material.size),
         written=written.written,
         left_out=written.left_out,
-        lost=written.lost,
+        lost=_with_grid(written.lost, material),
         classes=written.classes,
         notes=(*nothing, *material.notes, *notes, *written.notes),
-        is_dry_run=request.is_dry_run,
+        is_dry_run=request.options.is_dry_run,
     )
+
+
+def _with_grid(lost: Mapping[str, int], material: Material) -> Mapping[str, int]:
+    """Count the cores whose grid goes: no target makes one."""
+    grid = material.found.tma_grid
+    return {**lost, "TMA grid": len(grid.core_ids)} if grid is not None and grid.core_ids else lost
 
 
 def _check_pair(request: ConversionRequest) -> None:
@@ -136,30 +182,55 @@ def _read(request: ConversionRequest, chosen: ClassFile | None, slide: SlideFact
         return read_annotations(request.source)
     # Between two masks the option is the new one's, and the old one's only where that doesn't say it itself.
     is_to_mask = request.target.kind is EndpointKind.MASK
-    return read_mask(request.source.path, request.downsample, chosen, slide, is_fallback=is_to_mask)
+    view = request.options.transform.view_of(slide)
+    return read_mask(request.source.path, request.options.downsample, chosen, view, is_fallback=is_to_mask)
 
 
 def _offset(request: ConversionRequest, material: Material) -> tuple[tuple[int, int], tuple[str, ...]]:
-    """Return by how much objects move from the source's frame to the target's, and what is to be said of it."""
+    """Return by how much objects move from the source's frame to the target's, and what is to be said of it.
+
+    Raises
+    ------
+    SlideError
+        Where a frame lies on the slide can't be told, and the target needs to know.
+    """
     target = request.target
-    there = find_image(target)[1].origin if target.kind is EndpointKind.QUPATH else (0, 0)
+    there: tuple[int, int] = (0, 0)
+    notes: tuple[str, ...] = ()
+    is_as_shown = EndpointKind.GEOJSON in (request.source.kind, target.kind)
+    if target.kind is EndpointKind.QUPATH:
+        project, entry = find_image(target)
+        placed, notes, misplaced = place_image(project, entry)
+        there = placed.origin
+        if misplaced is not None and not is_as_shown:
+            raise misplaced
+    if material.misplaced is not None and not is_as_shown:
+        raise material.misplaced
     if material.origin == there == (0, 0):
-        return (0, 0), ()
+        return (0, 0), notes
     x, y = there if there != (0, 0) else material.origin
-    if EndpointKind.GEOJSON in (request.source.kind, target.kind):
-        return (0, 0), (
-            f"QuPath shows the slide from ({x}, {y}) on; GeoJSON says what QuPath shows, nothing was moved",
-        )
+    if is_as_shown:
+        said = f"QuPath shows the slide from ({x}, {y}) on; GeoJSON says what QuPath shows, nothing was moved"
+        return (0, 0), (*notes, said)
     offset = material.origin[0] - there[0], material.origin[1] - there[1]
-    return offset, (f"moved by {offset}: QuPath shows the slide from ({x}, {y}) on",)
+    return offset, (*notes, f"moved by {offset}: QuPath shows the slide from ({x}, {y}) on")
 
 
-def _plain(annotation: Annotation, seed: str) -> Annotation:
-    """Return a plain object: without our marks, and with a UUID, the same one whenever it is read again."""
-    given = annotation.object_id
+def _plain_objects(annotations: Sequence[Annotation], seed: str) -> list[Annotation]:
+    """Return plain objects: without our marks, and with UUIDs, the same ones whenever they are read again."""
+    ids = {a.object_id: _uuid(a.object_id, seed) for a in annotations}
+    return [_plain(annotation, ids) for annotation in annotations]
+
+
+def _uuid(given: str, seed: str) -> str:
+    return given if _UUID.fullmatch(given) else str(uuid.uuid5(_ID_SPACE, f"{seed} {given}"))
+
+
+def _plain(annotation: Annotation, ids: Mapping[str, str]) -> Annotation:
     return replace(
         annotation,
-        object_id=given if _UUID.fullmatch(given) else str(uuid.uuid5(_ID_SPACE, f"{seed} {given}")),
+        object_id=ids[annotation.object_id],
         is_ours=False,
+        parent_id=None if annotation.parent_id is None else ids.get(annotation.parent_id, annotation.parent_id),
         metadata={key: value for key, value in annotation.metadata.items() if not is_own_key(key)},
     )

@@ -5,21 +5,30 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-
-from shapely import affinity
 
 from bridge.annotations import Annotation, Rgb, Shape
 from bridge.errors import AnnotationFileError, BridgeError, ConfigError, WriteFailedError
+from bridge.formats import AnnotationFormat, way_out
 from bridge.imagescope import read_imagescope
 from bridge.imagescope.plain import compose_imagescope
-from bridge.qupath import read_geojson, write_geojson
+from bridge.qupath import read_geojson, read_qpdata, write_geojson
 from bridge.qupath.geojson_text import compress
 from bridge.qupath.plain import append_annotations
 from scripts.conversion.classes import ClassFile
-from scripts.conversion.endpoints import Endpoint, EndpointKind, as_source
-from scripts.conversion.losses import IN_GEOJSON, IN_MASK, count_lost, with_encodable_texts
+from scripts.conversion.endpoints import Endpoint, EndpointKind, as_source, recognize_file, with_article
+from scripts.conversion.losses import (
+    IN_GEOJSON,
+    IN_MASK,
+    IN_XML,
+    RESHAPED,
+    count_changed,
+    count_joined,
+    count_lost,
+    merged_losses,
+    with_encodable_texts,
+)
 from scripts.conversion.mask_plan import MaskPlan, plan_mask
 from scripts.conversion.mask_writing import refuse_picture, write_mask
 from scripts.conversion.placing import find_site, put_in_place, refuse_blocked
@@ -87,6 +96,8 @@ class Writing:
                 return self._write_image(annotations)
             case EndpointKind.MASK:
                 return self._write_mask(annotations)
+            case EndpointKind.ASAP:
+                raise _read_only(self.target.path)
 
     def _write_xml(self, annotations: Sequence[Annotation]) -> Written:
         xml = compose_imagescope(annotations, self.mpp)
@@ -96,17 +107,18 @@ class Writing:
         notes = self._put(xml.data)
         if xml.objects != len(xml.written):
             notes = (f"areas of several parts became several regions: {xml.objects} in all", *notes)
-        return Written(len(xml.written), xml.left_out, xml.lost, _by_class(xml.written), notes)
+        lost = merged_losses(xml.lost, count_lost(xml.written, IN_XML))
+        return Written(len(xml.written), xml.left_out, lost, _by_class(xml.written), notes)
 
     def _write_geojson(self, annotations: Sequence[Annotation]) -> Written:
         held = [a for a in annotations if a.shape is not Shape.NONE and not a.geometry.is_empty]
-        data = write_geojson([with_encodable_texts(annotation) for annotation in held])
+        texts = [with_encodable_texts(annotation) for annotation in held]
+        data = write_geojson(texts)
         back = read_geojson(data)
+        lost = merged_losses(count_lost(held, IN_GEOJSON), count_changed(texts, back.annotations))
         left_out = {_NO_SHAPE: len(annotations) - len(held), _TOO_SMALL: len(held) - len(back)}
         notes = self._put(compress(data) if self.target.is_gzip else data)
-        return Written(
-            len(back), _without_zeros(left_out), count_lost(held, IN_GEOJSON), _by_class(back.annotations), notes
-        )
+        return Written(len(back), _without_zeros(left_out), lost, _by_class(back.annotations), notes)
 
     def _put(self, data: bytes) -> tuple[str, ...]:
         """Put a whole new file in place."""
@@ -134,8 +146,9 @@ class Writing:
         )
         is_idle = self.is_dry_run or not appended.written
         notes = () if is_idle else (*put_in_place(site, base, appended.data), _RELOAD)
-        classes = _by_class(appended.written)
-        return Written(len(appended.written), appended.left_out, appended.lost, classes, (*copies, *notes))
+        changed = count_changed(appended.written, read_qpdata(appended.data).annotations)
+        lost = merged_losses(appended.lost, count_lost(appended.written, RESHAPED), changed)
+        return Written(len(appended.written), appended.left_out, lost, _by_class(appended.written), (*copies, *notes))
 
     def _write_mask(self, annotations: Sequence[Annotation]) -> Written:
         if self.size is None:
@@ -144,10 +157,11 @@ class Writing:
         off = count_off_slide(plan.written, (0, 0), self.size) or 0
         notes = plan.notes if self.is_dry_run else (*plan.notes, *self._burn(plan, self.size))
         small = sum(a.geometry.area < self.downsample**2 for a in plan.written)
+        joined = _without_zeros({"own outline (it touches another of its class)": count_joined(plan.shapes)})
         return Written(
             len(plan.written) - off,
             _without_zeros({**plan.left_out, "off the slide": off}),
-            count_lost(plan.written, IN_MASK),
+            {**count_lost(plan.written, IN_MASK), **joined},
             _by_class(plan.written),
             (*notes, *([f"{small} objects are smaller than a mask pixel and may be missing"] if small else [])),
         )
@@ -162,19 +176,27 @@ class Writing:
             raise WriteFailedError(f"{path}: {error.strerror or error}; nothing was written") from error
 
 
-def check_target(target: Endpoint, *, may_replace: bool) -> None:
+def check_target(target: Endpoint, *, may_replace: bool, makes_folder: bool = False) -> None:
     """Refuse a target that can't be written, or that is there already.
+
+    Parameters
+    ----------
+    makes_folder
+        A folder that isn't there will be made.
 
     Raises
     ------
     AnnotationFileError
-        No folder, no such image, a file that is there without ``may_replace``, or a picture where a mask should go.
+        No folder, no such image, a file that is there without ``may_replace``, another tool's file, or a picture where
+        a mask should go.
     """
+    if target.kind is EndpointKind.ASAP:
+        raise _read_only(target.path)
     if target.kind is EndpointKind.QUPATH:
         as_source(target)
         return
     path = target.path
-    if not path.parent.is_dir():
+    if not path.parent.is_dir() and not makes_folder:
         raise AnnotationFileError(f"there is no folder {path.parent}; make it first", path=path)
     if not path.exists():
         return
@@ -183,14 +205,19 @@ def check_target(target: Endpoint, *, may_replace: bool) -> None:
         raise AnnotationFileError(f"is there already; --force replaces it{kept}, or choose another name", path=path)
     if target.kind is EndpointKind.MASK:
         refuse_picture(path)
+    else:
+        _refuse_foreign(path)
 
 
-def moved(annotation: Annotation, offset: tuple[int, int]) -> Annotation:
-    """Return an annotation in a frame whose origin lies elsewhere."""
-    if offset == (0, 0):
-        return annotation
-    nucleus = None if annotation.nucleus is None else affinity.translate(annotation.nucleus, *offset)
-    return replace(annotation, geometry=affinity.translate(annotation.geometry, *offset), nucleus=nucleus)
+def _refuse_foreign(path: Path) -> None:
+    found = recognize_file(path)
+    if found is AnnotationFormat.ASAP or (found is not None and way_out(found) is not None):
+        message = f"is {with_article(found)} file and stays, for we don't write that; choose another name for DST"
+        raise AnnotationFileError(message, path=path)
+
+
+def _read_only(path: Path) -> AnnotationFileError:
+    return AnnotationFileError("ASAP's XML is read only; write .xml (ImageScope), .geojson or a mask", path=path)
 
 
 def _by_class(annotations: Sequence[Annotation]) -> Mapping[str, int]:

@@ -20,11 +20,13 @@ from typer.testing import CliRunner
 
 from bridge.annotations import Annotation, Shape
 from bridge.annotations.diff import diff_annotations
+from bridge.annotations.transforms import Turn
 from bridge.errors import BridgeError
 from bridge.formats import read_label_mask
 from bridge.imagescope import read_imagescope
 from bridge.imagescope.plain import write_imagescope
 from bridge.qupath import NewImage, QuPathProject, create_project, read_geojson, read_qpdata, write_geojson
+from scn_support import PART, WHOLE, write_scn
 from scripts.commands import convert
 
 DROPPED_BY_QUPATH = "5b1d0000-0000-4000-8000-000000700002"  # see the README of the sample projects: bigroi_070
@@ -282,6 +284,42 @@ def test_a_cropped_image_is_moved_to_where_it_lies(project: Path, xml: Path, tmp
     assert read_label_mask(tmp_path / "cropped.png").labels[30:180, 20:220].min() == 1
 
 
+@pytest.fixture
+def cropped(tmp_path: Path) -> Path:
+    """A project of a slide of which QuPath shows the scanned part only."""
+    write_scn(tmp_path / "a.scn")
+    size = PART[2:]
+    image = NewImage(tmp_path / "a.scn", "a.scn", *size, (size,), (0.5, 0.5), 20.0, (64, 64), is_openslide=True)
+    return create_project(tmp_path / "study", [image], {}, now=datetime(2030, 1, 2, tzinfo=UTC)).path
+
+
+def test_what_qupath_shows_of_a_scanned_part_lies_where_it_was_scanned(cropped: Path, tmp_path: Path, facts) -> None:
+    drawn = [Annotation("a", box(10 + PART[0], 20 + PART[1], 60 + PART[0], 70 + PART[1]), "Tumor", color=RED)]
+    (tmp_path / "a.xml").write_bytes(write_imagescope(drawn, None))
+    into = facts(tmp_path / "a.xml", f"{cropped}#1")
+    assert any(f"QuPath shows the slide from ({PART[0]}, {PART[1]}) on" in note for note in into["notes"])
+    (shown,) = read_qpdata(QuPathProject(cropped).slides()[0].annotation_path.read_bytes()).annotations
+    assert shown.geometry.bounds == (10, 20, 60, 70)
+    facts(f"{cropped}#1", tmp_path / "back.xml")
+    assert xml_of(tmp_path / "back.xml")[0].geometry.bounds == drawn[0].geometry.bounds
+    facts(f"{cropped}#1", tmp_path / "back.png")
+    mask = read_label_mask(tmp_path / "back.png").labels
+    assert mask.shape == WHOLE[::-1] and mask[20 + PART[1] : 70 + PART[1], 10 + PART[0] : 60 + PART[0]].all()
+    assert facts(f"{cropped}#1", tmp_path / "shown.geojson")["off_slide"] == 0
+
+
+def test_where_a_part_lies_is_never_guessed(cropped: Path, xml: Path, tmp_path: Path, facts, refusal) -> None:
+    facts(xml, f"{cropped}#1")
+    document = json.loads(cropped.read_text("utf-8"))
+    document["images"][0]["serverBuilder"]["metadata"]["width"] -= 12  # the slide is another than QuPath knows
+    cropped.write_text(json.dumps(document), "utf-8")
+    assert "offset_of" in refusal(f"{cropped}#1", tmp_path / "out.xml")
+    assert "offset_of" in refusal(xml, f"{cropped}#1", "--force")
+    assert facts(f"{cropped}#1", tmp_path / "as_shown.geojson")["written"] == 5
+    (cropped.parent / "slidebridge.toml").write_text('[slides.offset_of]\n"a.scn" = [300, 200]\n')
+    assert any("moved by (300, 200)" in note for note in facts(f"{cropped}#1", tmp_path / "out.xml")["notes"])
+
+
 # classes
 
 
@@ -432,17 +470,25 @@ def test_a_mask_never_goes_over_a_picture(xml: Path, slide: Path, tmp_path: Path
 
 def test_refusals_name_the_way_out(xml: Path, slide: Path, project: Path, tmp_path: Path, refusal) -> None:
     (tmp_path / "asap.xml").write_text("<ASAP_Annotations/>")
-    (tmp_path / "notes.json").write_text('{"type": "FeatureCollection", "features": []}')
+    (tmp_path / "there.xml").write_text("<ASAP_Annotations/>")
+    (tmp_path / "halo.xml").write_text('<Annotations><Annotation><Regions><Region Type="Polygon"/>')
+    (tmp_path / "coco.json").write_text('{"info": {}, "categories": [{"id": 1}]}')
     (tmp_path / "small.png").write_bytes(b"")
     Image.new("L", (70, 50)).save(tmp_path / "small.png")
     new = tmp_path / "new.geojson"
     cases = [
         ((tmp_path / "absent.xml", new), "no such file"),
         ((tmp_path / "absent.png", new), "no such file"),
-        ((tmp_path / "asap.xml", new), "ASAP"),
-        ((tmp_path / "notes.json", new), "rename it to .geojson"),
+        ((xml, tmp_path / "there.xml", "--force"), "an ASAP XML file and stays"),
+        ((tmp_path / "halo.xml", new), "export the annotations as GeoJSON from HALO"),
+        ((tmp_path / "coco.json", new), "not QuPath's GeoJSON"),
         ((xml, tmp_path / "new.csv"), "'.csv'|.csv is no format"),
-        ((xml, tmp_path), "is a folder"),
+        ((xml, tmp_path), "Say --to"),
+        ((xml, tmp_path, "--to", "asap"), "read only; --to takes"),
+        ((xml, tmp_path, "--to", "docx"), "no format that we write"),
+        ((xml, new, "--simplify", 1), "stays as it was drawn"),
+        ((xml, new, "--transform", "flip-x"), "give --slide"),
+        ((xml, new, "--report", tmp_path / "a.txt"), ".csv, .json"),
         ((xml, xml), "SRC and DST are the same"),
         ((xml, tmp_path / "no" / "a.xml"), "make it first"),
         ((xml, tmp_path / "m.png"), "give --slide"),
@@ -450,7 +496,7 @@ def test_refusals_name_the_way_out(xml: Path, slide: Path, project: Path, tmp_pa
         ((tmp_path / "small.png", new, "--slide", slide), "--downsample"),
         ((xml, tmp_path / "m.png", "--slide", tmp_path / "absent.svs"), "absent.svs"),
         ((xml, new, "--classes", tmp_path / "absent.toml"), "--classes"),
-        ((xml, f"{project}"), "it has #1 (slide.png), #2 (twin)"),
+        ((f"{project}", new), "it has #1 (slide.png), #2 (twin)"),
         ((xml, f"{project}#7"), "the project has #1 (slide.png), #2 (twin)"),
         ((f"{project}#1", new), "no annotations yet"),
         ((xml, f"{tmp_path / 'absent.qpproj'}#1"), "no such project"),
@@ -463,14 +509,18 @@ def test_refusals_name_the_way_out(xml: Path, slide: Path, project: Path, tmp_pa
 
 def test_other_tools_files_are_refused_by_name(shared_data: Path, tmp_path: Path, refusal) -> None:
     folder = shared_data / "qupath" / "wsidicom"
-    for name, maker in (("asap/asap-polygon.xml", "ASAP"), ("sectra/pathologycore-area.json", "Sectra")):
-        assert maker in refusal(folder / name, tmp_path / "a.geojson")
+    for path in sorted((folder / "sectra").iterdir()):
+        assert "Sectra" in refusal(path, tmp_path / "a.geojson")
     cytomine = tmp_path / "c.geojson"
     shutil.copy(folder / "cytomine" / "cytomine-polygon.txt", cytomine)
     assert "Cytomine" in refusal(cytomine, tmp_path / "a.xml")
     projects = shared_data / "qupath_projects"
     assert ".bkp" in refusal(f"{projects / 'interrupted_save_070/project.qpproj'}#1", tmp_path / "a.xml")
     assert "EOF" in refusal(f"{projects / 'truncated_no_backup_070/project.qpproj'}#1", tmp_path / "a.xml")
+
+
+def test_the_names_of_turns_are_those_of_the_library() -> None:
+    assert [turn.value for turn in convert.TurnName] == [turn.value for turn in Turn]
 
 
 def test_a_downsample_below_one_is_misuse(xml: Path, tmp_path: Path, run) -> None:
