@@ -1,0 +1,77 @@
+"""``slidebridge doctor``: what could go wrong, before it does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scripts.commands.common import AsJson, ProjectPath, print_json
+
+if TYPE_CHECKING:
+    from scripts.doctor.report import DoctorReport
+    from scripts.doctor.verify import VerifyReport
+
+
+def doctor(
+    project: ProjectPath = Path(),
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Let QuPath itself read the project's images, and compare, object by object."),
+    ] = False,
+    resave: Annotated[
+        bool,
+        typer.Option("--resave", help="Let QuPath save the images anew, for old versions; close the project first."),
+    ] = False,
+    image: Annotated[
+        list[str] | None, typer.Option(help="For --verify and --resave: id or name; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check this machine and the project; exit 1 if anything must be mended. Nothing is written but by --resave."""
+    if verify and resave:
+        raise typer.BadParameter("give --verify or --resave, not both")
+    if resave and not image:
+        raise typer.BadParameter("--resave needs --image: name the images that QuPath is to save")
+    if image and not (verify or resave):
+        raise typer.BadParameter("--image goes with --verify or --resave")
+    if resave:
+        _resave(project, image or [], as_json=as_json)
+        return
+    report = _verify(project, image or []) if verify else _examine(project)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        for line in report.lines():
+            typer.echo(line)
+    if report.has_problems:
+        raise typer.Exit(1)
+
+
+def _examine(path: Path) -> DoctorReport:
+    from scripts.doctor.run import examine
+
+    return examine(path)
+
+
+def _verify(path: Path, images: list[str]) -> VerifyReport:
+    from bridge.qupath.paquo_backend import QuPath
+    from scripts.doctor.verify import chosen_entries, qupath_project, verify
+
+    at = qupath_project(path)
+    return verify(at.project, chosen_entries(at.project, images), QuPath(at.qupath))
+
+
+def _resave(path: Path, images: list[str], *, as_json: bool) -> None:
+    from bridge.qupath.paquo_backend import QuPath
+    from scripts.doctor.resave import resave
+    from scripts.doctor.verify import chosen_entries, qupath_project
+
+    at = qupath_project(path)
+    lines = resave(at.project, chosen_entries(at.project, images), QuPath(at.qupath), at.slides)
+    if as_json:
+        print_json({"resaved": lines})
+        return
+    for line in lines:
+        typer.echo(line)
