@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TORTURE ?= --tool all --mode all
 
-.PHONY: demo test test-long lint bench clean
+.PHONY: demo test test-long lint bench torture clean
 
 demo: $(STAMP)
 	$(BIN)/slidebridge demo --output demo
@@ -26,6 +27,10 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m scripts.bench
+
+# Some six minutes per tool and kind of file system; one of them: make torture TORTURE="--tool qupath --mode exchange"
+torture: $(STAMP)
+	$(BIN)/python -m scripts.bench.torture $(TORTURE)
 
 clean:
 	rm -rf $(VENV) demo build dist
