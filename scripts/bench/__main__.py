@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scripts.bench import raster, selection
+from scripts.bench import codecs, objects, raster, selection
 
 if __name__ == "__main__":
-    for bench in (raster, selection):
+    for bench in (raster, selection, objects, codecs):
         bench.main()
