@@ -5,9 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-TORTURE ?= --tool all --mode all
 
-.PHONY: demo test test-long lint bench torture clean
+.PHONY: demo test test-long lint bench torture fuzz conversions clean
 
 demo: $(STAMP)
 	$(BIN)/slidebridge demo --output demo
@@ -16,7 +15,8 @@ test: lint
 	$(BIN)/python -m pytest -m "not long" --durations=15
 
 test-long: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=15
+	$(BIN)/python -m scripts.bench.fuzz $(FUZZ)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -29,8 +29,18 @@ bench: $(STAMP)
 	$(BIN)/python -m scripts.bench
 
 # Some six minutes per tool and kind of file system; one of them: make torture TORTURE="--tool qupath --mode exchange"
+TORTURE ?= --tool all --mode all
 torture: $(STAMP)
 	$(BIN)/python -m scripts.bench.torture $(TORTURE)
+
+# 100,000 mutated inputs for each codec; from real files as well: make fuzz FUZZ="--data FOLDER"
+fuzz: $(STAMP)
+	$(BIN)/python -m scripts.bench.fuzz $(FUZZ)
+
+# Every file of a folder into every format, as one table: make conversions DATA=FOLDER
+DATA ?= ../shared/data
+conversions: $(STAMP)
+	$(BIN)/python -m scripts.bench.conversions $(DATA)
 
 clean:
 	rm -rf $(VENV) demo build dist
