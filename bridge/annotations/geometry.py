@@ -17,6 +17,8 @@ from bridge.errors import InvalidGeometryError
 
 _POLYGON, _MULTIPOLYGON = int(shapely.GeometryType.POLYGON), int(shapely.GeometryType.MULTIPOLYGON)
 _PAIRS = 1 << 20  # of points and edges, held at once
+_SIDE_PAIRS = 4_000_000  # of sides, compared to estimate crossings
+_MOST_CROSSINGS = 20_000  # of a ring with itself; repair takes about a second then
 _RETRACED = 1e-12  # share of a ring's length: noding alone changes less
 _STRAIGHT = 1e-12  # of a corner's sides: a turn of less than this is float noise
 
@@ -67,7 +69,7 @@ def repair(geometry: BaseGeometry) -> Repaired:
     Raises
     ------
     InvalidGeometryError
-        A coordinate is not finite.
+        A coordinate is not finite, or a ring crosses itself more than 20,000 times.
     """
     area = repair_area(geometry)
     is_sound = _is_polygonal(geometry) and geometry.is_valid
@@ -84,7 +86,7 @@ def repair_area(geometry: BaseGeometry) -> MultiPolygon:
     Raises
     ------
     InvalidGeometryError
-        A coordinate is not finite.
+        A coordinate is not finite, or a ring crosses itself more than 20,000 times.
     """
     if geometry.is_valid and _is_polygonal(geometry):
         return MultiPolygon(_polygons(geometry))
@@ -105,7 +107,7 @@ def repair_areas(geometries: Geometries) -> NDArray[np.object_]:
     Raises
     ------
     InvalidGeometryError
-        A coordinate is not finite.
+        A coordinate is not finite, or a ring crosses itself more than 20,000 times.
     """
     areas = as_array(geometries)
     kinds = shapely.get_type_id(areas)
@@ -141,11 +143,41 @@ def _ring_areas(rings: NDArray[np.object_]) -> NDArray[np.object_]:
     """Return what each ring covers by the even-odd rule, as MultiPolygons, shape (len(rings),)."""
     outlines: NDArray[np.object_] = np.asarray(shapely.polygons(rings), dtype=object)
     is_open = ~shapely.is_valid(outlines)
+    for ring in rings[is_open]:
+        _refuse_tangle(shapely.get_coordinates(ring))
     outlines[is_open] = _even_odd(rings[is_open])
     areas = _polygonal(outlines)
     for place in np.flatnonzero(is_open & shapely.is_empty(areas)).tolist():
         areas[place] = MultiPolygon(_polygons(shapely.make_valid(Polygon(rings[place]))))  # drawn wholly over itself
     return areas
+
+
+def _refuse_tangle(ring: NDArray[np.float64]) -> None:
+    """Refuse a ring whose repair would take minutes: nobody draws one, but a file may hold one.
+
+    Counts the crossings of some sides, evenly chosen, with all; of rings of up to 2,000 sides every one.
+    """
+    start, end = ring[:-1], ring[1:]
+    chosen = np.arange(0, len(start), max(1, len(start) ** 2 // _SIDE_PAIRS))
+    found = 0
+    for part in np.array_split(chosen, max(1, len(chosen) * len(start) // _PAIRS)):
+        found += int(np.count_nonzero(_cross(start[part, None], end[part, None], start, end)))
+    crossings = found * len(start) // max(1, len(chosen)) // 2
+    if crossings > _MOST_CROSSINGS:
+        raise InvalidGeometryError(f"an outline crosses itself some {crossings} times; draw it again or delete it")
+
+
+def _cross(
+    a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64], d: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Say which sides a–b and c–d cross within both."""
+    apart = _side(a, b, c) * _side(a, b, d) < 0
+    return np.asarray(apart & (_side(c, d, a) * _side(c, d, b) < 0), dtype=np.bool_)
+
+
+def _side(a: NDArray[np.float64], b: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:
+    way, there = b - a, point - a
+    return np.asarray(np.sign(way[..., 0] * there[..., 1] - way[..., 1] * there[..., 0]))
 
 
 def _even_odd(rings: NDArray[np.object_]) -> NDArray[np.object_]:

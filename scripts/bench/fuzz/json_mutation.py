@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 Json = Any  # whatever a JSON text says
@@ -44,6 +45,7 @@ _HOSTILE: tuple[Json, ...] = (
     [1e300, 1e300],
     ["1", "2"],
 )
+_MOST_PLACES = 50_000
 _KEYS = (
     "type",
     "id",
@@ -67,6 +69,8 @@ def mutate_json(data: bytes, chance: random.Random) -> bytes:
         return data
     for _ in range(chance.choice((1, 1, 2, 3))):
         document = _changed(document, chance)
+        if len(list(islice(_places(document), _MOST_PLACES))) == _MOST_PLACES:  # repeats of repeats: enough
+            break
     return _text(document).encode("utf-8", "surrogatepass")
 
 
@@ -78,7 +82,7 @@ def _text(document: Json) -> str:
 
 
 def _changed(document: Json, chance: random.Random) -> Json:
-    places = list(_places(document))
+    places = list(islice(_places(document), _MOST_PLACES))
     if not places or chance.random() < 0.02:
         return chance.choice(_HOSTILE)
     container, key = chance.choice(places)
@@ -108,7 +112,7 @@ def _change(container: Json, key: Json, document: Json, chance: random.Random) -
         case 4:
             _repeat(container, key, chance)
         case 5:
-            other, place = chance.choice(list(_places(document)))
+            other, place = chance.choice(list(islice(_places(document), _MOST_PLACES)))
             container[key] = json.loads(_text(other[place]))
         case 6:
             _rename(container, key, chance)

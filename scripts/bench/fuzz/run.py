@@ -26,7 +26,8 @@ STRUCTURED: Mapping[str, Mutator] = {
     "qpdata": mutate_stream,
     "qpproj": mutate_json,
 }
-SLOW_SECONDS = 1.0
+SLOW_SECONDS = 1.0  # for reading, writing to, and reading again
+MAX_INPUT = 300_000  # bytes; repeats of repeats are cut there
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,9 @@ def make_input(codec: str, seeds: Sequence[bytes], number: int, seed: int = 0) -
         return splice(data, chance.choice(seeds), chance)
     if draw < 0.55:
         data = STRUCTURED[codec](data, chance)
-    return data if draw > 0.1 and draw < 0.5 else mutate_bytes(data, chance)
+    if not 0.1 < draw < 0.5:
+        data = mutate_bytes(data, chance)
+    return data[:MAX_INPUT]
 
 
 def fuzz(

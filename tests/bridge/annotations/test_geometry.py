@@ -246,3 +246,11 @@ def test_pentagram_is_even_odd() -> None:
     drawn = shapely.Polygon(np.column_stack([np.cos(turns), np.sin(turns)]))
     assert not repair_area(drawn).contains(shapely.Point(0, 0))
     assert repair_area(drawn).contains(shapely.Point(0.8, 0))
+
+
+def test_a_tangle_that_would_take_minutes_is_refused_at_once() -> None:
+    ring = np.random.default_rng(0).uniform(0, 1000, (3000, 2))
+    with pytest.raises(InvalidGeometryError, match="crosses itself some"):
+        repair_area(Polygon(ring))
+    zigzag = np.array([(i, 50 * (i % 2)) for i in range(5000)] + [(5000, 25.3), (0, 25.7)])
+    assert repair_area(Polygon(zigzag)).is_valid, "5,000 crossings are drawn by hand now and then"
