@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from copy import deepcopy
 from itertools import islice
 from typing import Any
 
@@ -75,16 +76,13 @@ def mutate_json(data: bytes, chance: random.Random) -> bytes:
 
 
 def _text(document: Json) -> str:
-    try:
-        return json.dumps(document, ensure_ascii=False)
-    except ValueError:  # 10**400 has more digits than Python writes
-        return json.dumps(document, default=str)
+    return json.dumps(document, ensure_ascii=False)
 
 
 def _changed(document: Json, chance: random.Random) -> Json:
     places = list(islice(_places(document), _MOST_PLACES))
     if not places or chance.random() < 0.02:
-        return chance.choice(_HOSTILE)
+        return deepcopy(chance.choice(_HOSTILE))
     container, key = chance.choice(places)
     _change(container, key, document, chance)
     return document
@@ -104,7 +102,7 @@ def _change(container: Json, key: Json, document: Json, chance: random.Random) -
     value = container[key]
     match chance.randrange(8):
         case 0 | 1:
-            container[key] = chance.choice(_HOSTILE)
+            container[key] = deepcopy(chance.choice(_HOSTILE))
         case 2:
             del container[key]
         case 3:
@@ -144,7 +142,7 @@ def _near(value: Json, chance: random.Random) -> Json:
     if isinstance(value, bool) or value is None:
         return not value
     if isinstance(value, int | float):
-        return chance.choice((-value, value + 1, value * 1e9, str(value), [value]))
+        return chance.choice((-value, value + 1, value * 10**9, str(value), [value]))
     if isinstance(value, str):
         return chance.choice((value[:-1], value.upper(), value + value, value + "\x07", [value], {"name": value}))
     return chance.choice((len(value), str(value)[:50], [value], {}))

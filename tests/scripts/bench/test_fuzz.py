@@ -111,6 +111,14 @@ def test_slow_inputs_are_caught(monkeypatch: pytest.MonkeyPatch):
     assert ["took" in failure.what for failure in tally.failures] == [True] * 3
 
 
+def test_mutating_json_leaves_nothing_behind_for_the_next_input():
+    seeds = make_seeds("geojson")
+    first = make_input("geojson", seeds, 7)
+    for number in range(300):
+        make_input("geojson", seeds, number)
+    assert make_input("geojson", seeds, 7) == first
+
+
 def test_byte_mutation_takes_empty_files():
     import random
 
