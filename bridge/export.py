@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from bridge.annotations import Edits, SlideEntry, Source
 from bridge.annotations.composition import Composed, compose, moved
 from bridge.annotations.ownership import WrittenObject, match_written
-from bridge.errors import AnnotationFileError, WriteConflictError, WriteFailedError
+from bridge.errors import AnnotationFileError, StoreError, WriteConflictError, WriteFailedError
 from bridge.store import Backups, WriteRecord
 from bridge.store.atomic import exchange as exchange_files
 from bridge.store.companions import write_companions
 from bridge.store.placement import Exchange, Placement, WriteStep, ignore_step, is_in_use, temp_name
-from bridge.store.records import WriteKind
-from bridge.store.recovery import Recovered, Recovery, RecoveryReport, finish_displaced, recover
+from bridge.store.records import WriteKind, WriteState
+from bridge.store.recovery import Recovered, Recovery, RecoveryReport, finish_displaced, keep_save, recover
 
 if TYPE_CHECKING:  # SQLAlchemy comes with it
     from bridge.store import Store
@@ -115,7 +115,8 @@ def write_edits(
     WriteConflictError
         The file isn't what was read, or a save came in between; it holds that save. Read it again and merge again.
     WriteFailedError
-        The new file would lose something, or the folder or disk doesn't take it; the file is as it was.
+        The new file would lose something, the folder or disk doesn't take it, or nobody has placed the entry on its
+        slide (``SlideEntry.crops_to_bounds``); the file is as it was.
     AnnotationFileError
         The source can't make the edits; the file is as it was.
     StoreError
@@ -123,6 +124,7 @@ def write_edits(
         the write.
     """
     _check_marker(edits.write_marker)
+    _check_placed(entry)
     try:
         composed = compose(source, entry, base, edits, store.live_objects(entry.key), iteration=iteration)
     except AnnotationFileError as error:
@@ -150,7 +152,7 @@ def restore_version(
 
     What is ours and not in that version counts as taken out by us, never as deleted by a person; what came back with it
     is known again at the next reading (``superseded``). The version goes in byte for byte: the marker in it, if it is
-    of a write of ours, becomes the newest one.
+    of a recent write of ours, becomes the newest one.
 
     Parameters
     ----------
@@ -177,7 +179,7 @@ def restore_version(
     x, y = entry.origin
     present = match_written(found.annotations, moved(live, (-x, -y)))
     closes = frozenset(w.object_id for w in live if w.object_id not in present)
-    carried = found.write_marker if store.is_finished_write(entry.key, found.write_marker) else None
+    carried = found.write_marker if store.remembers_write(entry.key, found.write_marker) else None
     write = _Write(source, entry, base, store, backups, now, exchange, on_step, sleep)
     return write.carry_out(marker, Composed(version, closes=closes), 0, kind=WriteKind.RESTORE, carried=carried)
 
@@ -185,6 +187,14 @@ def restore_version(
 def _check_marker(marker: str) -> None:
     if _MARKER.fullmatch(marker) is None:
         raise ValueError(f"{marker!r} can't name a write: up to 64 letters, digits, dots, dashes")
+
+
+def _check_placed(entry: SlideEntry) -> None:
+    if entry.crops_to_bounds and not entry.is_placed:
+        raise WriteFailedError(
+            f"{entry.annotation_path}: where on the slide QuPath counts from isn't known before the slide was opened,"
+            " and nothing is written to a guessed place; bring the slide back, or add its folder to [slides] search"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +233,7 @@ class _Write:
         told_of_companions = write_companions(self.source, self.entry, composed.data)
         self.on_step(WriteStep.COMPANIONS)
         is_displaced = _may_exist(record)
-        self.store.finish_write(marker, self.now, displaced_since=self.now if is_displaced else None)
+        self._finish(marker, self.now if is_displaced else None)
         self.on_step(WriteStep.FINISHED)
         return WriteResult(
             marker,
@@ -234,6 +244,17 @@ class _Write:
             (*told, *told_of_companions),
             is_promoting_left_out=bool(told),
         )
+
+    def _finish(self, marker: str, displaced_since: datetime | None) -> None:
+        try:
+            self.store.finish_write(marker, self.now, displaced_since=displaced_since)
+        except StoreError:
+            # Another process may have taken the write for one that was cut short, before there was a displaced file.
+            abandoned = self.store.write(marker)
+            if abandoned.state is WriteState.ABANDONED:
+                why = abandoned.why or "it was given up meanwhile"
+                self.store.abandon_write(marker, why, self.now, displaced_since=displaced_since)
+            raise
 
     def _journal(
         self,
@@ -261,9 +282,14 @@ class _Write:
         )
 
     def _put(self, record: WriteRecord, data: bytes) -> None:
-        blocker = self.source.blocker
         placement = Placement(
-            record, self.base, lambda: blocker(self.entry), self.exchange, self.on_step, sleep=self.sleep
+            record,
+            self.base,
+            lambda: self.source.blocker(self.entry),
+            lambda save: keep_save(self.store, self.backups, self.entry.key, save, self.now),
+            self.exchange,
+            self.on_step,
+            sleep=self.sleep,
         )
         try:
             placement.put(data)

@@ -42,7 +42,7 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; a ``BridgeError`` is one line on stderr and exit status 1."""
+    """Run the command line; a ``BridgeError``, or one of the system's, is one line on stderr and exit status 1."""
     from bridge.errors import BridgeError
 
     try:
@@ -51,6 +51,12 @@ def main() -> None:
         if {"-v", "--verbose"} & set(sys.argv[1:]):
             raise
         sys.stderr.write(f"slidebridge: {error}\n")
+        sys.exit(1)
+    except OSError as error:  # a name too long for the disk, a share that went away: of a path that nobody looked at
+        if {"-v", "--verbose"} & set(sys.argv[1:]) or error.strerror is None:
+            raise
+        named = "" if error.filename is None else f"{error.filename}: "
+        sys.stderr.write(f"slidebridge: {named}{error.strerror}; check the path\n")
         sys.exit(1)
 
 

@@ -11,7 +11,7 @@ from bridge.coords import Region
 from bridge.errors import ConfigError, UnsupportedSlideError
 from bridge.qupath import GeoJSONFolder, NewImage
 from bridge.qupath.new_project import level_downsample
-from bridge.slide_files import one_file_per_slide
+from bridge.slide_files import DICOM_SUFFIX, one_file_per_slide, read_dicom_head
 from bridge.slides import Slide, open_slide, stated_bounds, thumbnail_jpeg
 from bridge.slides.picture import PLAIN
 
@@ -49,12 +49,21 @@ def slide_files(given: Sequence[Path]) -> tuple[Path, ...]:
     Raises
     ------
     ConfigError
-        Nothing was given, or a folder holds no slide.
+        Nothing was given, a folder holds no slide, or a DICOM file that was named is none.
     """
     paths = list(dict.fromkeys(path.resolve() for path in _files(given)))
     if not paths:
         raise ConfigError("--qupath-create needs at least one slide: slidebridge new --qupath-create DIR SLIDE…")
+    _refuse_other_dicom(given)
     return tuple(one_file_per_slide(paths, lambda _: None))
+
+
+def _refuse_other_dicom(given: Sequence[Path]) -> None:
+    """Refuse a DICOM file that was named as a slide, and holds none: it must not be missing without a word."""
+    for path in given:
+        head = read_dicom_head(path) if path.suffix.lower() == DICOM_SUFFIX and path.is_file() else None
+        if head is not None and not head.is_slide:
+            raise ConfigError(f"{path}: this DICOM file holds no slide (annotations, for one); leave it out")
 
 
 def _files(given: Sequence[Path]) -> Iterator[Path]:

@@ -21,6 +21,7 @@ from bridge.errors import AnnotationFileError, WriteFailedError
 
 logger = logging.getLogger(__name__)
 _REPORT = "; nothing was written, please report it"
+_Key = tuple[object, ...]  # equal for what is exactly the same drawing
 _Placed = TypeVar("_Placed", MachineObject, WrittenObject)
 
 
@@ -147,7 +148,8 @@ def _additions(
 
 def _difference(before: Sequence[Annotation], after: Sequence[Annotation]) -> tuple[list[Annotation], list[Annotation]]:
     """Return what only one of two versions holds, by class, name and outline."""
-    missing, extra = _subtract(before, after), _subtract(after, before)
+    keys, other_keys = _fingerprints(before), _fingerprints(after)
+    missing, extra = _subtract(before, keys, other_keys), _subtract(after, other_keys, keys)
     lost: list[Annotation] = []
     # Seldom any: a format may rewrite a number that it keeps to fewer digits.
     for name in {a.name or None for a in missing}:
@@ -162,11 +164,11 @@ def _named(annotations: Iterable[Annotation], name: str | None) -> list[Annotati
     return [a for a in annotations if (a.name or None) == name]
 
 
-def _subtract(annotations: Sequence[Annotation], others: Sequence[Annotation]) -> list[Annotation]:
+def _subtract(annotations: Sequence[Annotation], keys: Sequence[_Key], other_keys: Sequence[_Key]) -> list[Annotation]:
     """Return the annotations without those that the others hold too, exactly; the first of several twins goes first."""
-    left = Counter(_fingerprints(others))
+    left = Counter(other_keys)
     result = []
-    for annotation, key in zip(annotations, _fingerprints(annotations), strict=True):
+    for annotation, key in zip(annotations, keys, strict=True):
         if left[key] > 0:
             left[key] -= 1
         else:
@@ -174,7 +176,7 @@ def _subtract(annotations: Sequence[Annotation], others: Sequence[Annotation]) -
     return result
 
 
-def _fingerprints(annotations: Sequence[Annotation]) -> list[tuple[object, ...]]:
+def _fingerprints(annotations: Sequence[Annotation]) -> list[_Key]:
     shapes = shapely.to_wkb([a.geometry for a in annotations])
     return [(a.path_class, a.name or None, a.kind, shape) for a, shape in zip(annotations, shapes, strict=True)]
 

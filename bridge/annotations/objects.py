@@ -125,12 +125,15 @@ class ReadCounts:
         Kept but never rasterized, by kind (``"arrow"``, ``"points"``, ``"negative"`` …).
     off_slide
         Objects that lie wholly off the slide; counted by ``ingest``, which knows the slide's size.
+    translucent
+        Objects whose own or class colour is half transparent; ``Annotation`` has it opaque.
     """
 
     read: int = 0
     repaired: int = 0
     verbatim: Mapping[str, int] = field(default_factory=dict)
     off_slide: int = 0
+    translucent: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,7 @@ def reconcile(
         _repeated_ids(found.annotations),
         newest_marker,
         unmoved,
+        _is_strange(found, (*written, *former), newest_marker),
     )
     objects = [reader.interpret(a, origin.get(id(a))) for a in found.annotations]
     known = [*written, *(w for w in former if _is_back(pairs.get(w.object_id)))]
@@ -182,6 +183,13 @@ def _unmoved(pairs: Mapping[str, Annotation], written: Sequence[WrittenObject]) 
     known = [(pairs[w.object_id], w) for w in written if w.object_id in pairs]
     is_same = are_same_outlines([a.geometry for a, _ in known], [w.geometry for _, w in known])
     return frozenset(id(a) for (a, _), same in zip(known, is_same.tolist(), strict=True) if same)
+
+
+def _is_strange(found: AnnotationSet, known: Sequence[WrittenObject], newest: str | None) -> bool:
+    """Say whether what lies in our layers may come from a write that the store knows nothing of (any more)."""
+    if newest is None:
+        return True
+    return found.write_marker is not None and found.write_marker not in {newest, *(w.write_marker for w in known)}
 
 
 def _is_back(annotation: Annotation | None) -> bool:
@@ -236,6 +244,8 @@ class _Reader:
         Of our last write: an object that bears it under an id we never gave was split or pasted from one of ours.
     unmoved
         ``id`` of the annotations whose outline is as we wrote it.
+    is_strange
+        The file's author had seen a write that the store knows nothing of.
     """
 
     scheme: ClassScheme
@@ -244,6 +254,7 @@ class _Reader:
     repeated_ids: Collection[str]
     newest_marker: str | None
     unmoved: Collection[int]
+    is_strange: bool
 
     def interpret(self, annotation: Annotation, written: WrittenObject | None) -> Interpreted:
         """Return one object with its meaning, given what we wrote it as."""
@@ -280,12 +291,17 @@ class _Reader:
         return is_kind and annotation.shape.is_area and not annotation.geometry.is_empty
 
     def _is_unread(self, annotation: Annotation, written: WrittenObject | None) -> bool:
-        # QuPath: bears our marker and predicted class, but the store doesn't know the write (restored from elsewhere,
-        # or the store is gone): nobody can say that a person touched it, so it neither trains nor is deleted. A second
-        # object of one id is a copy, though, and a person's; so is one of our newest write under another id.
+        # Bears our marker and predicted class, but the store doesn't know the write (restored from elsewhere, or the
+        # store is gone): nobody can say that a person touched it, so it neither trains nor is deleted. In QuPath a
+        # second object of one id is a copy, though, and a person's; so is one of our newest write under another id.
+        # In ImageScope what a person drew into a layer of ours is theirs, but nothing tells it from another store's
+        # predictions, unless they typed something into its Text.
+        if annotation.layer is not None:
+            is_silent = annotation.is_ours and _is_predicted(annotation) and not annotation.name
+            return self.is_strange and written is None and is_silent
         bears_newest = self.newest_marker is not None and annotation.metadata.get(_MARKER_KEY) == self.newest_marker
         is_copy = annotation.object_id in self.repeated_ids or bears_newest
-        is_ours = annotation.is_ours and annotation.layer is None and _is_predicted(annotation)
+        is_ours = annotation.is_ours and _is_predicted(annotation)
         return written is None and is_ours and not is_copy
 
     def fate(self, item: WrittenObject, now: Interpreted, is_inside: bool) -> Fate:

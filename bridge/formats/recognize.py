@@ -7,6 +7,8 @@ import zlib
 from enum import StrEnum
 from pathlib import Path
 
+from bridge.halo import HALO_ADVICE, is_halo
+
 HEAD_BYTES = 8192  # what a caller should read for ``recognize``
 
 
@@ -50,7 +52,7 @@ _MAGIC = (
 )
 # Annotations of other tools, which we refuse: what is in the way, and what their users can do about it.
 _WAYS_OUT = {
-    AnnotationFormat.HALO: "export the annotations as GeoJSON from HALO",
+    AnnotationFormat.HALO: HALO_ADVICE,
     AnnotationFormat.NDPA: "it counts nanometres from the slide's centre; export GeoJSON from a tool that opens it",
     AnnotationFormat.LEICA_LMD: "it holds cutting contours of a microdissector; convert what they were made from",
     AnnotationFormat.SECTRA: "it counts in fractions of the slide; export GeoJSON with level-0 pixels",
@@ -68,8 +70,6 @@ _XML_RULES = (
     (rb"<ASAP_Annotations\b", AnnotationFormat.ASAP),
     (rb"<ndpviewstate\b", AnnotationFormat.NDPA),
     (rb"<ImageData\b[^>]*>\s*<GlobalCoordinates>", AnnotationFormat.LEICA_LMD),
-    # HALO has ImageScope's element names, but words for types and <V> for vertices.
-    (rb"\bHasEndcaps=|<V\s+X=|<Region\b[^>]*\bType=\"[A-Z]", AnnotationFormat.HALO),
     (rb"<Annotations?\b", AnnotationFormat.IMAGESCOPE),
 )
 _JSON_RULES = (
@@ -139,7 +139,8 @@ def _inflated(head: bytes) -> bytes:
 def _recognize_xml(head: bytes) -> AnnotationFormat:
     # UTF-16 without decoding: the names looked for are ASCII.
     text = head.replace(b"\x00", b"")
-    return next((found for rule, found in _XML_RULES if re.search(rule, text)), AnnotationFormat.XML)
+    found = next((found for rule, found in _XML_RULES if re.search(rule, text)), AnnotationFormat.XML)
+    return AnnotationFormat.HALO if found is AnnotationFormat.IMAGESCOPE and is_halo(text) else found
 
 
 def _recognize_json(text: bytes, path: Path) -> AnnotationFormat:

@@ -14,6 +14,7 @@ from xml.parsers import expat
 import numpy as np
 
 from bridge.errors import ImageScopeFormatError
+from bridge.halo import HALO_ADVICE, is_halo
 from bridge.imagescope.elements import (
     Document,
     Element,
@@ -42,7 +43,7 @@ _OTHER_TOOLS = {
     "OME": "OME-XML",
     "html": "a web page",
 }
-_VERTEX = frozenset({"Vertex", "V"})  # V: HALO
+_VERTEX = "Vertex"
 _OPEN_TAG = re.compile(rb"""<(?:[^>"']++|"[^"]*"|'[^']*')*+>""")
 _CUT = frozenset(
     expat.errors.codes[message]
@@ -68,6 +69,8 @@ def parse_document(data: bytes) -> Document:
     body, encoding = to_utf8(data)
     if not body.strip():
         raise ImageScopeFormatError("line 1: the file is empty; save it again in ImageScope")
+    if is_halo(body):
+        raise ImageScopeFormatError(f"this is HALO's XML, not ImageScope's; {HALO_ADVICE}")
     thin = take_vertices(body)
     try:
         return _Builder(thin).build(body, encoding)
@@ -123,7 +126,7 @@ class _Builder:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise self._error(f"elements lie more than {MAX_DEPTH} deep")
-        if self._region is None or name not in _VERTEX:
+        if self._region is None or name != _VERTEX:
             self._open(name, attributes)
             return
         self._coordinates += (self._coordinate(attributes, "X"), self._coordinate(attributes, "Y"))
@@ -131,7 +134,7 @@ class _Builder:
 
     def _end(self, name: str) -> None:
         self._depth -= 1
-        if self._region is None or name not in _VERTEX:
+        if self._region is None or name != _VERTEX:
             self._close(self._frames.pop())
 
     def _coordinate(self, attributes: dict[str, str], axis: str) -> float:
@@ -146,7 +149,7 @@ class _Builder:
     def _open(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth == 1 and name != _ROOT:
             raise self._error(_foreign(name))
-        if any(len(value) > MAX_ATTRIBUTE for value in attributes.values()):
+        if max(map(len, attributes.values()), default=0) > MAX_ATTRIBUTE:
             raise self._error(f"an attribute of {name[:40]} is longer than {MAX_ATTRIBUTE} characters")
         self._elements += 1
         if self._elements > MAX_ELEMENTS or len(attributes) > MAX_ATTRIBUTES:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import orjson
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
@@ -104,7 +105,7 @@ class RegionWriter:
         lines = [f"\t\t\t{tag('Region', attributes, closed=False)}", "\t\t\t\t<Attributes>"]
         lines += [f"\t\t\t\t\t{tag('Attribute', found)}" for found in _hints(machine_object)]
         lines += ["\t\t\t\t</Attributes>", "\t\t\t\t<Vertices>"]
-        lines += [vertex_lines(corners.ravel().tolist(), self.newline), "\t\t\t\t</Vertices>", "\t\t\t</Region>", ""]
+        lines += [vertex_lines(corners, self.newline), "\t\t\t\t</Vertices>", "\t\t\t</Region>", ""]
         return self.newline.join(lines)
 
 
@@ -144,20 +145,30 @@ def layer_text(
     return head + "".join(regions) + newline.join(["\t\t</Regions>", "\t\t<Plots/>", "\t</Annotation>"])
 
 
-def vertex_lines(numbers: Sequence[object], newline: str) -> str:
-    """Return vertices from x, y, x, y …, one a line, without a line end after the last."""
-    line = f'\t\t\t\t\t<Vertex X="%s" Y="%s" Z="0"/>{newline}'
-    return (line * (len(numbers) // 2) % tuple(numbers)).removesuffix(newline)
+def vertex_lines(vertices: NDArray[np.float64] | NDArray[np.int64], newline: str) -> str:
+    """Return vertices, one a line, without a line end after the last; the fewest digits that tell a number apart.
+
+    Parameters
+    ----------
+    vertices
+        Shape (n, 2), x and y, in C order.
+    """
+    start, end = '\t\t\t\t\t<Vertex X="', '" Z="0"/>'
+    pairs = orjson.dumps(vertices, option=orjson.OPT_SERIALIZE_NUMPY).decode()[2:-2]  # 1.5,2.0],[3.0,4.25
+    # Four replacements of the whole text: far faster than to format number by number.
+    lines = pairs.replace("],[", "|").replace(",", '" Y="').replace("|", f"{end}{newline}{start}")
+    return f"{start}{lines}{end}".replace('.0"', '"')  # whole pixels are written as such
 
 
 def tag(name: str, attributes: Mapping[str, object], *, closed: bool = True) -> str:
     """Return a tag with its attributes escaped; characters that XML can't hold become U+FFFD."""
-    pairs = ((key, _escape(value) if isinstance(value, str) else value) for key, value in attributes.items())
+    pairs = ((key, escaped(value) if isinstance(value, str) else value) for key, value in attributes.items())
     text = "".join([f' {key}="{value}"' for key, value in pairs])
     return f"<{name}{text}/>" if closed else f"<{name}{text}>"
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a text as the value of an attribute; characters that XML can't hold become U+FFFD."""
     if text.isascii() and text.isalnum():
         return text
     return _TO_ESCAPE.sub(lambda found: _ESCAPES[found[0]], _NOT_XML.sub("\ufffd", text))

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from bridge.annotations.objects import Annotation, ObjectKind, Plane, Rgb, Shape
 from bridge.imagescope.emit import layer_text, tag
 from bridge.imagescope.layers import class_of_layer, is_our_layer, layer_of_class
-from bridge.imagescope.plain_regions import Outline, PlainRegionWriter, outlines_of
+from bridge.imagescope.plain_regions import Outline, PlainRegionWriter
+from bridge.imagescope.plain_rings import all_outlines
 from bridge.imagescope.write import create_imagescope
 
 _DEFAULT_COLOR: Rgb = (0, 255, 0)  # ImageScope's own
-_NEWLINE, _END = "\r\n", "</Annotations>"  # of create_imagescope
+_NEWLINE, _END = "\r\n", b"</Annotations>"  # of create_imagescope
 _UNHELD = "\ufffd"  # what ``tag`` writes for a character that XML can't hold
 
 # What a region has no place for, and how to see that an annotation has it.
@@ -100,9 +101,10 @@ def compose_imagescope(annotations: Sequence[Annotation], mpp: tuple[float, floa
         layers.setdefault(item.layer, []).append(item)
     ordered = sorted(layers.values(), key=lambda items: is_our_layer(_layer_name(items[0])))
     writer = PlainRegionWriter(_NEWLINE, 0.0 if mpp is None else math.sqrt(mpp[0] * mpp[1]), itertools.count(1))
-    head = create_imagescope(mpp).decode().removesuffix(_END)
-    texts = [f"\t{_layer(number, items, writer)}{_NEWLINE}" for number, items in enumerate(ordered, start=1)]
-    data = "".join([head, *texts, _END]).encode()
+    parts = [create_imagescope(mpp).removesuffix(_END)]
+    for number, items in enumerate(ordered, start=1):
+        parts += [b"\t", _layer(number, items, writer).encode(), _NEWLINE.encode()]
+    data = b"".join([*parts, _END])
     written = tuple(item.annotation for item in drawn)
     return PlainXml(data, written, sum(len(item.outlines) for item in drawn), left_out, _count_lost(written))
 
@@ -110,8 +112,7 @@ def compose_imagescope(annotations: Sequence[Annotation], mpp: tuple[float, floa
 def _drawable(annotations: Sequence[Annotation]) -> tuple[list[_Drawn], Mapping[str, int]]:
     drawn: list[_Drawn] = []
     left_out: Counter[str] = Counter()
-    for annotation in annotations:
-        outlines = outlines_of(annotation)
+    for annotation, outlines in zip(annotations, all_outlines(annotations), strict=True):
         if isinstance(outlines, str):
             left_out[outlines] += 1
         else:

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations.geometry import repair_area
 from bridge.annotations.objects import Annotation, Shape
-from bridge.imagescope.emit import tag, vertex_lines
+from bridge.imagescope.emit import escaped, tag, vertex_lines
 from bridge.imagescope.layers import HINT
 from bridge.imagescope.measures import ARROW, ELLIPSE, POLYGON, RECTANGLE, RULER, length_and_area, ring_area
 
@@ -70,7 +70,7 @@ def outlines_of(annotation: Annotation) -> tuple[Outline, ...] | str:
     geometry, shape = annotation.geometry, annotation.shape
     if shape is Shape.NONE or geometry.is_empty:
         return NO_SHAPE
-    if not max(map(abs, geometry.bounds)) <= _MAX_COORDINATE:  # NaN fails too
+    if not is_in_reach(np.array([geometry.bounds])).all():
         return TOO_FAR
     if shape.is_area:
         return _area_outlines(geometry, shape) or TOO_SMALL
@@ -78,7 +78,7 @@ def outlines_of(annotation: Annotation) -> tuple[Outline, ...] | str:
     is_path = geometry.geom_type in ("Point", "LineString") and (shape is not Shape.LINE or len(geometry.coords) == 2)
     if kind is None or not is_path:
         return Shape.POLYLINE.value if shape is Shape.LINE else shape.value
-    vertices = _rounded(shapely.get_coordinates(geometry))
+    vertices = rounded(shapely.get_coordinates(geometry))
     return (_outline(kind, vertices),)
 
 
@@ -93,7 +93,7 @@ def _area_outlines(geometry: BaseGeometry, shape: Shape) -> tuple[Outline, ...]:
 
 def _box(polygon: Polygon, shape: Shape) -> Outline | None:
     """Return a rectangle or an ellipse along the axes, by the corners of its box; None for anything else."""
-    left, top, right, bottom = _rounded(np.array(polygon.bounds)).tolist()
+    left, top, right, bottom = rounded(np.array(polygon.bounds)).tolist()
     width, height = right - left, bottom - top
     if not (width > 0 and height > 0):
         return None
@@ -112,7 +112,7 @@ def _outline(kind: int, vertices: Vertices) -> Outline:
 
 
 def _polygon(polygon: Polygon) -> Outline | None:
-    rings = [_rounded(shapely.get_coordinates(ring)) for ring in shapely.get_rings(polygon)]
+    rings = [rounded(shapely.get_coordinates(ring)) for ring in shapely.get_rings(polygon)]
     if not _has_area(rings[0]):
         return None
     holes = tuple(ring for ring in rings[1:] if _has_area(ring))
@@ -124,8 +124,14 @@ def _has_area(ring: Vertices) -> bool:
     return ring_area(ring) > 0 or not repair_area(Polygon(ring)).is_empty
 
 
-def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return coordinates as the file holds them."""
     return np.round(values, _DECIMALS) + 0.0  # no negative zero
+
+
+def is_in_reach(bounds: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Say of each (left, top, right, bottom), shape (n, 4), whether a slide may reach there; NaN is nowhere."""
+    return np.asarray((np.abs(bounds) <= _MAX_COORDINATE).all(axis=1), bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,32 +173,20 @@ class PlainRegionWriter:
         self, annotation: Annotation | None, outline: Outline, region_id: int, display_id: int, *, parent: int = 0
     ) -> str:
         """Return one region; a hole has no annotation, and so neither text nor attributes."""
-        attributes = {
-            "Id": region_id,
-            "Type": outline.kind,
-            "Zoom": 1,
-            "Selected": 0,
-            "ImageLocation": "",
-            "ImageFocus": -1,
-            "Length": f"{outline.length:.1f}",
-            "Area": f"{outline.area:.1f}",
-            "LengthMicrons": f"{outline.length * self.mpp:.1f}",
-            "AreaMicrons": f"{outline.area * self.mpp**2:.1f}",
-            "Text": "" if annotation is None else annotation.name or "",
-            "NegativeROA": int(parent > 0),
-            "InputRegionId": parent,
-            "Analyze": int(outline.kind < ARROW),
-            "DisplayId": display_id,
-        }
-        lines = [f"\t\t\t{tag('Region', attributes, closed=False)}", "\t\t\t\t<Attributes>"]
+        text = "" if annotation is None else annotation.name or ""
+        # Not by ``tag``: nothing but the text needs escaping, and there are many regions.
+        head = (
+            f'<Region Id="{region_id}" Type="{outline.kind}" Zoom="1" Selected="0" ImageLocation="" ImageFocus="-1"'
+            f' Length="{outline.length:.1f}" Area="{outline.area:.1f}"'
+            f' LengthMicrons="{outline.length * self.mpp:.1f}" AreaMicrons="{outline.area * self.mpp**2:.1f}"'
+            f' Text="{escaped(text)}" NegativeROA="{int(parent > 0)}" InputRegionId="{parent}"'
+            f' Analyze="{int(outline.kind < ARROW)}" DisplayId="{display_id}">'
+        )
+        lines = [f"\t\t\t{head}", "\t\t\t\t<Attributes>"]
         lines += [f"\t\t\t\t\t{tag('Attribute', found)}" for found in _metadata(annotation)]
         lines += ["\t\t\t\t</Attributes>", "\t\t\t\t<Vertices>"]
-        lines += [self._vertices(outline.vertices), "\t\t\t\t</Vertices>", "\t\t\t</Region>", ""]
+        lines += [vertex_lines(outline.vertices, self.newline), "\t\t\t\t</Vertices>", "\t\t\t</Region>", ""]
         return self.newline.join(lines)
-
-    def _vertices(self, vertices: Vertices) -> str:
-        lines = vertex_lines(vertices.ravel().tolist(), self.newline)
-        return lines.replace('.0"', '"')  # whole pixels are written as such
 
 
 def _metadata(annotation: Annotation | None) -> Iterator[dict[str, object]]:

@@ -22,18 +22,13 @@ _MAX_COORDINATE = 1e8  # level-0 pixels; the largest slides have some 10⁶
 _SAGITTA_PX = 0.1  # how far an ellipse's polygon may stay inside the true curve
 _ROUNDING_PX = 1e-6  # a spike's two sides may seem that far apart
 _NOTHING = Polygon()
-# ImageScope's numbers; HALO writes the same schema with words. GeoShape (PathDB) says it in words of its own while its
-# Type means other things.
+# ImageScope's numbers. GeoShape (PathDB) says it in words of its own while its Type means other things.
 _TYPES = {
     "0": Shape.POLYGON,
     "1": Shape.RECTANGLE,
     "2": Shape.ELLIPSE,
     "3": Shape.ARROW,
     "4": Shape.RULER,
-    "polygon": Shape.POLYGON,
-    "rectangle": Shape.RECTANGLE,
-    "ellipse": Shape.ELLIPSE,
-    "ruler": Shape.RULER,
 }
 _GEO_SHAPES = {
     "area": Shape.POLYGON,

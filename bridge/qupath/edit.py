@@ -15,9 +15,9 @@ from bridge.annotations import Edits, Rgb
 from bridge.errors import QuPathFormatError
 from bridge.qupath.collector import collector_paused
 from bridge.qupath.graph_builder import GraphBuilder
+from bridge.qupath.java_rewriter import Rewriter
 from bridge.qupath.java_stream import Item, JavaObject, ObjectArray
 from bridge.qupath.java_values import text_or_none
-from bridge.qupath.java_writer import write_stream
 from bridge.qupath.own_objects import build_objects
 from bridge.qupath.path_objects import PathObject, id_of, metadata_items, open_root, walk
 from bridge.qupath.qpdata import WRITABLE_VERSION, WRITE_MARKER, QpData, open_qpdata
@@ -41,28 +41,36 @@ def apply_edits(data: bytes, edits: Edits) -> bytes:
         A new object has a geometry that QuPath can't hold.
     """
     with collector_paused():
-        return _apply(open_qpdata(data), data, edits)
+        written, expected = _edited(data, edits)  # the first graph is gone before the second one comes: half the memory
+        if _Tree(open_qpdata(written)).ids() != expected:
+            raise QuPathFormatError("reading back what was to be written gave other objects; nothing was written")
+        return written
 
 
-def _apply(qpdata: QpData, data: bytes, edits: Edits) -> bytes:
-    refuse_unfaithful(qpdata, data)
-    builder = GraphBuilder(qpdata.stream.nodes)
+def _edited(data: bytes, edits: Edits) -> tuple[bytes, Counter[str]]:
+    """Return the edited file and the ids that must be in it."""
+    qpdata = open_qpdata(data)
     tree = _Tree(qpdata)
+    rewriter = faithful_rewriter(qpdata, data, tree.untouched_children(edits))
     expected = tree.ids_after(edits)
+    builder = GraphBuilder(qpdata.stream.nodes)
+    changed = tree.changed_nodes(edits)
     for object_id, (path_class, color) in edits.promote.items():
         _promote(builder, tree.own(object_id), path_class, color)
     tree.delete(edits.delete)
     if edits.add:
         tree.append(build_objects(builder, edits.add, edits.write_marker))
     _set_marker(builder, qpdata, edits.write_marker)
-    written = write_stream(qpdata.stream.items)
-    if _Tree(open_qpdata(written)).ids() != expected:
-        raise QuPathFormatError("reading back what was to be written gave other objects; nothing was written")
-    return written
+    return rewriter.write_again(changed if qpdata.properties is None else [*changed, qpdata.properties]), expected
 
 
-def refuse_unfaithful(qpdata: QpData, data: bytes) -> None:
-    """Refuse to change a file that we can't write, or wouldn't write again as it is.
+def faithful_rewriter(qpdata: QpData, data: bytes, untouched: int) -> Rewriter:
+    """Return what writes a file again, having seen that it gives the bytes that were read.
+
+    Parameters
+    ----------
+    untouched
+        So many of the root's first children, and all below them, will stay as they are.
 
     Raises
     ------
@@ -74,8 +82,11 @@ def refuse_unfaithful(qpdata: QpData, data: bytes) -> None:
             f"data version {qpdata.version} (QuPath 0.2) is read only;"
             " open the image in QuPath 0.4 or later and save it there"
         )
-    if write_stream(qpdata.stream.items) != data:
+    head = open_root(qpdata.root).count_at + 1
+    rewriter = Rewriter(qpdata.stream.items, qpdata.root, head, head + untouched)
+    if not rewriter.is_as(data):
         raise QuPathFormatError("the file is not reproduced byte for byte; save the image again in QuPath")
+    return rewriter
 
 
 class _Tree:
@@ -112,6 +123,23 @@ class _Tree:
                 raise QuPathFormatError(f"object {item.object_id} is in the file already, or its id is no UUID")
             after[item.object_id] += 1
         return +after
+
+    def untouched_children(self, edits: Edits) -> int:
+        """Return how many of the root's children come before the first one in which something changes."""
+        names = edits.delete | edits.promote.keys()
+        touched = {opened.node for name in names for opened in self._named.get(name, ())}
+        children = 0
+        for opened, parent in self._pairs if touched else ():
+            children += parent is self._root
+            if opened.node in touched:
+                return children - 1
+        return len(self._root.children)
+
+    def changed_nodes(self, edits: Edits) -> list[JavaObject]:
+        """Return the objects that ``delete`` and ``_promote`` will change, but for the root."""
+        gone = {self.own(object_id).node for object_id in edits.delete}
+        parents = {parent.node for opened, parent in self._pairs if opened.node in gone}
+        return [*(self.own(name).node for name in edits.promote), *(parents - gone - {self._root.node})]
 
     def own(self, object_id: str) -> PathObject:
         """Return the one object of an id.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import shapely
 from shapely.geometry.base import BaseGeometry
@@ -21,6 +22,7 @@ from bridge.qupath.geojson_edit import apply_edits
 from bridge.qupath.geojson_geometry import build, shapes_of
 from bridge.qupath.geojson_properties import (
     PROBABILITY,
+    has_translucent_color,
     read_class,
     read_color,
     read_kind,
@@ -56,7 +58,9 @@ def read_geojson(data: bytes) -> AnnotationSet:
     parents = [_parent_id(document, item) for item in items]
     rows = zip(items, built, shapes, nuclei, parents, strict=True)
     annotations = tuple(_annotation(*row) for row in rows)
-    return AnnotationSet(annotations, _counts(annotations), document.write_marker)
+    translucent = sum(has_translucent_color(item.properties) for item in items)
+    counts = replace(_counts(annotations), translucent=translucent)
+    return AnnotationSet(annotations, counts, document.write_marker)
 
 
 def _geometry(item: Item, key: str) -> JsonObject | None:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from bridge.errors import GeoJSONFormatError
-from bridge.qupath.geojson_text import JsonObject, encodable
+from bridge.qupath.geojson_text import JsonObject, encodable, text_again
 
 OUR_KEY = "slidebridge"
 CHILDREN = "childObjects"
@@ -210,7 +210,7 @@ def _own_id(feature: JsonObject) -> str:
     if _UUID.fullmatch(given):
         return given.lower()
     if not given or given in LEGACY_IDS:
-        text = orjson.dumps(feature.get("geometry"), option=orjson.OPT_SORT_KEYS).decode()
+        text = text_again(feature.get("geometry"), orjson.OPT_SORT_KEYS).decode()
         return str(uuid.uuid5(_ID_SPACE, f"geometry {text}"))
     return to_uuid(given)
 

@@ -16,7 +16,7 @@ from bridge.qupath.geojson_document import OUR_KEY, Document, Form, Item, open_d
 from bridge.qupath.geojson_features import machine_features
 from bridge.qupath.geojson_layout import BLANKS, JsonLayout
 from bridge.qupath.geojson_properties import write_class
-from bridge.qupath.geojson_text import BOM, JsonObject, compress, encodable, is_gzip, parse, to_text, unpack
+from bridge.qupath.geojson_text import BOM, JsonObject, compress, encodable, is_gzip, parse, text_again, to_text, unpack
 
 _OPENING = b'{"type":"FeatureCollection","features":'
 _BARE_GEOMETRY = b'{"type":"Feature","properties":{"objectType":"annotation"},"geometry":'
@@ -181,7 +181,7 @@ def _promoted(text: bytes, object_id: str, path_class: str, color: Rgb) -> bytes
     properties["classification"] = write_class(encodable(path_class), color)
     if metadata:
         properties["metadata"] = metadata
-    return orjson.dumps({**feature, "id": object_id, "properties": properties})
+    return text_again({**feature, "id": object_id, "properties": properties})
 
 
 def _verbatim(layout: JsonLayout, container: int, value: JsonObject, text: bytes) -> JsonObject:

@@ -17,7 +17,7 @@ from bridge.qupath.geojson_text import encodable
 
 
 def annotation_features(annotations: Sequence[Annotation], write_marker: str | None) -> list[geojson.Feature | None]:
-    """Return a feature for each object, None for those without a geometry, which QuPath would refuse.
+    """Return a feature for each object, None for those without a shape, which QuPath would refuse or take for an area.
 
     Parameters
     ----------
@@ -27,7 +27,8 @@ def annotation_features(annotations: Sequence[Annotation], write_marker: str | N
         For objects of ours that carry no marker of their own.
     """
     outlines = on_grid([annotation.geometry for annotation in annotations])
-    drawn = [place for place, outline in enumerate(outlines) if not outline.is_empty]
+    has_shape = [annotation.shape is not Shape.NONE for annotation in annotations]
+    drawn = [place for place, outline in enumerate(outlines) if has_shape[place] and not outline.is_empty]
     geometries = to_geojson([outlines[place] for place in drawn], [annotations[place].plane for place in drawn])
     nuclei = _nuclei(annotations)
     colors = _class_colors(annotations)

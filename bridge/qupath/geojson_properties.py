@@ -11,7 +11,8 @@ import orjson
 
 from bridge.annotations.objects import ObjectKind, Plane, Rgb
 from bridge.errors import GeoJSONFormatError
-from bridge.qupath.geojson_text import JsonObject
+from bridge.qupath.geojson_text import JsonObject, text_again
+from bridge.qupath.path_classes import is_translucent
 
 _SEPARATOR = ": "
 _KINDS = {
@@ -106,6 +107,19 @@ def read_color(value: Any) -> Rgb | None:
     return None
 
 
+def has_translucent_color(properties: JsonObject) -> bool:
+    """Say whether an object's own colour or its class's is half transparent."""
+    classification = properties.get("classification")
+    named = classification if isinstance(classification, dict) else {}
+    return any(map(_is_translucent, (properties.get("color"), named.get("color", named.get("colorRGB")))))
+
+
+def _is_translucent(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) == 4 and isinstance(value[3], int) and 0 < value[3] < 255
+    return isinstance(value, int) and is_translucent(value)
+
+
 def default_color(path_class: str) -> Rgb:
     """Return a colour for a class that has none: always the same for a name, never near black."""
     red, green, blue = (64 + byte * 3 // 4 for byte in hashlib.sha256(path_class.encode(errors="replace")).digest()[:3])
@@ -146,7 +160,7 @@ def read_metadata(value: Any) -> dict[str, str]:
     """Return the object's metadata as text; values of other kinds become their JSON."""
     if not isinstance(value, dict):
         return {}
-    return {key: text if isinstance(text, str) else orjson.dumps(text).decode() for key, text in value.items()}
+    return {key: text if isinstance(text, str) else text_again(text).decode() for key, text in value.items()}
 
 
 def read_plane(geometry: JsonObject) -> Plane:

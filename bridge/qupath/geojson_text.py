@@ -100,6 +100,21 @@ def to_text(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
+def text_again(value: object, option: int = 0) -> bytes:
+    """Return the JSON bytes of a value that a file held.
+
+    Raises
+    ------
+    GeoJSONFormatError
+        Values lie inside one another more than some 250 times, or a text is none that UTF-8 holds.
+    """
+    try:
+        return orjson.dumps(value, option=option)
+    except TypeError as error:
+        message = f"a feature holds what no tool writes ({error}); export the objects again"
+        raise GeoJSONFormatError(message.replace("\n", " ")[:300]) from error
+
+
 def encodable(text: str) -> str:
     """Return a text as UTF-8 can hold it: ``?`` for each lone half of a surrogate pair, as QuPath writes.
 
@@ -125,6 +140,8 @@ def parse(text: bytes) -> Any:
         Cut, not JSON, or nested deeper than the parser goes (1,024 levels: 340 generations of child objects).
     """
     body = text.removeprefix(BOM)
+    if not body.strip():
+        raise GeoJSONFormatError("the file is empty; export it again")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -42,6 +42,7 @@ from bridge.qupath.java_text import JavaString
 
 MAX_DEPTH = 100_000  # objects inside objects; QuPath's own reader gives up below 1,000
 
+Instance = JavaString | JavaObject | PrimitiveArray | ObjectArray | JavaEnum | JavaClass  # what may be referred to
 _WITH_CLASS = (TC_OBJECT, TC_ARRAY)
 _u2 = Struct(">H").unpack_from
 _u4 = Struct(">I").unpack_from
@@ -63,11 +64,13 @@ def read_stream(data: bytes) -> JavaStream:
 
 
 class _Reader(ClassReader):
-    __slots__ = ("_earlier", "_known")
+    __slots__ = ("_earlier", "_known", "_referred")
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
+        # By the bytes that refer to them: most references are to the same few nodes.
         self._known: dict[bytes, ClassDesc] = {}
+        self._referred: dict[bytes, Instance] = {}
         self._earlier: list[Node] = []
 
     def read(self) -> JavaStream:
@@ -92,18 +95,15 @@ class _Reader(ClassReader):
         steps: tuple[int, ...] = ()
         step = 0
         stack: list[tuple[list[Item], int, list[Part], tuple[int, ...], int]] = []
-        known = self._known  # classes by the reference that leads to them
+        known, referred = self._known, self._referred
         while pos < size:
             tag = data[pos]
             if tag == TC_REFERENCE:
-                index = _u4(data, pos + 1)[0] - BASE_HANDLE
-                if not 0 <= index < len(handles):
-                    raise self._refuse("a reference leads nowhere", pos)
-                node = handles[index]
-                if isinstance(node, ClassDesc):
-                    raise self._refuse("a reference leads to the description of a class", pos)
+                start, pos = pos, pos + 5
+                node = referred.get(data[start:pos])
+                if node is None:
+                    node = referred[data[start:pos]] = self._read_reference(start)
                 out.append(node)
-                pos += 5
                 left -= 1
             elif tag == TC_NULL:
                 out.append(None)
@@ -117,14 +117,23 @@ class _Reader(ClassReader):
                     if data[start] == TC_REFERENCE:
                         known[data[start:pos]] = desc
                     pos = self._pos
-                if tag == TC_ARRAY:
-                    array, count, pos = self._read_array(desc, pos)
+                if tag == TC_ARRAY and desc.item_size > 0:
+                    start, pos = pos + 4, pos + 4 + _u4(data, pos)[0] * desc.item_size
+                    if pos > size:
+                        raise self._refuse_array(desc, start)
+                    numbers = PrimitiveArray(desc, data[start:pos])
+                    handles.append(numbers)
+                    out.append(numbers)
+                    left -= 1
+                elif tag == TC_ARRAY:
+                    array, count = self._open_array(desc, pos)
+                    pos += 4
                     handles.append(array)
                     out.append(array)
                     left -= 1
                     if count:
                         stack.append((out, left, parts, steps, step))
-                        out, left, parts, steps, step = array.items, count, [], (), 0  # type: ignore[union-attr]
+                        out, left, parts, steps, step = array.items, count, [], (), 0
                 else:
                     found: list[Part] = []
                     item = JavaObject(desc, found)
@@ -138,6 +147,8 @@ class _Reader(ClassReader):
                     else:
                         stack.append((out, left - 1, parts, steps, step))
                         parts, steps, step, left = found, desc.steps or (), 0, 0
+                if len(stack) > MAX_DEPTH:
+                    raise self._refuse(f"more than {MAX_DEPTH} objects inside one another", pos)
             elif tag == TC_STRING:
                 end = pos + 3 + _u2(data, pos + 1)[0]
                 text = JavaString(data[pos + 3 : end])
@@ -160,8 +171,6 @@ class _Reader(ClassReader):
                 out.append(self._read_rare(tag, is_top=not stack))
                 pos = self._pos
                 left -= 1
-            if len(stack) > MAX_DEPTH:
-                raise self._refuse(f"more than {MAX_DEPTH} objects inside one another", pos)
             while left == 0:  # the run of items is complete: the object's next step, or up
                 if step == len(steps):
                     out, left, parts, steps, step = stack.pop()
@@ -180,17 +189,26 @@ class _Reader(ClassReader):
             raise self._refuse("the stream is cut short", size)
         return top
 
-    def _read_array(self, desc: ClassDesc, pos: int) -> tuple[PrimitiveArray | ObjectArray, int, int]:
-        """Read an array up to its items: (array, number of items still to be read, position after it)."""
-        width = desc.item_size
+    def _read_reference(self, pos: int) -> Instance:
+        index: int = _u4(self._data, pos + 1)[0] - BASE_HANDLE
+        if not 0 <= index < len(self._handles):
+            raise self._refuse("a reference leads nowhere", pos)
+        node = self._handles[index]
+        if isinstance(node, ClassDesc):
+            raise self._refuse("a reference leads to the description of a class", pos)
+        return node
+
+    def _open_array(self, desc: ClassDesc, pos: int) -> tuple[ObjectArray, int]:
+        """Read an array of objects up to its items: (array, number of items still to be read)."""
         count: int = _u4(self._data, pos)[0]
-        pos += 4
-        if width < 0 or count * (width or 1) > len(self._data) - pos:
-            raise self._refuse(f"{count} elements announced for an array {desc.name[:80]!r}, more than can be", pos - 4)
-        if not width:
-            return ObjectArray(desc, []), count, pos
-        end = pos + count * width
-        return PrimitiveArray(desc, self._data[pos:end]), 0, end
+        if desc.item_size or count > len(self._data) - pos - 4:
+            raise self._refuse_array(desc, pos + 4)
+        return ObjectArray(desc, []), count
+
+    def _refuse_array(self, desc: ClassDesc, pos: int) -> QuPathFormatError:
+        """Return the error for an array whose items would begin at ``pos``."""
+        count = _u4(self._data, pos - 4)[0]
+        return self._refuse(f"{count} elements announced for an array {desc.name[:80]!r}, more than can be", pos - 4)
 
     def _read_rare(self, tag: int, *, is_top: bool) -> Item:
         start = self._pos
@@ -207,6 +225,7 @@ class _Reader(ClassReader):
             self._earlier += self._handles
             self._handles.clear()
             self._known.clear()
+            self._referred.clear()
             return Reset()
         raise self._refuse(f"unknown tag {tag:#04x}", start)
 

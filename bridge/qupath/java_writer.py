@@ -32,6 +32,7 @@ from bridge.qupath.java_stream import (
     Reset,
 )
 from bridge.qupath.java_text import JavaString, encode_text
+from bridge.qupath.java_work import Mark, Stop, Work
 
 _REFERENCE = Struct(">BI").pack
 _OBJECT = Struct(">BBI").pack
@@ -44,36 +45,52 @@ _u4 = Struct(">I").pack
 _i8 = Struct(">q").pack
 
 
-class _Mark:
-    """What is written as it stands: an end mark, or primitives after an object field."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-
-_END = _Mark(bytes([TC_ENDBLOCKDATA]))
+_END = Mark(bytes([TC_ENDBLOCKDATA]))
 _EXTERNALIZED = (ANNOTATION,)
 
 
 def write_stream(items: Sequence[Item]) -> bytes:
     """Write items as a whole stream; a node that was written before becomes a reference."""
-    return _Writer().write(items)
+    writer = StreamWriter()
+    writer.write(items)
+    return bytes(writer.out)
 
 
-class _Writer:
-    __slots__ = ("_handles", "_out")
+class StreamWriter:
+    """What was written so far, and the number of each node in it.
 
-    def __init__(self) -> None:
-        self._out = bytearray(MAGIC)
-        self._handles: dict[Node, int] = {}
+    Parameters
+    ----------
+    stops
+        All of one object, in the order of its items.
 
-    def write(self, items: Sequence[Item]) -> bytes:
-        """Write all items, the next one on top of ``work``; nothing recurses, and the loop is kept whole for speed."""
-        out, handles = self._out, self._handles
+    Attributes
+    ----------
+    out
+        The bytes.
+    handles
+        Node → its number, in the order of the numbers.
+    is_reset
+        Some numbers were given twice.
+    """
+
+    __slots__ = ("_stops", "handles", "is_reset", "out")
+
+    def __init__(self, stops: Sequence[Stop] = ()) -> None:
+        self.out = bytearray(MAGIC)
+        self.handles: dict[Node, int] = {}
+        self.is_reset = False
+        self._stops = stops
+
+    def write(self, items: Sequence[Item]) -> None:
+        """Write all items."""
+        self.work_off(list(reversed(items)))
+
+    def work_off(self, work: list[Work]) -> None:
+        """Write what is left of some items, the last one first; nothing recurses, the loop is kept whole for speed."""
+        out, handles = self.out, self.handles
         known = handles.get
-        work: list[Item | _Mark] = list(reversed(items))
+        stopping = self._stops[0].owner if self._stops else None
         while work:
             item = work.pop()
             kind = type(item)
@@ -83,7 +100,7 @@ class _Writer:
                 size = len(item)  # type: ignore[arg-type] # mypy doesn't narrow by ``type``, which is faster here
                 out += _BLOCK(TC_BLOCKDATA, size) if size < 256 else _LONG_BLOCK(TC_BLOCKDATALONG, size)
                 out += item  # type: ignore[arg-type]
-            elif kind is _Mark:
+            elif kind is Mark:
                 out += item.data  # type: ignore[union-attr]
             elif (handle := known(item)) is not None:  # type: ignore[arg-type]
                 out += _REFERENCE(TC_REFERENCE, handle)
@@ -101,6 +118,8 @@ class _Writer:
                 elif desc.steps == _EXTERNALIZED:
                     work.append(_END)
                     work += item.parts[0][::-1]  # type: ignore[index,arg-type] # the one part is a list
+                    if item is stopping:
+                        self._put_stops(work, len(item.parts[0]))  # type: ignore[arg-type]
                 else:
                     self._write_parts(work, item)
             elif isinstance(item, PrimitiveArray):
@@ -123,23 +142,32 @@ class _Writer:
             elif isinstance(item, Reset):
                 out.append(TC_RESET)
                 handles.clear()
+                self.is_reset = True
+            elif isinstance(item, Stop):
+                item.size, item.handles = len(out), len(handles)
             else:
                 self._write_other(work, item)  # type: ignore[arg-type]
-        return bytes(out)
 
-    def _write_parts(self, work: list[Item | _Mark], item: JavaObject) -> None:
+    def _put_stops(self, work: list[Work], count: int) -> None:
+        """Put stops between the items of an object, which are the last ``count`` of the work."""
+        rest = work[: len(work) - count]
+        for stop in reversed(self._stops):
+            work.insert(len(work) - stop.at, stop)
+            stop.work = list(rest)
+
+    def _write_parts(self, work: list[Work], item: JavaObject) -> None:
         """Write the primitives that an object begins with and put the rest on top of the work."""
         parts, steps = item.parts, item.desc.steps or ()
         at = 0
-        rest: list[Item | _Mark] = []
+        rest: list[Work] = []
         for step in steps:
             part = parts[at]
             if step > 0:
                 assert isinstance(part, bytes)
                 if at:
-                    rest.append(_Mark(part))
+                    rest.append(Mark(part))
                 else:
-                    self._out += part
+                    self.out += part
                 at += 1
             elif step:
                 rest += parts[at : at - step]  # type: ignore[arg-type] # these steps are items
@@ -151,8 +179,8 @@ class _Writer:
         rest.reverse()
         work += rest
 
-    def _write_other(self, work: list[Item | _Mark], item: ObjectArray | JavaEnum | JavaClass) -> None:
-        out, handles, desc = self._out, self._handles, item.desc
+    def _write_other(self, work: list[Work], item: ObjectArray | JavaEnum | JavaClass) -> None:
+        out, handles, desc = self.out, self.handles, item.desc
         tag = TC_ENUM if isinstance(item, JavaEnum) else TC_CLASS if isinstance(item, JavaClass) else TC_ARRAY
         out.append(tag)
         self._write_class(desc)
@@ -165,16 +193,16 @@ class _Writer:
 
     def _write_class(self, desc: ClassDesc | None) -> None:
         """Write a class and, after it, its superclasses."""
-        out = self._out
+        out = self.out
         while desc is not None:
-            handle = self._handles.get(desc)
+            handle = self.handles.get(desc)
             if handle is not None:
                 out += _REFERENCE(TC_REFERENCE, handle)
                 return
             out.append(TC_CLASSDESC)
             self._write_name(desc.name)
             out += _i8(desc.uid)
-            self._handles[desc] = BASE_HANDLE + len(self._handles)
+            self.handles[desc] = BASE_HANDLE + len(self.handles)
             out.append(desc.flags)
             out += _u2(len(desc.fields))
             for field in desc.fields:
@@ -185,20 +213,20 @@ class _Writer:
 
     def _write_name(self, name: str) -> None:
         raw = encode_text(name)
-        self._out += _u2(len(raw))
-        self._out += raw
+        self.out += _u2(len(raw))
+        self.out += raw
 
     def _write_field(self, field: Field) -> None:
-        self._out += field.code.encode()
+        self.out += field.code.encode()
         self._write_name(field.name)
         text = field.type_name
         if text is None:
             return
-        handle = self._handles.get(text)
+        handle = self.handles.get(text)
         if handle is not None:
-            self._out += _REFERENCE(TC_REFERENCE, handle)
+            self.out += _REFERENCE(TC_REFERENCE, handle)
             return
-        self._handles[text] = BASE_HANDLE + len(self._handles)
+        self.handles[text] = BASE_HANDLE + len(self.handles)
         size = len(text.raw)
-        self._out += _SHORT(TC_STRING, size) if size < 0x10000 else _LONG(TC_LONGSTRING, size)
-        self._out += text.raw
+        self.out += _SHORT(TC_STRING, size) if size < 0x10000 else _LONG(TC_LONGSTRING, size)
+        self.out += text.raw

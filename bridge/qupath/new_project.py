@@ -127,10 +127,12 @@ def new_project_path(folder: Path) -> Path:
     Raises
     ------
     WriteFailedError
-        The folder holds a project or a project's data already.
+        It is a file, or the folder holds a project or a project's data already.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - Path.absolute keeps ".."
     path = folder / "project.qpproj"
+    if folder.is_file():
+        raise WriteFailedError(f"{folder} is a file; name the folder to make the project in")
     if path.exists():
         raise WriteFailedError(f"{path} is there already; open that project, or name an empty folder")
     if (folder / "data").exists():

@@ -26,6 +26,17 @@ def rgb_of(argb: int) -> Rgb:
     return argb >> 16 & 255, argb >> 8 & 255, argb & 255
 
 
+def is_translucent(argb: int) -> bool:
+    """Say whether a packed colour is half transparent; no alpha at all is what programs write that know none.
+
+    Examples
+    --------
+    >>> is_translucent(0x80C80000), is_translucent(-3670016), is_translucent(0xC80000)
+    (True, False, False)
+    """
+    return 0 < argb >> 24 & 255 < 255
+
+
 def argb_of(color: Rgb) -> int:
     """Return QuPath's packed colour: opaque, as Java's signed int.
 
@@ -41,11 +52,12 @@ def argb_of(color: Rgb) -> int:
 class PathClassReader:
     """Names each class once, however many objects bear it."""
 
-    __slots__ = ("_allowance", "_known")
+    __slots__ = ("_allowance", "_known", "_translucent")
 
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
         self._known: dict[JavaObject, NamedClass] = {}
+        self._translucent: set[JavaObject] = set()
 
     def read(self, item: Item) -> NamedClass:
         """Return full name (``"Tumor: Positive"``) and colour; None for what the class lacks.
@@ -62,6 +74,10 @@ class PathClassReader:
             named = self._known[item] = self._read(item)
         return named
 
+    def is_translucent(self, item: Item) -> bool:
+        """Say whether a class that was read has a half transparent colour."""
+        return bool(self._translucent) and item in self._translucent
+
     def _read(self, path_class: JavaObject) -> NamedClass:
         parts = []
         level: Item = path_class
@@ -73,4 +89,6 @@ class PathClassReader:
         name = SEPARATOR.join(part for part in reversed(parts) if part)
         self._allowance.spend(len(name))
         argb = boxed_int(path_class.field("colorRGB"))
+        if argb is not None and is_translucent(argb):
+            self._translucent.add(path_class)
         return (name or None), (None if argb is None else rgb_of(argb))

@@ -25,13 +25,17 @@ _DETECTION = table.CLASSES[table.DETECTION]
 _PLAIN = table.CLASSES[table.PATH_CLASS].flags
 _NO_CHILDREN = pack(">i", 0)
 
-# A TMA core belongs to a grid, which is not ours to make: it becomes an annotation.
+_CORE, _GRID = PACKAGE + "TMACoreObject", PACKAGE + "hierarchy.DefaultTMAGrid"
 _KINDS = {ObjectKind.DETECTION: table.DETECTION, ObjectKind.TILE: _TILE, ObjectKind.CELL: _CELL}
 _CLASSES: Mapping[str, ClassEntry] = {
     **table.CLASSES,
     **ROI_CLASSES,
     _TILE: ClassEntry(_DETECTION.uid, _DETECTION.flags, (), table.DETECTION),
     _CELL: ClassEntry(_DETECTION.uid, _DETECTION.flags, (), table.DETECTION),
+    _CORE: ClassEntry(_DETECTION.uid, _DETECTION.flags, (), _DETECTION.superclass),
+    _GRID: ClassEntry(
+        1, _PLAIN, (("I", "gridHeight", None), ("I", "gridWidth", None), ("L", "cores", "Ljava/util/List;"))
+    ),
     _LIST: ClassEntry(1, _PLAIN, (("L", "list", "Ljava/util/ArrayList;"),)),
     _NUMBER: ClassEntry(1, _PLAIN, (("D", "value", None), ("L", "name", "Ljava/lang/String;"))),
     _ARRAY_LIST: ClassEntry(8683452581122892189, table.CLASSES[table.HASH_MAP].flags, (("I", "size", None),)),
@@ -58,9 +62,12 @@ class PlainObjectBuilder:
         Of the graph that they join.
     annotations
         All that will be made: a class above another takes the colour of its own objects, where there are any.
+    makes_cores
+        TMA cores stay cores, for their grid is made as well (``grid``); else they become annotations.
     """
 
-    def __init__(self, nodes: Sequence[Node], annotations: Iterable[Annotation]) -> None:
+    def __init__(self, nodes: Sequence[Node], annotations: Iterable[Annotation], *, makes_cores: bool = False) -> None:
+        self._makes_cores = makes_cores
         self._builder = GraphBuilder(nodes, _CLASSES)
         self._keys: dict[tuple[str, ...], ObjectArray] = {}  # most objects have the same metadata keys
         colors: dict[str, Rgb] = {}
@@ -106,9 +113,18 @@ class PlainObjectBuilder:
             roi,
             pack(">d", probability),
         ]
+        if annotation.kind is ObjectKind.TMA_CORE and self._makes_cores:
+            items[-1] = pack(">d?", probability, annotation.is_missing)
+            return builder.object(_CORE, items)
         if annotation.kind is ObjectKind.CELL:
             items.append(nucleus)
         return builder.object(_KINDS.get(annotation.kind, table.ANNOTATION), items)
+
+    def grid(self, width: int, cores: Sequence[JavaObject]) -> JavaObject:
+        """Return the grid over TMA cores, row by row."""
+        size = pack(">i", len(cores))
+        cores_list = self._builder.object(_ARRAY_LIST, size, [size, *cores])
+        return self._builder.object(_GRID, pack(">ii", len(cores) // width, width), cores_list)
 
     def _metadata(self, annotation: Annotation, object_id: str) -> JavaObject:
         pairs = {OBJECT_ID: object_id, **{k: v for k, v in annotation.metadata.items() if not is_own_key(k)}}

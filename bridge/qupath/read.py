@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import uuid
+from dataclasses import replace
 
 import numpy as np
 import shapely
@@ -15,7 +16,7 @@ from bridge.qupath.collector import collector_paused
 from bridge.qupath.java_class import ClassDesc
 from bridge.qupath.java_stream import Item, JavaObject
 from bridge.qupath.java_values import PAIR, Allowance, boxed_int, list_items, text_or_none
-from bridge.qupath.path_classes import PathClassReader, rgb_of
+from bridge.qupath.path_classes import PathClassReader, is_translucent, rgb_of
 from bridge.qupath.path_objects import OBJECT_ID, PathObject, kind_of, open_root, read_measurements, read_metadata, walk
 from bridge.qupath.qpdata import QpData, open_qpdata
 from bridge.qupath.roi_geometry import Geometries
@@ -78,6 +79,7 @@ class _ObjectReader:
         self._kinds: dict[ClassDesc, ObjectKind] = {}
         self._ids: dict[JavaObject, str] = {}
         self._pending: list[_Pending] = []
+        self._translucent = 0
 
     def add(self, opened: PathObject, parent: PathObject) -> None:
         """Note an object; its parent was added before, unless it is the root."""
@@ -98,7 +100,7 @@ class _ObjectReader:
         """Return all annotations, and what was met."""
         geometries = self._rois.geometries()
         annotations = tuple(self._annotation(pending, geometries) for pending in self._pending)
-        return annotations, _count(annotations)
+        return annotations, replace(_count(annotations), translucent=self._translucent)
 
     def tma_grid(self, node: Item) -> TmaGrid | None:
         """Return the grid over the cores that were added; None without one, or with cores that aren't objects."""
@@ -116,6 +118,8 @@ class _ObjectReader:
         opened, rois = pending.opened, self._rois
         path_class, color = self._classes.read(opened.path_class)
         own_color = None if opened.color is None else boxed_int(opened.color)
+        is_own = own_color is not None and is_translucent(own_color)
+        self._translucent += is_own or self._classes.is_translucent(opened.path_class)
         return Annotation(
             object_id=pending.object_id,
             geometry=geometries[pending.roi],

@@ -62,6 +62,13 @@ class Backups:
             raise StoreError(f"backup {path} is damaged: its bytes are not what its name says; restore it from a copy")
         return data
 
+    def has(self, sha: str, size: int) -> bool:
+        """Say whether a backup of so many bytes is there; what is in them, only ``load`` tells."""
+        try:
+            return self.path_of(sha).stat().st_size == size
+        except OSError:
+            return False
+
     def remove(self, sha: str) -> None:
         """Remove a backup; one that isn't there is as good as removed.
 

@@ -11,6 +11,7 @@ Knows bytes, hashes and names; no format, no store.
 from __future__ import annotations
 
 import errno
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,11 +20,11 @@ from enum import Enum
 from os import W_OK, access
 from pathlib import Path
 
-from bridge.errors import WriteConflictError
+from bridge.errors import StoreError, WriteConflictError
 from bridge.store import atomic
-from bridge.store.backups import Backups
 from bridge.store.records import WriteRecord
 
+logger = logging.getLogger(__name__)
 Exchange = Callable[[Path, Path], None]
 _IN_USE_WINDOWS = frozenset({5, 32, 33, 1175})  # access denied, sharing or lock violation, unable to remove replaced
 _IN_USE = frozenset({errno.EBUSY, getattr(errno, "ETXTBSY", errno.EBUSY)})  # what a Linux client says of an SMB share
@@ -52,7 +53,15 @@ class Displaced(Enum):
     WAITING = "waiting"  # too early, or a save is in progress
     DELETED = "deleted"
     PUT_BACK = "put back"  # a person's save had gone into it: it is the target again
-    KEPT = "kept"  # a person's save had gone into it, and another one into the target: both are there
+    KEPT = "kept"  # a person's save had gone into it, and something newer into the target: both are there
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a displaced file; ``saved`` is what ``keep`` returned for the save found in it, if one was."""
+
+    outcome: Displaced
+    saved: str | None = None
 
 
 def temp_name(marker: str) -> str:
@@ -87,6 +96,8 @@ class Placement:
         The file as read; None when there was none.
     blocker
         Says why the target must not be written now (a save in progress), or None.
+    keep
+        Backs up a save that is put back: whoever opened the file meanwhile may save over it.
     exchange
         Lets target and temporary file change names (``atomic.exchange``).
     on_step
@@ -98,6 +109,7 @@ class Placement:
     record: WriteRecord
     base: bytes | None
     blocker: Callable[[], str | None]
+    keep: Callable[[bytes], str]
     exchange: Exchange = atomic.exchange
     on_step: Callable[[WriteStep], None] = ignore_step
     sleep: Callable[[float], None] = time.sleep
@@ -237,6 +249,7 @@ class Placement:
         target, temp = self.record.target, self.record.temp
         if not self.is_in_place():
             return
+        self._keep_displaced()
         with suppress(FileNotFoundError, FileExistsError):  # a tool has just renamed the target, or made a new one
             if self.base is None:
                 target.rename(temp)
@@ -249,31 +262,39 @@ class Placement:
             _exchange_if(self.exchange, target, temp, self.record.new_revision)
         atomic.sync_folder(target.parent)
 
+    def _keep_displaced(self) -> None:
+        record = self.record
+        try:
+            if atomic.sha256_of(record.temp) not in (None, record.base_revision, record.new_revision):
+                self.keep(record.temp.read_bytes())
+        except (OSError, StoreError) as error:  # to put the save back matters more than to have it twice
+            logger.warning("write=%s put back without a backup: %s", record.marker, error)
+
     def _conflict(self, said: str) -> WriteConflictError:
         return WriteConflictError(f"{self.record.target}: {said}; nothing was written, read it again")
 
 
 def settle_displaced(
     record: WriteRecord,
-    backups: Backups,
     *,
     may_delete: bool,
     blocker: Callable[[], str | None],
-    is_ours: Callable[[str], bool],
+    keep: Callable[[bytes], str],
     before_put_back: Callable[[], None],
     exchange: Exchange = atomic.exchange,
-) -> Displaced:
+) -> Settled:
     """Look after the file that a write displaced.
 
     As it was read, or as we wrote it, it is deleted. Otherwise a tool had it open and has written a person's save into
-    it: it goes back to the target's name, unless another save is there.
+    it: it goes back over what this write put in its place. Over anything else it doesn't, be it a later write of ours:
+    that one was composed from a file that may hold a newer save.
 
     Parameters
     ----------
     may_delete
         It has been displaced for long enough.
-    is_ours
-        Says of a revision of the target whether it is a write of ours.
+    keep
+        Backs up the save and returns its name.
     before_put_back
         Called first, so that the journal knows.
 
@@ -286,19 +307,20 @@ def settle_displaced(
     atomic.mend_exchange(target, temp)
     displaced = atomic.sha256_of(temp)
     if displaced is None:
-        return Displaced.GONE
+        return Settled(Displaced.GONE)
     if displaced in (record.base_revision, record.new_revision):
         if may_delete:
             temp.unlink()
-        return Displaced.DELETED if may_delete else Displaced.WAITING
+        return Settled(Displaced.DELETED if may_delete else Displaced.WAITING)
     if blocker() is not None:
-        return Displaced.WAITING
-    backups.keep(temp.read_bytes())
+        return Settled(Displaced.WAITING)
+    saved = keep(temp.read_bytes())
     now = atomic.sha256_of(target)
-    if now is not None and now not in (record.base_revision, record.new_revision) and not is_ours(now):
-        return Displaced.KEPT
+    if now not in (None, record.base_revision, record.new_revision):
+        return Settled(Displaced.KEPT, saved)
     before_put_back()
-    return Displaced.PUT_BACK if _give_back(target, temp, now, exchange) else Displaced.KEPT
+    is_back = _give_back(target, temp, now, exchange)
+    return Settled(Displaced.PUT_BACK if is_back else Displaced.KEPT, saved)
 
 
 def _give_back(target: Path, temp: Path, now: str | None, exchange: Exchange) -> bool:

@@ -28,7 +28,9 @@ class StoreOptions:
     keep_backups: int = 20  # newest versions kept per slide; older ones only for drawings that no later one holds
 
 
-def reasons_to_keep(versions: Sequence[VersionRecord], keep: int, awaited: Collection[str]) -> Mapping[str, str]:
+def reasons_to_keep(
+    versions: Sequence[VersionRecord], keep: int, awaited: Collection[str], *, gone: Collection[str] = ()
+) -> Mapping[str, str]:
     """Return revision → why it is kept; those that may go are absent.
 
     Parameters
@@ -39,6 +41,8 @@ def reasons_to_keep(versions: Sequence[VersionRecord], keep: int, awaited: Colle
         How many of the newest stay whatever they hold; at least one does.
     awaited
         Revisions that an unfinished write, or the next reading, may ask for.
+    gone
+        Revisions whose backups are not there any more: they hold nothing for the others.
     """
     reasons: dict[str, str] = {}
     later: list[bytes] = []  # what is in the versions after this one that stay
@@ -49,7 +53,7 @@ def reasons_to_keep(versions: Sequence[VersionRecord], keep: int, awaited: Colle
         if why is None:
             continue
         reasons[version.revision] = "the newest" if place == len(versions) - 1 else why
-        if version.human_keys is not None:
+        if version.human_keys is not None and version.revision not in gone:
             later.append(version.human_keys)
     return reasons
 
@@ -66,7 +70,7 @@ def _reason(version: VersionRecord, is_new: bool, awaited: Collection[str], late
     return f"{count_of(version.human_keys)} drawings, not all of them in a later version"
 
 
-def kept_versions(store: Store, slide_key: str, options: StoreOptions) -> Mapping[str, str]:
+def kept_versions(store: Store, backups: Backups, slide_key: str, options: StoreOptions) -> Mapping[str, str]:
     """Return revision → why it is kept, for the versions of one slide that the next pruning leaves.
 
     Raises
@@ -79,7 +83,8 @@ def kept_versions(store: Store, slide_key: str, options: StoreOptions) -> Mappin
         return {v.revision: "the last save is suspicious: save again or confirm" for v in versions}
     last = store.last_read(slide_key)
     awaited = store.awaited_revisions(slide_key) | ({last.revision} if last is not None else set())
-    return reasons_to_keep(versions, options.keep_backups, awaited)
+    gone = {v.revision for v in versions if not backups.has(v.revision, v.size)}
+    return reasons_to_keep(versions, options.keep_backups, awaited, gone=gone)
 
 
 def prune(store: Store, backups: Backups, slide_key: str, options: StoreOptions) -> int:
@@ -92,7 +97,7 @@ def prune(store: Store, backups: Backups, slide_key: str, options: StoreOptions)
     StoreError
         A backup can't be removed, or the store not be written.
     """
-    kept = kept_versions(store, slide_key, options)
+    kept = kept_versions(store, backups, slide_key, options)
     gone = [version.revision for version in store.versions(slide_key) if version.revision not in kept]
     for revision in gone:
         if not store.is_shared_version(slide_key, revision):

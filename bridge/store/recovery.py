@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -135,10 +134,16 @@ def finish_displaced(
     now: datetime,
     *,
     settle_seconds: float = 2.0,
+    target: Path | None = None,
     blocker: Callable[[], str | None] = lambda: None,
     exchange: Exchange = atomic.exchange,
 ) -> bool:
     """Look after the file that a write displaced, ``settle_seconds`` after it.
+
+    Parameters
+    ----------
+    target
+        Where the annotation file is today: projects move, and are copied; None for where it was written.
 
     Returns
     -------
@@ -156,6 +161,8 @@ def finish_displaced(
     record = store.write(marker)
     if record.displaced_since is None:
         return True
+    if target is not None:
+        record = replace(record, target=target.resolve())
     site = _Site(store, backups, now, None, exchange)
     try:
         found = site.settle(record, settle_seconds, blocker)
@@ -241,31 +248,34 @@ class _Site:
         why = "a save was under way into the file that it replaced"
         result = settle_displaced(
             record,
-            self.backups,
             may_delete=self.now - record.displaced_since >= timedelta(seconds=settle_seconds),
             blocker=blocker,
-            is_ours=lambda revision: self.store.is_own_revision(record.slide_key, revision),
+            keep=lambda data: keep_save(self.store, self.backups, record.slide_key, data, self.now),
             before_put_back=lambda: self.store.abandon_write(record.marker, why, self.now, displaced_since=self.now),
             exchange=self.exchange,
         )
-        if result in (Displaced.GONE, Displaced.DELETED):
+        if result.outcome in (Displaced.GONE, Displaced.DELETED):
             self.store.settle_write(record.marker)
-        elif result is Displaced.KEPT:
+        elif result.outcome is Displaced.KEPT:
             self.store.settle_write(record.marker, f"another save is kept as {record.temp}")
-        if result in (Displaced.KEPT, Displaced.PUT_BACK):
-            self._list_save(record, record.temp if result is Displaced.KEPT else record.target)
-        outcome, message = _TOLD[result]
-        if message is not None:
-            message = message.format(target=record.target, temp=record.temp)
+        outcome, message = _TOLD[result.outcome]
+        if message is not None and result.saved is not None:
+            message = message.format(target=record.target, temp=record.temp, version=result.saved[:12])
             logger.warning("write=%s %s", record.marker, message)
         return Recovered(record.marker, record.slide_key, record.target, outcome, message)
 
-    def _list_save(self, record: WriteRecord, path: Path) -> None:
-        """List a save that the backups keep now among the slide's versions."""
-        with suppress(OSError):  # it is where it is; the list is only to find it by
-            version = _version_of(path)
-            if version is not None and self.backups.path_of(version[0]).is_file():
-                self.store.record_version(record.slide_key, version[0], self.now, size=version[1])
+
+def keep_save(store: Store, backups: Backups, slide_key: str, data: bytes, now: datetime) -> str:
+    """Back up a save that came in between, list it among the slide's versions, and return its SHA-256.
+
+    Raises
+    ------
+    StoreError
+        Backup or store can't be written.
+    """
+    revision = backups.keep(data)
+    store.record_version(slide_key, revision, now, size=len(data))
+    return revision
 
 
 _TOLD = {
@@ -274,18 +284,15 @@ _TOLD = {
     Displaced.WAITING: (Recovery.WAITING, None),
     Displaced.PUT_BACK: (
         Recovery.PUT_BACK,
-        "{target} was being saved while we wrote; the save is back in its place, read it again",
+        "{target} was being saved while we wrote; the save is back in its place (version {version} in the backups),"
+        " read it again",
     ),
     Displaced.KEPT: (
         Recovery.KEPT,
-        "{target} was saved twice at once; the other save is kept as {temp}, compare the two and delete one",
+        "{target} was saved twice at once; the other save is kept as {temp} (version {version} in the backups), compare"
+        " the two and delete one",
     ),
 }
-
-
-def _version_of(path: Path) -> tuple[str, int] | None:
-    revision = atomic.sha256_of(path)
-    return None if revision is None else (revision, path.stat().st_size)
 
 
 def _is_reachable(record: WriteRecord) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import shapely
-from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from bridge.annotations.ownership import WrittenObject
@@ -152,18 +152,16 @@ class WriteRecords(Database):
 
     def newest_marker(self, slide_key: str) -> str | None:
         """Return the marker that our last write that stands left in the file; None before the first."""
-        finished = (writes.c.slide_key == slide_key) & (writes.c.state == WriteState.FINISHED.value)
         left = func.coalesce(writes.c.carried_marker, writes.c.marker)
         with self.reading() as connection:
-            newest = select(left).where(finished).order_by(writes.c.id.desc()).limit(1)
+            newest = select(left).where(_finished(slide_key)).order_by(writes.c.id.desc()).limit(1)
             return connection.execute(newest).scalar_one_or_none()
 
-    def is_finished_write(self, slide_key: str, marker: str | None) -> bool:
-        """Say whether a marker is that of a write of ours to the slide that stands."""
-        ours = (writes.c.slide_key == slide_key) & (writes.c.marker == marker)
+    def remembers_write(self, slide_key: str, marker: str | None) -> bool:
+        """Say whether a marker is that of a write of ours to the slide that stands, and all its objects are known."""
         with self.reading() as connection:
-            found = select(writes.c.id).where(ours, writes.c.state == WriteState.FINISHED.value)
-            return connection.execute(found.limit(1)).first() is not None
+            recent = connection.scalars(_recent_writes(slide_key)).all()
+        return marker is not None and marker in recent
 
     def is_own_revision(self, slide_key: str, revision: str) -> bool:
         """Say whether a revision of the slide's file is a write of ours, finished or under way."""
@@ -216,9 +214,8 @@ def _plan(
 
 def _forget_superseded(connection: Connection, slide_key: str) -> None:
     """Drop objects that came to nothing and that no viewer can be expected to bring back (``superseded``)."""
-    finished = (writes.c.slide_key == slide_key) & (writes.c.state == WriteState.FINISHED.value)
-    recent = select(writes.c.marker).where(finished).order_by(writes.c.id.desc()).limit(_REMEMBERED_WRITES)
-    stands = select(writes.c.marker).where(finished)
+    recent = _recent_writes(slide_key)
+    stands = select(writes.c.marker).where(_finished(slide_key))
     connection.execute(
         delete(objects).where(
             objects.c.slide_key == slide_key,
@@ -229,6 +226,14 @@ def _forget_superseded(connection: Connection, slide_key: str) -> None:
             ~objects.c.is_open,
         )
     )
+
+
+def _finished(slide_key: str) -> ColumnElement[bool]:
+    return (writes.c.slide_key == slide_key) & (writes.c.state == WriteState.FINISHED.value)
+
+
+def _recent_writes(slide_key: str) -> Select[Any]:
+    return select(writes.c.marker).where(_finished(slide_key)).order_by(writes.c.id.desc()).limit(_REMEMBERED_WRITES)
 
 
 def _object_columns(record: WriteRecord, item: WrittenObject, geometry: bytes) -> dict[str, object]:

@@ -92,6 +92,10 @@ def convert(
     offset: Annotated[
         str | None, typer.Option(metavar="X,Y", help="Then move the objects by this, in level-0 pixels.")
     ] = None,
+    nest: Annotated[
+        bool,
+        typer.Option("--nest", help="In GeoJSON keep QuPath's hierarchy; many other programs overlook nested objects."),
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write what became of every file: .csv or .json.")
     ] = None,
@@ -112,7 +116,7 @@ def convert(
 
     check_report_path(report)
     way = Transform(None if transform is None else Turn(transform.value), _offset(offset))
-    options = ConversionOptions(downsample, classes, force, dry_run, way, simplify, Mending(repair, snap, least))
+    options = ConversionOptions(downsample, classes, force, dry_run, way, simplify, Mending(repair, snap, least), nest)
     with show_progress(is_shown=not as_json) as progress:
         if is_many(source, target) or to is not None or only is not None:
             done = _convert_many(source, target, to, only, slide, options, progress)

@@ -16,6 +16,7 @@ from bridge.qupath import GeoJSONFolder, QuPathProject
 FORMATS = ".xml (ImageScope), .geojson, .geojson.gz, .png or .tif (label mask), or project.qpproj#IMAGE (QuPath)"
 _IN_PROJECT = re.compile(r"(.*\.qpproj)(?:#(.*))?", re.IGNORECASE | re.DOTALL)
 _MOST_LISTED = 12
+_FILE_WORDS = ("XML", "JSON", "MLD")
 
 
 class EndpointKind(Enum):
@@ -77,7 +78,7 @@ def parse_source(text: str) -> Endpoint:
     found = recognize_file(path)
     advice = None if found is None else way_out(found)
     if found is not None and advice is not None:
-        raise AnnotationFileError(f"is {with_article(found)} file, which is not converted: {advice}", path=path)
+        raise AnnotationFileError(f"is {with_article(found)}, which is not converted: {advice}", path=path)
     if found is AnnotationFormat.ZIP and path.name.lower().endswith(".geojson.zip"):
         found = AnnotationFormat.GEOJSON
     kind = None if found is None else _BY_CONTENT.get(found)
@@ -94,14 +95,19 @@ def recognize_file(path: Path) -> AnnotationFormat | None:
 
 
 def with_article(found: AnnotationFormat) -> str:
-    """Return what a format is called in a sentence.
+    """Return what a file of a format is called in a sentence.
 
     Examples
     --------
     >>> with_article(AnnotationFormat.ASAP), with_article(AnnotationFormat.HALO)
-    ('an ASAP XML', 'a HALO XML')
+    ('an ASAP XML file', 'a HALO XML file')
+    >>> with_article(AnnotationFormat.EMPTY), with_article(AnnotationFormat.JSON)
+    ('an empty file', 'JSON of an unknown program')
     """
-    return f"{'an' if found.value[0].lower() in 'aeiou' else 'a'} {found.value}"
+    if found in (AnnotationFormat.XML, AnnotationFormat.JSON):
+        return str(found.value)
+    called = f"{found.value} file" if found.value.endswith(_FILE_WORDS) else found.value
+    return f"{'an' if called[0].lower() in 'aeiou' else 'a'} {called}"
 
 
 def parse_endpoint(text: str) -> Endpoint:
@@ -152,7 +158,7 @@ def _what_it_is(path: Path) -> str:
         return "is a QuPath data file: name its project and image, project.qpproj#ID"
     if found is AnnotationFormat.UNKNOWN:
         return "is no annotation file that we know"
-    return f"is {with_article(found)} file, which is not converted"
+    return f"is {with_article(found)}, which is not converted"
 
 
 def find_image(endpoint: Endpoint) -> tuple[QuPathProject, SlideEntry]:

@@ -112,7 +112,7 @@ def _look(path: Path, only: EndpointKind | None) -> Job:
     is_annotations = path.name.lower().endswith(_ANNOTATION_SUFFIXES)
     if way_out(found) is not None or (found is AnnotationFormat.EMPTY and is_annotations):
         is_wanted = only is None
-        said = f"is {with_article(found)} file, which is not converted: {way_out(found)}"
+        said = f"is {with_article(found)}, which is not converted: {way_out(found)}"
         return Job(name, error=said if way_out(found) else "is an empty file") if is_wanted else _other(name, found)
     if not is_annotations:
         return _other(name, found)
@@ -141,6 +141,8 @@ def _look_at_picture(path: Path, only: EndpointKind | None) -> Job:
 
 
 def _other(name: str, found: AnnotationFormat) -> Job:
+    if name.lower().endswith(".qpproj"):
+        return Job(name, passed_over="QuPath projects, which hold images of their own: name the .qpproj as SRC")
     is_named = found is not AnnotationFormat.UNKNOWN
     return Job(name, passed_over=str(found.value) if is_named else "slides and other files")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 
 import numpy as np
@@ -15,14 +14,6 @@ from bridge.annotations import Annotation, Shape
 from scripts.conversion.report import encodable
 
 Rules = Mapping[str, Callable[[Annotation], bool]]
-_WITHOUT_AREA = "GeometryCollection"
-# By shape: GeoJSON and QuPath make something else of these, and say so here.
-RESHAPED: Rules = {
-    "arrow head": lambda a: a.shape is Shape.ARROW,
-    "ruler (became a line)": lambda a: a.shape is Shape.RULER,
-    "parts without area": lambda a: a.geometry.geom_type == _WITHOUT_AREA,
-}
-IN_GEOJSON: Rules = {**RESHAPED, "characters": lambda a: any(encodable(text) != text for text in _texts(a))}
 # What the writer of ImageScope's files doesn't count itself.
 IN_XML: Rules = {
     "own color": lambda a: a.own_color is not None,
@@ -40,10 +31,10 @@ IN_MASK: Rules = {
     "nucleus": lambda a: a.nucleus is not None,
     "missing core": lambda a: a.is_missing,
 }
-# Told apart by comparing; the words are those of the rules above.
+# Told apart by comparing; the words are those of the rules above. Which texts lose characters, the writers say.
 _COMPARED: Mapping[str, Callable[[Annotation], object]] = {
-    "class name": lambda a: a.path_class or None,
-    "name": lambda a: a.name or None,
+    "class name": lambda a: encodable(a.path_class or ""),
+    "name": lambda a: encodable(a.name or ""),
     "object type": attrgetter("kind"),
     "lock": attrgetter("is_locked"),
     "color": lambda a: a.color if a.path_class else a.own_color or a.color,
@@ -52,8 +43,8 @@ _COMPARED: Mapping[str, Callable[[Annotation], object]] = {
     "parent object": attrgetter("parent_id"),
     "nucleus": lambda a: a.nucleus is not None,
     "missing core": attrgetter("is_missing"),
-    "metadata": lambda a: dict(a.metadata),
-    "measurements": lambda a: {name: _number(value) for name, value in a.measurements.items()},
+    "metadata": lambda a: {encodable(key): encodable(value) for key, value in a.metadata.items()},
+    "measurements": lambda a: {encodable(name): _number(value) for name, value in a.measurements.items()},
     "class probability": lambda a: None if a.probability is None else _number(a.probability),
     "ellipse (became a polygon)": lambda a: a.shape is Shape.ELLIPSE,
 }
@@ -97,26 +88,5 @@ def count_joined(shapes: Sequence[tuple[shapely.Geometry, int]]) -> int:
     return len(np.unique(first[is_other]))
 
 
-def with_encodable_texts(annotation: Annotation) -> Annotation:
-    """Return an annotation that UTF-8 can hold; most are returned as they are."""
-    if all(encodable(text) == text for text in _texts(annotation)):
-        return annotation
-    return replace(
-        annotation,
-        path_class=None if annotation.path_class is None else encodable(annotation.path_class),
-        name=None if annotation.name is None else encodable(annotation.name),
-        metadata={encodable(key): encodable(value) for key, value in annotation.metadata.items()},
-        measurements={encodable(name): value for name, value in annotation.measurements.items()},
-    )
-
-
 def _number(value: float) -> str:
     return f"{value:.{_PRECISION}g}" if math.isfinite(value) else str(value)
-
-
-def _texts(annotation: Annotation) -> Iterator[str]:
-    yield annotation.path_class or ""
-    yield annotation.name or ""
-    for key, value in annotation.metadata.items():
-        yield from (key, value)
-    yield from annotation.measurements

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from bridge.annotations import IGNORE_LABEL, Rgb
 from bridge.coords import Region, Window
 from bridge.errors import AnnotationFileError
-from bridge.formats import MaskInfo, write_label_mask
+from bridge.formats import MaskInfo, open_label_mask, write_label_mask
 from bridge.raster import ShapeIndex
 from scripts.conversion.classes import IGNORE_CLASS
 from scripts.conversion.mask_plan import MaskPlan
@@ -21,8 +20,6 @@ from scripts.progress import Progress
 
 _BAND_PX = 512  # rows, those of a TIFF tile; a band of a slide 200,000 px wide is 100 MB
 _BACKGROUND_COLOR: Rgb = (0, 0, 0)
-_PNG_COLOR_TYPE = 25  # place of the byte in a PNG file
-_PNG_LABELS = (0, 3)  # grey and palette
 
 
 def write_mask(
@@ -94,22 +91,20 @@ class _Burner:
 
 
 def refuse_picture(path: Path) -> None:
-    """Refuse to write a mask over a picture, whoever asks: a slide may bear the name.
+    """Refuse to write a mask over anything but one of ours, whoever asks: no backup is made of a mask.
+
+    A slide may bear the name, and grey slides and pictures with a palette look like masks but for our class names.
 
     Raises
     ------
     AnnotationFileError
-        The file there is no label mask.
+        The file there names no classes as our masks do.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(_PNG_COLOR_TYPE + 1)
-        if path.suffix.lower() == ".png":
-            is_mask = len(head) > _PNG_COLOR_TYPE and head[_PNG_COLOR_TYPE] in _PNG_LABELS
-        else:
-            with tifffile.TiffFile(path) as tiff:
-                is_mask = tiff.pages.first.samplesperpixel == 1
-    except (OSError, tifffile.TiffFileError, IndexError):
-        is_mask = False
-    if not is_mask:
-        raise AnnotationFileError("is a picture, not a label mask, and stays; choose another name for DST", path=path)
+        with open_label_mask(path) as mask:
+            is_ours = bool(mask.info.names)
+    except AnnotationFileError:  # colour, damaged: no mask of ours
+        is_ours = False
+    if not is_ours:
+        message = "is a picture, or a mask that SlideBridge didn't write, and stays; choose another name for DST"
+        raise AnnotationFileError(message, path=path)

@@ -119,7 +119,7 @@ def put_in_place(site: Site, base: bytes | None, new: bytes) -> tuple[str, ...]:
     if base == new:
         return ("the file holds exactly this already",)
     record = _record(site, None if base is None else site.backups.keep(base), new)
-    placement = Placement(record, base, lambda: site.source.blocker(site.entry))
+    placement = Placement(record, base, lambda: site.source.blocker(site.entry), site.backups.keep)
     try:
         placement.put(new)
     except WriteConflictError:
@@ -167,12 +167,11 @@ def _settle(site: Site, record: WriteRecord) -> None:
     site.sleep(site.settle_seconds)
     result = settle_displaced(
         record,
-        site.backups,
         may_delete=True,
         blocker=lambda: site.source.blocker(site.entry),
-        is_ours=lambda revision: revision == record.new_revision,
+        keep=site.backups.keep,
         before_put_back=lambda: None,
-    )
+    ).outcome
     if result is Displaced.PUT_BACK:
         raise WriteConflictError(
             f"{site.target} was being saved meanwhile; the save is back in its place, convert again"

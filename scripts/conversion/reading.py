@@ -12,7 +12,7 @@ import shapely
 
 from bridge.annotations import Annotation, AnnotationSet, Rgb, SlideEntry
 from bridge.coords import Region
-from bridge.errors import AnnotationFileError, MissingResolutionError, SlideError
+from bridge.errors import AnnotationFileError, ConfigError, MissingResolutionError, SlideError
 from bridge.formats import AsapFile, read_asap
 from bridge.imagescope import read_imagescope
 from bridge.ingest import locate_slide, place_if_found
@@ -92,9 +92,13 @@ def slide_facts(path: Path) -> SlideFacts:
 
     Raises
     ------
+    ConfigError
+        It is a folder.
     SlideError
         It isn't there, or can't be opened.
     """
+    if path.is_dir():
+        raise ConfigError(f"--slide {path} is a folder; name the slide itself (a folder goes with --to)")
     with open_slide(path) as slide:
         return SlideFacts(path.name, slide.pyramid.dimensions[0], slide.pyramid.mpp)
 

@@ -17,7 +17,15 @@ from scripts.conversion.classes import ClassFile, classified, read_class_file
 from scripts.conversion.endpoints import Endpoint, EndpointKind, find_image
 from scripts.conversion.mask_reading import read_mask
 from scripts.conversion.mending import Mending
-from scripts.conversion.reading import Material, SlideFacts, count_off_slide, place_image, read_annotations, slide_facts
+from scripts.conversion.reading import (
+    Material,
+    SlideFacts,
+    count_off_slide,
+    place_image,
+    read_annotations,
+    size_in_project,
+    slide_facts,
+)
 from scripts.conversion.report import ConversionReport
 from scripts.conversion.transforming import Transform, simplified
 from scripts.conversion.writing import Writing, Written, check_target
@@ -39,6 +47,8 @@ class ConversionOptions:
         A file of classes and colours.
     may_replace
         Go over a file that is there; in a QuPath image, append copies of objects that it has.
+    nests_children
+        In GeoJSON, put objects into their parents.
     transform
         What is done to the objects so that they lie right on the slide.
     simplify_um
@@ -54,6 +64,7 @@ class ConversionOptions:
     transform: Transform = field(default_factory=Transform)
     simplify_um: float | None = None
     mending: Mending = field(default_factory=Mending)
+    nests_children: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +112,24 @@ def convert(
     if request.options.simplify_um is not None:
         material = simplified(material, request.options.simplify_um)
     material = request.options.transform.apply(request.options.mending.apply(material), slide)
+    material = _sized_by_target(request, material)
     annotations = classified(material.found.annotations, chosen, material.colors)
     offset, notes = _offset(request, material)
     plain = _plain_objects(move_annotations(annotations, offset), material.seed)
     _make_folder(request)
     written = _writing(request, material, chosen, progress or Silent(), sleep).write(plain)
     return _report(request, material, written, notes)
+
+
+def _sized_by_target(request: ConversionRequest, material: Material) -> Material:
+    """Return it with the size that the project has of the image that it goes to, where nobody else says one."""
+    if material.size is not None or request.target.kind is not EndpointKind.QUPATH:
+        return material
+    project, entry = find_image(request.target)
+    size = size_in_project(project, entry.key)
+    if size is not None and request.source.kind is EndpointKind.GEOJSON:  # which says what QuPath shows
+        size = size[0] - entry.origin[0], size[1] - entry.origin[1]
+    return replace(material, size=size)
 
 
 def _make_folder(request: ConversionRequest) -> None:
@@ -134,9 +157,11 @@ def _writing(
         chosen,
         material.colors,
         request.options.may_replace,
+        request.options.nests_children,
         request.options.is_dry_run,
         progress,
         sleep,
+        material.found.tma_grid,
     )
 
 
@@ -155,17 +180,28 @@ def _report(
         off_slide=count_off_slide(found.annotations, material.origin, material.size),
         written=written.written,
         left_out=written.left_out,
-        lost=_with_grid(written.lost, material),
+        lost=_with_unread(written, material),
         classes=written.classes,
-        notes=(*nothing, *material.notes, *notes, *written.notes),
+        notes=(*nothing, *material.notes, *_idle_options(request), *notes, *written.notes),
         is_dry_run=request.options.is_dry_run,
     )
 
 
-def _with_grid(lost: Mapping[str, int], material: Material) -> Mapping[str, int]:
-    """Count the cores whose grid goes: no target makes one."""
-    grid = material.found.tma_grid
-    return {**lost, "TMA grid": len(grid.core_ids)} if grid is not None and grid.core_ids else lost
+def _with_unread(written: Written, material: Material) -> Mapping[str, int]:
+    """Count what no object carries: the grid of cores, and how transparent a colour is."""
+    grid, lost = material.found.tma_grid, written.lost
+    cores = 0 if grid is None or written.has_grid else len(grid.core_ids)
+    counts = {"TMA grid": cores, "transparency of the color": material.found.counts.translucent}
+    return {**lost, **{what: count for what, count in counts.items() if count}}
+
+
+def _idle_options(request: ConversionRequest) -> tuple[str, ...]:
+    """Say which options had nothing to do."""
+    kinds = (request.source.kind, request.target.kind)
+    has_mask = EndpointKind.MASK in kinds
+    idle = () if has_mask or request.options.downsample is None else ("--downsample is for masks: it did nothing here",)
+    is_nested = request.target.kind is EndpointKind.GEOJSON or not request.options.nests_children
+    return idle if is_nested else (*idle, "--nest is for GeoJSON: it did nothing here")
 
 
 def _check_pair(request: ConversionRequest) -> None:

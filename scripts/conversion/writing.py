@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridge.annotations import Annotation, Rgb, Shape
+from bridge.annotations import Annotation, Rgb, TmaGrid
 from bridge.errors import AnnotationFileError, BridgeError, ConfigError, WriteFailedError
 from bridge.formats import AnnotationFormat, way_out
 from bridge.imagescope import read_imagescope
 from bridge.imagescope.plain import compose_imagescope
-from bridge.qupath import read_geojson, read_qpdata, write_geojson
+from bridge.qupath import compose_geojson, read_geojson, read_qpdata
 from bridge.qupath.geojson_text import compress
 from bridge.qupath.plain import append_annotations
 from scripts.conversion.classes import ClassFile
 from scripts.conversion.endpoints import Endpoint, EndpointKind, as_source, recognize_file, with_article
 from scripts.conversion.losses import (
-    IN_GEOJSON,
     IN_MASK,
     IN_XML,
-    RESHAPED,
     count_changed,
     count_joined,
     count_lost,
     merged_losses,
-    with_encodable_texts,
 )
 from scripts.conversion.mask_plan import MaskPlan, plan_mask
 from scripts.conversion.mask_writing import refuse_picture, write_mask
@@ -36,7 +34,8 @@ from scripts.conversion.reading import Mpp, Size, count_off_slide, read_file
 from scripts.progress import Progress, Silent
 
 _RELOAD = "if the image is open in QuPath, choose File > Reload data there before anything is saved"
-_NO_SHAPE, _TOO_SMALL = "no shape", "area below 0.01 px"
+_SQUARE = 0.01  # sides that differ less are called square
+_NEST = "--nest keeps the hierarchy in GeoJSON; QuPath reads it, many other programs overlook nested objects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,7 @@ class Written:
     lost: Mapping[str, int] = field(default_factory=dict)
     classes: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    has_grid: bool = False  # the TMA grid is there, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,12 @@ class Writing:
     ----------
     may_replace
         Go over a file that is there; in a QuPath image, append copies of objects that it has.
+    nests_children
+        In GeoJSON, put objects into their parents.
     size, mpp
         Of the slide's level 0, where known.
+    tma_grid
+        Over the TMA cores among the annotations.
     downsample
         Level-0 pixels per pixel of a mask.
     chosen, colors
@@ -75,9 +79,11 @@ class Writing:
     chosen: ClassFile | None = None
     colors: Mapping[str, Rgb] = field(default_factory=dict)
     may_replace: bool = False
+    nests_children: bool = False
     is_dry_run: bool = False
     progress: Progress = field(default_factory=Silent)
     sleep: Callable[[float], None] = time.sleep
+    tma_grid: TmaGrid | None = None
 
     def write(self, annotations: Sequence[Annotation]) -> Written:
         """Write annotations of people's; their frame is the target's.
@@ -107,18 +113,21 @@ class Writing:
         notes = self._put(xml.data)
         if xml.objects != len(xml.written):
             notes = (f"areas of several parts became several regions: {xml.objects} in all", *notes)
+        notes = (*_one_scale(self.mpp), *notes)
         lost = merged_losses(xml.lost, count_lost(xml.written, IN_XML))
         return Written(len(xml.written), xml.left_out, lost, _by_class(xml.written), notes)
 
     def _write_geojson(self, annotations: Sequence[Annotation]) -> Written:
-        held = [a for a in annotations if a.shape is not Shape.NONE and not a.geometry.is_empty]
-        texts = [with_encodable_texts(annotation) for annotation in held]
-        data = write_geojson(texts)
+        composed = compose_geojson(annotations, nests_children=self.nests_children)
+        written, data = composed.written, composed.data
         back = read_geojson(data)
-        lost = merged_losses(count_lost(held, IN_GEOJSON), count_changed(texts, back.annotations))
-        left_out = {_NO_SHAPE: len(annotations) - len(held), _TOO_SMALL: len(held) - len(back)}
+        if len(back) != len(written):
+            raise _unfaithful(self.target.path, len(back), len(written))
+        lost = merged_losses(composed.lost, count_changed(written, back.annotations))
         notes = self._put(compress(data) if self.target.is_gzip else data)
-        return Written(len(back), _without_zeros(left_out), lost, _by_class(back.annotations), notes)
+        could_nest = "parent object" in lost and not self.nests_children
+        notes = (_NEST, *notes) if could_nest else notes
+        return Written(len(written), composed.left_out, lost, _by_class(back.annotations), notes)
 
     def _put(self, data: bytes) -> tuple[str, ...]:
         """Put a whole new file in place."""
@@ -135,7 +144,8 @@ class Writing:
         refuse_blocked(site)
         base = read_file(site.target) if site.target.exists() else None
         try:
-            appended = append_annotations(source.create(entry) if base is None else base, annotations)
+            empty_or_base = source.create(entry) if base is None else base
+            appended = append_annotations(empty_or_base, annotations, tma_grid=self.tma_grid)
         except AnnotationFileError as error:
             raise error.at(entry.annotation_path) from error
         if appended.renamed and not self.may_replace:
@@ -147,8 +157,11 @@ class Writing:
         is_idle = self.is_dry_run or not appended.written
         notes = () if is_idle else (*put_in_place(site, base, appended.data), _RELOAD)
         changed = count_changed(appended.written, read_qpdata(appended.data).annotations)
-        lost = merged_losses(appended.lost, count_lost(appended.written, RESHAPED), changed)
-        return Written(len(appended.written), appended.left_out, lost, _by_class(appended.written), (*copies, *notes))
+        lost = merged_losses(appended.lost, changed)
+        classes = _by_class(appended.written)
+        return Written(
+            len(appended.written), appended.left_out, lost, classes, (*copies, *notes), has_grid=appended.has_grid
+        )
 
     def _write_mask(self, annotations: Sequence[Annotation]) -> Written:
         if self.size is None:
@@ -209,10 +222,18 @@ def check_target(target: Endpoint, *, may_replace: bool, makes_folder: bool = Fa
         _refuse_foreign(path)
 
 
+def _one_scale(mpp: Mpp | None) -> tuple[str, ...]:
+    """Say that pixels are not square, which ImageScope's files can't."""
+    if mpp is None or math.isclose(*mpp, rel_tol=_SQUARE):
+        return ()
+    mean = math.sqrt(mpp[0] * mpp[1])
+    return (f"pixels are {mpp[0]:g} × {mpp[1]:g} µm; ImageScope has one number, so {mean:g}: lengths are off",)
+
+
 def _refuse_foreign(path: Path) -> None:
     found = recognize_file(path)
     if found is AnnotationFormat.ASAP or (found is not None and way_out(found) is not None):
-        message = f"is {with_article(found)} file and stays, for we don't write that; choose another name for DST"
+        message = f"is {with_article(found)} and stays, for we don't write that; choose another name for DST"
         raise AnnotationFileError(message, path=path)
 
 

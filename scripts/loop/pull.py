@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bridge.annotations import LabelPlan, MachineRole, SlideEntry
+from bridge.annotations import AnnotationSet, LabelPlan, MachineRole, ObjectKind, SlideEntry
 from bridge.annotations.diff import diff_annotations, is_suspicious
 from bridge.annotations.fingerprints import fingerprints
 from bridge.annotations.roles import Fate, Marker, Role
 from bridge.errors import AnnotationFileError, BridgeError, StoreError
 from bridge.ingest import Known, SlideReading, read_slide, shifted
-from bridge.store import Backups, Store
+from bridge.store import Backups, ReadRecord, Store
 from bridge.watch import SettledFile, read_all_settled, read_settled
 from scripts.loop.planning import make_plans
 from scripts.project import Project, left_out
@@ -178,7 +178,7 @@ def record_reading(
         return False
     # The save after a suspicious one is believed, whatever it holds: a person has looked twice.
     is_first_doubt = suspected in (None, revision)
-    suspicious = is_first_doubt and last is not None and is_suspicious(last.human_count, reading.human_count)
+    suspicious = is_first_doubt and last is not None and _lost_much(project, backups, last, reading)
     if is_dry_run:
         return suspicious
     keep_version(store, backups, reading, now)
@@ -188,6 +188,26 @@ def record_reading(
     count_added(project, store, backups, reading)
     believe(store, reading, now)
     return False
+
+
+def _lost_much(project: Project, backups: Backups, last: ReadRecord, reading: SlideReading) -> bool:
+    """Say whether a save lost more than half of what people had, or of what they had drawn by hand."""
+    if is_suspicious(last.human_count, reading.human_count):
+        return True
+    drawn = _by_hand(reading.found)
+    if last.revision == _NO_FILE or drawn == len(reading.found):
+        return False  # no detections: what was drawn is all there is
+    try:
+        before = _by_hand(project.source.parse(backups.load(last.revision), reading.entry))
+    except (StoreError, AnnotationFileError) as error:  # a backup that is gone must not stop the loop
+        logger.warning("slide=%s not compared with the save before: %s", reading.entry.name, error)
+        return False
+    return is_suspicious(before, drawn)
+
+
+def _by_hand(found: AnnotationSet) -> int:
+    """Count what people drew: thousands of detections, a tool's work, would hide that it is gone."""
+    return sum(a.kind is ObjectKind.ANNOTATION and not a.is_ours for a in found.annotations)
 
 
 def keep_version(store: Store, backups: Backups, reading: SlideReading, now: datetime) -> None:

@@ -30,6 +30,7 @@ from scripts.loop.slide_work import SlideResult, propose_boxes
 from scripts.project import Project
 
 logger = logging.getLogger(__name__)
+Write = Callable[..., WriteResult]  # called as ``write_edits`` is
 _ATTEMPTS = 3  # a conflict means: read again and merge again, a few times, never force
 
 
@@ -101,6 +102,7 @@ def push_slide(
     now: Callable[[], datetime],
     seed: int,
     is_dry_run: bool = False,
+    write: Write = write_edits,
 ) -> SlidePushed:
     """Write one slide's predictions and proposals.
 
@@ -112,6 +114,8 @@ def push_slide(
         Checkpoint that the predictions are from.
     iteration
         Training that the predictions are from: outcomes will be counted for it.
+    write
+        How edits get into a file: as ``bridge.export.write_edits`` does, on whatever file system.
 
     Raises
     ------
@@ -129,7 +133,7 @@ def push_slide(
             return replace(pushed, is_written=False)
         marker = str(uuid.uuid4())
         try:
-            written = write_edits(
+            written = write(
                 project.source,
                 reading.entry,
                 reading.data,

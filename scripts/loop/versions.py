@@ -75,9 +75,9 @@ def list_versions(path: Path, name: str | None = None) -> Mapping[str, tuple[Ver
 
 
 def _versions(project: Project, store: Store, entry: SlideEntry) -> tuple[Version, ...]:
-    backups, kept = _backups(project), kept_versions(store, entry.key, project.settings.store)
+    backups, kept = _backups(project), kept_versions(store, _backups(project), entry.key, project.settings.store)
     return tuple(
-        Version(record, kept.get(record.revision), backups.path_of(record.revision).is_file())
+        Version(record, kept.get(record.revision), backups.has(record.revision, record.size))
         for record in store.versions(entry.key)
     )
 
@@ -214,6 +214,7 @@ def _put(
             backups,
             datetime.now(UTC),
             settle_seconds=project.settings.watch.settle_seconds,
+            target=entry.annotation_path,
             blocker=lambda: project.source.blocker(entry),
         )
     reading = read_entry(project, store, entry)

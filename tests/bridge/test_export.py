@@ -14,7 +14,7 @@ from shapely import MultiPolygon, box
 
 from bridge.annotations import AnnotationSet, Edits, SlideEntry
 from bridge.errors import AnnotationFileError, WriteFailedError
-from bridge.export import write_edits
+from bridge.export import restore_version, write_edits
 from bridge.store import atomic
 from write_bench import BASE, EDITS, NOW, Bench, LineSource, prediction
 
@@ -85,6 +85,32 @@ def test_a_link_stays_a_link(bench: Bench) -> None:
     bench.write(BASE)
     assert bench.target.is_symlink()
     assert bench.ours(real.read_bytes()) == {"p1", "p2"}
+
+
+def test_version_of_a_write_that_was_forgotten_is_restored_as_a_strangers(bench: Bench) -> None:
+    """Its objects are unknown by now: were its marker the newest one, they would pass for a person's."""
+    bench.write(BASE, Edits("w0", add=(prediction("p0"),)))
+    version = bench.target.read_bytes()
+    for number in range(1, 20):
+        bench.finish(f"w{number - 1}")
+        edits = Edits(f"w{number}", frozenset({f"p{number - 1}"}), add=(prediction(f"p{number}"),))
+        bench.write(bench.target.read_bytes(), edits)
+    with bench.open() as store:
+        base = bench.target.read_bytes()
+        restore_version(bench.source, bench.entry, base, version, store, bench.backups, marker="r", now=NOW)
+        assert bench.target.read_bytes() == version
+        assert store.newest_marker("s1") == "r"
+
+
+def test_nothing_is_written_to_a_guessed_place(bench: Bench) -> None:
+    cropped = replace(bench.entry, crops_to_bounds=True)
+    with bench.open() as store:
+        with pytest.raises(WriteFailedError, match="isn't known"):
+            write_edits(bench.source, cropped, BASE, EDITS, store, bench.backups, iteration=0, now=NOW)
+        assert bench.target.read_bytes() == BASE and bench.names() == ["s1.lines"]
+        placed = replace(cropped, origin=(10, 20), is_placed=True)
+        write_edits(bench.source, placed, BASE, EDITS, store, bench.backups, iteration=0, now=NOW)
+        assert bench.ours() == {"p1", "p2"}
 
 
 @pytest.mark.parametrize("marker", ["", "../w", "a/b", ".hidden", "x" * 65])

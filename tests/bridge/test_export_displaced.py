@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import signal
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bridge.annotations import Edits
-from bridge.errors import WriteConflictError, WriteFailedError
+from bridge.errors import StoreError, WriteConflictError, WriteFailedError
 from bridge.export import Recovery, WriteStep
 from bridge.store import WriteState, atomic
 from write_bench import (
-    AGAIN_DELETING,
+    AGAIN,
     BASE,
+    LATER,
     NOW,
     SAVE,
     Bench,
@@ -132,15 +136,84 @@ def test_late_save_beside_another_save_keeps_both(bench: Bench) -> None:
     assert bench.finish("w1")
 
 
-def test_late_save_goes_over_newer_writes_of_ours(bench: Bench) -> None:
+def test_late_save_stays_beside_newer_writes_of_ours(bench: Bench) -> None:
+    """What they were composed from may hold a newer save of somebody's."""
     with bench.target.open("r+b") as handle:
         bench.write(BASE)
-        bench.write(bench.target.read_bytes(), AGAIN_DELETING)
+        newer = SAVE.replace(b"Stroma", b"Fat")
+        bench.target.unlink()  # a tool that saves by another name: the handle stays with the displaced file
+        bench.target.write_bytes(newer)
+        bench.write(newer, AGAIN)
         handle.write(SAVE)
         handle.truncate()
-    with pytest.raises(WriteConflictError):
+    with pytest.raises(WriteConflictError, match="kept as"):
         bench.finish("w1")
+    assert b"Fat" in bench.target.read_bytes()
+    assert bench.ours() == bench.live() == {"p1", "p2"}
+    assert (bench.root / ".slidebridge-w1.tmp").read_bytes() == SAVE
+
+
+def test_line_about_a_save_says_where_its_backup_is(bench: Bench) -> None:
+    with bench.target.open("r+b") as handle:
+        bench.write(BASE)
+        handle.write(SAVE)
+        handle.truncate()
+    name = hashlib.sha256(SAVE).hexdigest()
+    with pytest.raises(WriteConflictError, match=name[:12]):
+        bench.finish("w1")
+    assert bench.backups.load(name) == SAVE
+    with bench.open() as store:
+        assert name in {v.revision for v in store.versions("s1")}
+
+
+def test_save_that_is_put_back_at_once_is_backed_up(bench: Bench) -> None:
+    """Whoever has opened the file in that instant may save over it."""
+    save = at(WriteStep.CHECKED, lambda: exhaust(save_in_place(bench.target)))
+    with pytest.raises(WriteConflictError):
+        bench.write(BASE, on_step=save)
     assert bench.target.read_bytes() == SAVE
+    name = hashlib.sha256(SAVE).hexdigest()
+    assert bench.backups.load(name) == SAVE
+    with bench.open() as store:
+        assert name in {v.revision for v in store.versions("s1")}
+
+
+def test_save_is_put_back_though_no_backup_can_be_kept(bench: Bench) -> None:
+    def save() -> None:
+        exhaust(save_in_place(bench.target))
+        (bench.root / ".slidebridge" / "backups").rename(bench.root / ".slidebridge" / "kept")
+        (bench.root / ".slidebridge" / "backups").touch()
+
+    with pytest.raises(WriteConflictError, match="moment of our write"):
+        bench.write(BASE, on_step=at(WriteStep.CHECKED, save))
+    assert bench.target.read_bytes() == SAVE
+
+
+def test_copy_of_a_project_leaves_the_original_alone(
+    disk_bench: Bench, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    bench = disk_bench
+    bench.write(BASE)
+    copy = Bench(tmp_path_factory.mktemp("copy") / "project")
+    shutil.copytree(bench.root, copy.root)
+    assert copy.finish("w1", target=copy.target)
+    assert copy.names() == ["s1.lines", "summary"]
+    assert (bench.root / ".slidebridge-w1.tmp").read_bytes() == BASE, "the original may still need it"
+
+
+@pytest.mark.parametrize("step", [WriteStep.JOURNALLED, WriteStep.STAGED, WriteStep.CHECKED, WriteStep.SYNCED])
+def test_late_save_comes_back_though_another_process_took_the_write_for_cut_short(
+    bench: Bench, step: WriteStep
+) -> None:
+    with bench.target.open("r+b") as handle:
+        with suppress(StoreError):
+            bench.write(BASE, on_step=at(step, lambda: bench.recover(NOW)))
+        handle.write(SAVE)
+        handle.truncate()
+    bench.recover()
+    assert bench.target.read_bytes() == SAVE
+    assert bench.live() == set()
+    assert bench.recover(LATER + timedelta(seconds=5)).messages == ()
 
 
 def test_displaced_file_that_cannot_be_reached_waits(bench: Bench) -> None:

@@ -124,7 +124,7 @@ def humans(found: AnnotationSet) -> Counter[tuple[str | None, str | None, bytes]
 
 
 def test_predictions_and_proposals_go_through_their_life(source: Source, store: Store, backups: Backups) -> None:
-    entry = source.slides()[0]
+    entry = replace(source.slides()[0], is_placed=True)
     base = entry.annotation_path.read_bytes()
     drawn = humans(source.parse(base, entry))
     assert drawn
@@ -173,16 +173,16 @@ def test_predictions_and_proposals_go_through_their_life(source: Source, store: 
 
 
 def test_first_file(source: Source, store: Store, backups: Backups) -> None:
-    entry = source.slides()[0]
+    entry = replace(source.slides()[0], is_placed=True)
     entry.annotation_path.unlink()
-    entry = source.slides()[0]
+    entry = replace(source.slides()[0], is_placed=True)
     write_edits(source, entry, None, Edits("w1", add=FIRST), store, backups, iteration=1, now=NOW)
     assert len(source.parse(entry.annotation_path.read_bytes(), entry)) == 3
     assert source.blocker(entry) is None
 
 
 def test_blocker_is_a_clause_without_the_files_name(source: Source) -> None:
-    entry = source.slides()[0]
+    entry = replace(source.slides()[0], is_placed=True)
     path = entry.annotation_path
     whole = path.read_bytes()
     assert source.blocker(entry) is None
@@ -200,7 +200,7 @@ def test_blocker_is_a_clause_without_the_files_name(source: Source) -> None:
 
 
 def test_version_is_restored_and_what_is_ours_in_it_known_again(source: Source, store: Store, backups: Backups) -> None:
-    entry = source.slides()[0]
+    entry = replace(source.slides()[0], is_placed=True)
     original = entry.annotation_path.read_bytes()
     write_edits(source, entry, original, Edits("w1", add=FIRST), store, backups, iteration=1, now=NOW)
     first = entry.annotation_path.read_bytes()
@@ -231,7 +231,7 @@ def test_version_is_restored_and_what_is_ours_in_it_known_again(source: Source, 
 
 
 def test_version_that_is_not_whole_is_not_restored(source: Source, store: Store, backups: Backups) -> None:
-    entry = source.slides()[0]
+    entry = replace(source.slides()[0], is_placed=True)
     base = entry.annotation_path.read_bytes()
     with pytest.raises(AnnotationFileError):
         restore_version(source, entry, base, base[:-9], store, backups, marker="r1", now=NOW)
@@ -240,7 +240,7 @@ def test_version_that_is_not_whole_is_not_restored(source: Source, store: Store,
 
 
 def test_save_in_place_in_between(source: Source, tmp_path: Path, backups: Backups) -> None:
-    entry = source.slides()[0]
+    entry = replace(source.slides()[0], is_placed=True)
     base = entry.annotation_path.read_bytes()
     saved = source.apply(base, Edits("other"), entry)
     assert saved != base
@@ -264,7 +264,7 @@ def test_save_in_place_in_between(source: Source, tmp_path: Path, backups: Backu
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="faults are injected into forked children")
 @pytest.mark.parametrize("step", [WriteStep.JOURNALLED, WriteStep.STAGED, WriteStep.SWAPPED, WriteStep.FINISHED])
 def test_killed(source: Source, tmp_path: Path, backups: Backups, step: WriteStep) -> None:
-    entry = source.slides()[0]
+    entry = replace(source.slides()[0], is_placed=True)
     base = entry.annotation_path.read_bytes()
     Store.open(tmp_path / "store").close()
 
@@ -310,7 +310,7 @@ def real_qupath(shared: Path, root: Path) -> Iterator[tuple[Source, SlideEntry]]
         source = QuPathProject(root / path.parent.name / path.name)
         for entry in source.slides():
             if entry.annotation_path.exists() and source.blocker(entry) is None:
-                yield source, entry
+                yield source, replace(entry, is_placed=True)
 
 
 def real_geojson(shared: Path, root: Path) -> Iterator[tuple[Source, SlideEntry]]:

@@ -43,6 +43,14 @@ def test_outside_a_project_the_way_in_is_named(tmp_path: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_name_that_the_disk_does_not_take_is_one_line(tmp_path: Path) -> None:
+    arguments = ["convert", str(tmp_path / "a.xml"), str(tmp_path / f"{'ä' * 200}.geojson")]
+    command = [sys.executable, "-m", "scripts.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "too long; check the path" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
 def test_config_show_tells_where_values_come_from(lab: Lab) -> None:
     shown = json.loads(lab.run("config", "show", "--json").stdout)
     assert shown["propose.k"]["from"] == str(lab.root / "slidebridge.toml")

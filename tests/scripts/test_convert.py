@@ -25,7 +25,15 @@ from bridge.errors import BridgeError
 from bridge.formats import read_label_mask
 from bridge.imagescope import read_imagescope
 from bridge.imagescope.plain import write_imagescope
-from bridge.qupath import NewImage, QuPathProject, create_project, read_geojson, read_qpdata, write_geojson
+from bridge.qupath import (
+    NewImage,
+    QuPathProject,
+    compose_geojson,
+    create_project,
+    read_geojson,
+    read_qpdata,
+    write_geojson,
+)
 from scn_support import PART, WHOLE, write_scn
 from scripts.commands import convert
 
@@ -413,6 +421,71 @@ def test_an_empty_source_is_loud(tmp_path: Path, run) -> None:
     assert "nothing was found" in run(tmp_path / "empty.xml", tmp_path / "empty.geojson").stdout
 
 
+def test_a_hierarchy_goes_into_geojson_if_asked_and_is_counted_if_not(tmp_path: Path, facts) -> None:
+    ids = [f"00000000-0000-4000-8000-00000000000{n}" for n in range(3)]
+    family = [
+        Annotation(object_id, box(0, 0, 90 - n, 90 - n), "Tumor", parent_id=ids[n - 1] if n else None)
+        for n, object_id in enumerate(ids)
+    ]
+    (tmp_path / "nested.geojson").write_bytes(compose_geojson(family, nests_children=True).data)
+    flat = facts(tmp_path / "nested.geojson", tmp_path / "flat.geojson")
+    assert flat["lost"] == {"parent object": 2} and "--nest" in str(flat["notes"])
+    kept = facts(tmp_path / "nested.geojson", tmp_path / "kept.geojson", "--nest")
+    assert (kept["written"], kept["lost"], kept["notes"]) == (3, {}, [])
+    read = {name: read_geojson((tmp_path / f"{name}.geojson").read_bytes()).annotations for name in ("flat", "kept")}
+    assert [a.parent_id for a in read["flat"]] == [None, None, None]
+    assert [a.parent_id for a in read["kept"]] == [None, *ids[:2]]
+
+
+def test_the_log_does_not_say_again_what_the_report_says(xml: Path, tmp_path: Path, facts, caplog) -> None:
+    assert facts(xml, tmp_path / "a.geojson")["lost"] == {"arrow head": 1}
+    assert not caplog.records
+
+
+def test_half_transparent_colours_are_said_to_become_opaque(tmp_path: Path, facts) -> None:
+    outline = '{"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9], [0, 0]]]}'
+    colors = ("[200, 0, 0, 128]", "[200, 0, 0, 255]", "[200, 0, 0]", str(0x80C80000 - 2**32), "-3670016", "13107200")
+    classes = (f'{{"name": "T", "{"color" if c.startswith("[") else "colorRGB"}": {c}}}' for c in colors)
+    text = ",".join(
+        f'{{"type": "Feature", "geometry": {outline}, "properties": {{"classification": {c}}}}}' for c in classes
+    )
+    (tmp_path / "a.geojson").write_text(f"[{text}]")
+    assert facts(tmp_path / "a.geojson", tmp_path / "a.xml")["lost"] == {"transparency of the color": 2}
+
+
+def test_an_image_of_a_project_says_what_lies_off_it(tmp_path: Path, project: Path, facts) -> None:
+    objects = [Annotation("a", box(9000, 0, 9050, 50), "Tumor"), Annotation("b", box(0, 0, 50, 50), "Tumor")]
+    (tmp_path / "off.xml").write_bytes(write_imagescope(objects, None))
+    (tmp_path / "off.geojson").write_bytes(write_geojson(objects))
+    for name in ("off.xml", "off.geojson"):
+        into_image = facts(tmp_path / name, f"{project}#1", "--dry-run")
+        assert (into_image["off_slide"], into_image["written"]) == (1, 2)
+
+
+def test_pixels_that_are_not_square_are_said_where_a_file_has_one_number(project: Path, tmp_path: Path, facts) -> None:
+    facts(_one_object(tmp_path), f"{project}#1")
+    values = json.loads(project.read_text())
+    sides = {"pixelWidth": {"value": 0.25, "unit": "µm"}, "pixelHeight": {"value": 1.0, "unit": "µm"}}
+    values["images"][0]["serverBuilder"]["metadata"]["pixelCalibration"] |= sides
+    project.write_text(json.dumps(values))
+    said = facts(f"{project}#1", tmp_path / "a.xml")["notes"]
+    assert any("0.25 × 1 µm" in note and "0.5" in note for note in said)
+    assert read_imagescope((tmp_path / "a.xml").read_bytes()).mpp == (0.5, 0.5)
+
+
+def _one_object(folder: Path) -> Path:
+    path = folder / "one.geojson"
+    path.write_bytes(write_geojson([Annotation("b", box(0, 0, 50, 50), "Tumor")]))
+    return path
+
+
+def test_options_that_do_nothing_are_said(xml: Path, tmp_path: Path, facts) -> None:
+    assert facts(xml, tmp_path / "a.xml", "--downsample", 4, "--nest")["notes"] == [
+        "--downsample is for masks: it did nothing here",
+        "--nest is for GeoJSON: it did nothing here",
+    ]
+
+
 # what is there stays
 
 
@@ -458,10 +531,15 @@ def test_a_mask_never_goes_over_a_picture(xml: Path, slide: Path, tmp_path: Path
     (tmp_path / "photo.tif").write_bytes(b"")
     Image.new("RGB", (9, 9)).save(tmp_path / "photo.tif")
     assert "is a picture" in refusal(xml, tmp_path / "photo.tif", "--slide", slide, "--force")
-    Image.new("RGB", (9, 9)).save(tmp_path / "photo.png")
-    assert "is a picture" in refusal(xml, tmp_path / "photo.png", "--slide", slide, "--force")
-    facts(xml, tmp_path / "m.tif", "--slide", slide)
-    facts(xml, tmp_path / "m.tif", "--slide", slide, "--force")
+    for name, mode in (("photo.png", "RGB"), ("drawing.png", "P"), ("grey.png", "L"), ("grey.tif", "L")):
+        Image.new(mode, (9, 9)).save(tmp_path / name)
+        drawn = (tmp_path / name).read_bytes()
+        assert "is a picture" in refusal(xml, tmp_path / name, "--slide", slide, "--force")
+        assert (tmp_path / name).read_bytes() == drawn
+    (tmp_path / "none.geojson").write_text("[]")
+    for name in ("m.tif", "m.png"):
+        facts(tmp_path / "none.geojson", tmp_path / name, "--slide", slide)
+        facts(xml, tmp_path / name, "--slide", slide, "--force")
     assert slide.read_bytes() == before
 
 
@@ -492,6 +570,7 @@ def test_refusals_name_the_way_out(xml: Path, slide: Path, project: Path, tmp_pa
         ((xml, xml), "SRC and DST are the same"),
         ((xml, tmp_path / "no" / "a.xml"), "make it first"),
         ((xml, tmp_path / "m.png"), "give --slide"),
+        ((xml, tmp_path / "m.png", "--slide", tmp_path), "is a folder; name the slide itself"),
         ((slide, new), "colour picture"),
         ((tmp_path / "small.png", new, "--slide", slide), "--downsample"),
         ((xml, tmp_path / "m.png", "--slide", tmp_path / "absent.svs"), "absent.svs"),

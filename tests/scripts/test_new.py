@@ -137,6 +137,7 @@ def test_misuse_is_said(tmp_path: Path, slide: Path) -> None:
     assert _new("--qupath-create", tmp_path / "p", slide, "--image-type", "blue").exit_code == 2
     done = _new("--qupath-create", tmp_path / "p", slide, "--backend", "paquo", "--image-type", "he")
     assert "--image-type" in _error(done)
+    assert "is a file; name the folder" in _error(_new("--qupath-create", slide, slide))
 
 
 def test_turned_images_are_named_by_new_and_status(tmp_path: Path, slide: Path) -> None:

@@ -107,6 +107,18 @@ def test_slides_that_are_damaged_or_missing_are_named(shared_data: Path, tmp_pat
         new_images([tmp_path / "gone.svs"])
 
 
+def test_a_dicom_file_without_a_slide_is_refused_and_never_left_out_in_silence(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    wsi = shared_data / "wsi"
+    other = wsi / "highdicom" / "sm_annotations.dcm"
+    for given in ([other], [wsi / "CMU-1-Small-Region.svs", other]):
+        with pytest.raises(ConfigError, match=r"sm_annotations\.dcm: this DICOM file holds no slide"):
+            new_images(given)
+    shutil.copytree(other.parent, tmp_path / "folder")
+    assert [image.name for image in new_images([tmp_path / "folder"])] == ["sm_image.dcm"]
+
+
 def test_nothing_to_do_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at least one slide"):
         new_images([])

@@ -8,14 +8,16 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import shapely
 
-from bridge.annotations import Annotation, Edits, MachineObject, MachineRole, SlideEntry
+from bridge.annotations import Annotation, Edits, MachineObject, MachineRole, ObjectKind, SlideEntry
 from bridge.errors import AnnotationFileError, WriteConflictError
 from bridge.export import WriteResult, write_edits
 from bridge.imagescope import ImageScopeFolder, read_imagescope
@@ -24,8 +26,9 @@ from bridge.qupath.plain import append_annotations
 from bridge.store import Backups, Store
 from bridge.watch import SettleOptions, read_settled
 from lab_support import Lab, xml_of
+from scripts.loop import passes
 from scripts.loop import pull as pulling
-from scripts.loop import push as pushing
+from scripts.loop.push import push_slide
 from scripts.project import open_project
 from scripts.set_up import new_image
 
@@ -140,6 +143,20 @@ def study(lab: Lab) -> QuPathProject:
     text = settings.read_text("utf-8").replace('"imagescope"', '"qupath"\npath = "study/project.qpproj"')
     settings.write_text(text, "utf-8")
     return project
+
+
+def test_detections_that_stayed_hide_no_loss_of_drawings(lab: Lab, study: QuPathProject) -> None:
+    entry = study.slides()[0]
+    cells = [
+        Annotation(f"{i:08x}-0000-4000-8000-00000000ce11", BOXES[5], kind=ObjectKind.DETECTION) for i in range(1, 21)
+    ]
+    drawn = entry.annotation_path.read_bytes()
+    entry.annotation_path.write_bytes(append_annotations(drawn, cells).data)
+    assert not _pull(lab).slides[0].is_suspicious
+    entry.annotation_path.write_bytes(append_annotations(study.create(entry), cells).data)
+    assert _pull(lab).slides[0].is_suspicious
+    entry.annotation_path.write_bytes(append_annotations(drawn, cells[:19]).data)
+    assert not _pull(lab).slides[0].is_suspicious
 
 
 def _fail_to_save(path: Path) -> None:
@@ -294,15 +311,14 @@ def test_promotion_that_a_format_refuses_is_tried_once_a_save(lab: Lab, monkeypa
 @pytest.fixture
 def save_before_writes(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Callable[[], object]]], None]:
     """Let a person save just before each of the next writes of ours."""
-    write = pushing.write_edits
 
     def arrange(saves: list[Callable[[], object]]) -> None:
         def late(*given: Any, **more: Any) -> WriteResult:
             if saves:
                 saves.pop(0)()
-            return write(*given, **more)
+            return write_edits(*given, **more)
 
-        monkeypatch.setattr(pushing, "write_edits", late)
+        monkeypatch.setattr(passes, "push_slide", partial(push_slide, write=late))
 
     return arrange
 
@@ -348,7 +364,7 @@ def test_file_that_vanishes_in_between_is_not_made_anew(lab: Lab, save_before_wr
 def test_interrupted_save_of_a_real_qupath_is_read_from_its_backup(shared_data: Path, tmp_path: Path) -> None:
     shutil.copytree(shared_data / "qupath_projects" / "interrupted_save_070", tmp_path / "project")
     source = QuPathProject(tmp_path / "project" / "project.qpproj")
-    entry = source.slides()[0]
+    entry = replace(source.slides()[0], is_placed=True)
     options, path = SettleOptions(settle_seconds=0.01), entry.annotation_path
     for place in (path, path.parent):
         os.utime(place, (1e9, 1e9))

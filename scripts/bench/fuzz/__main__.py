@@ -20,6 +20,7 @@ from scripts.bench.fuzz.seeds import make_seeds
 
 _HEAD = "codec      inputs  refused     read  written  broken   slowest    memory"
 _CHUNK = 500
+_MOST_TOLD = 20
 _HANG_SECONDS = 30.0  # wall clock, on a machine that does other things too
 _MEMORY = 2 << 30  # bytes a process may take beyond its start
 
@@ -59,8 +60,11 @@ def _row(codec: str, tally: Tally) -> str:
 
 
 def _tell(failures: Sequence[Failure], folder: Path | None) -> None:
-    for failure in failures:
-        print(f"  {failure.codec} #{failure.number}: {failure.what}")
+    for place, failure in enumerate(failures):
+        if place < _MOST_TOLD:
+            print(f"  {failure.codec} #{failure.number}: {failure.what}")
+        elif place == _MOST_TOLD:
+            print(f"  and {len(failures) - place} more; --failures FOLDER keeps them all")
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{failure.codec}-{failure.number}").write_bytes(failure.data)

@@ -54,7 +54,8 @@ def make_seeds(codec: str, folder: Path | None = None) -> tuple[bytes, ...]:
 def _real(codec: str, folder: Path) -> tuple[bytes, ...]:
     suffixes = {"xml": (".xml",), "geojson": (".geojson", ".json"), "qpdata": (".qpdata",), "qpproj": (".qpproj",)}
     paths = sorted(p for p in folder.rglob("*") if p.suffix in suffixes[codec] and p.stat().st_size <= MAX_SEED)
-    return tuple(path.read_bytes() for path in paths)
+    files = (path.read_bytes() for path in paths)
+    return tuple(data for data in files if codec != "geojson" or b'"Feature' in data)
 
 
 def _xml() -> tuple[bytes, ...]:

@@ -30,7 +30,6 @@ from scripts.bench.torture.prints import place_of
 from scripts.bench.torture.stopping import Stop
 from scripts.bench.torture.world import CELL_PX, CLASSES, SIDE
 from scripts.loop import pull as pulling
-from scripts.loop import push as pushing
 from scripts.loop.pull import SlideState, pull
 from scripts.loop.push import Wanted, push_slide
 from scripts.loop.slide_work import SlideResult
@@ -76,7 +75,6 @@ class _Ours:
         self._iteration = 1000 * (generation + 1)
         self._began = time.monotonic()
         self._exchange = exchange_of(job.options)
-        setattr(pushing, "write_edits", self._write)  # noqa: B010 # push has no way in for another exchange
         if job.options.sabotage is Sabotage.BLIND:
             setattr(pulling, "known_of", known_blindly(pulling.known_of))  # noqa: B010
 
@@ -125,6 +123,7 @@ class _Ours:
                 iteration=self._iteration,
                 now=_now,
                 seed=self._iteration,
+                write=self._write,
             )
         except BridgeError as error:
             self.ledger.note("push failed", kind=type(error).__name__, message=str(error))

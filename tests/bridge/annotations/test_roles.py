@@ -369,6 +369,20 @@ def test_a_prediction_that_the_store_does_not_know_neither_trains_nor_goes(qupat
     assert reading.unknown == {}
 
 
+@pytest.mark.parametrize(
+    ("newest", "marker"), [(None, "another store's"), (None, None), ("the newest", "another store's")]
+)
+def test_regions_of_a_write_that_the_store_does_not_know_train_only_once_named(
+    imagescope, ours, scheme, newest, marker
+) -> None:
+    silent = imagescope.draw(CELL, "Tumor: Predicted", is_ours=True)
+    named = imagescope.draw(FAR, "Tumor: Predicted", is_ours=True, name="ok")
+    found = replace(imagescope.save([silent, named]), write_marker=marker)
+    reading = reconcile(found, [ours.prediction(BOX)] if newest else [], newest, scheme, LabelOptions())
+    assert roles(reading) == [Role.OTHER, Role.ANNOTATION]
+    assert reading.objects[1].began_as_prediction and reading.unknown == {}
+
+
 def test_a_pasted_copy_of_a_prediction_is_a_persons_annotation(qupath, ours, read) -> None:
     prediction = ours.prediction(CELL)
     copy = replace(qupath.show(prediction), object_id="00000000-0000-4000-8000-00000000c0b1", geometry=FAR)

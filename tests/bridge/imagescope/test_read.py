@@ -8,6 +8,7 @@ import pytest
 from shapely.geometry import shape
 
 from bridge.annotations import Layer, Shape, is_same_outline, repair_area
+from bridge.errors import ImageScopeFormatError
 from bridge.imagescope.document import parse_document
 from bridge.imagescope.read import read_imagescope
 
@@ -87,7 +88,7 @@ def test_marker_is_an_attribute_of_its_layer(file_xml) -> None:
     assert read_imagescope(marked.replace(b"</Regions>", b"", 1)).write_marker == "w7"
 
 
-def test_halos_words_for_the_same_schema_are_read() -> None:
+def test_halos_words_for_the_same_schema_are_refused_by_name() -> None:
     vertices = (
         '<Vertices><V X="{0}" Y="{0}" /><V X="{1}" Y="{0}" /><V X="{1}" Y="{1}" /><V X="{0}" Y="{1}"/></Vertices>'
     )
@@ -97,9 +98,9 @@ def test_halos_words_for_the_same_schema_are_read() -> None:
         '<Region Type="Ruler"><Vertices><V X="1" Y="1"/><V X="5" Y="1"/></Vertices></Region>',
     ]
     data = f'<Annotations><Annotation Name="a"><Regions>{"".join(regions)}</Regions></Annotation></Annotations>'
-    found = read_imagescope(data.encode())
-    assert [a.shape for a in found.annotations] == [Shape.GEOMETRY, Shape.RULER]
-    assert found.annotations[0].geometry.area == 9900
+    for encoding in ("utf-8", "utf-16"):
+        with pytest.raises(ImageScopeFormatError, match=r"HALO's XML.*export the annotations as GeoJSON from HALO"):
+            read_imagescope(data.encode(encoding))
 
 
 def test_real_files_are_read_completely(real_file: Path) -> None:

@@ -45,7 +45,7 @@ MANY = [(0, 0), (8, 0), (9, 4), (8, 8), (0, 8), (-1, 4)]
         (LINE, {"Type": "3"}, Shape.ARROW, "arrow"),
         (LINE, {"Type": "4"}, Shape.RULER, "ruler"),
         (SQUARE, {"Type": "5"}, Shape.NONE, "type 5"),
-        (SQUARE, {"Type": "Polygon"}, Shape.POLYGON, None),
+        (SQUARE, {"Type": "polygon"}, Shape.NONE, "type polygon"),
         (SQUARE, {"Type": "1", "GeoShape": "Area"}, Shape.POLYGON, None),
         (SQUARE, {"Type": "2", "GeoShape": "Rectangle"}, Shape.RECTANGLE, None),
         ([(5, 0), (10, 5), (5, 10), (0, 5)], {"Type": "0", "GeoShape": "Ellipse"}, Shape.ELLIPSE, None),

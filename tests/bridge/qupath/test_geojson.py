@@ -671,3 +671,14 @@ def test_an_id_that_is_no_uuid_becomes_the_same_one_each_time() -> None:
     ids = {read_geojson(write_geojson([Annotation("layer 1/3", box)])).annotations[0].object_id for _ in range(2)}
     assert len(ids) == 1
     assert uuid.UUID(ids.pop())
+
+
+@pytest.mark.parametrize("where", ["geometry", "metadata"])
+def test_values_nested_hundreds_of_times_are_refused(where: str) -> None:
+    nested: list[object] = []
+    for _ in range(400):
+        nested = [nested]
+    parts = {"geometry": shapely.box(0, 0, 9, 9).__geo_interface__, "metadata": {"a": "b"}, where: {"a": nested}}
+    feature = {"type": "Feature", "geometry": parts["geometry"], "properties": {"metadata": parts["metadata"]}}
+    with pytest.raises(GeoJSONFormatError):
+        read_geojson(json.dumps(feature).encode())

@@ -82,6 +82,7 @@ def test_what_is_left_out_and_lost_is_said() -> None:
     objects = [
         drawn(1, kind=ObjectKind.TMA_CORE, is_missing=True),
         Annotation("a", Polygon(), shape=Shape.NONE),
+        Annotation("hole of nothing", box(0, 0, 9, 9), shape=Shape.NONE),
         Annotation("b", box(0, 0, 0.001, 0.001)),
         Annotation("c", LineString([(0, 0), (9, 9)]), shape=Shape.ARROW),
         Annotation("d", LineString([(0, 0), (9, 9)]), shape=Shape.RULER),
@@ -89,7 +90,7 @@ def test_what_is_left_out_and_lost_is_said() -> None:
         drawn(2, nucleus=box(1, 1, 2, 2)),
     ]
     composed = compose_geojson(AnnotationSet(tuple(objects), tma_grid=TmaGrid(1, (objects[0].object_id,))))
-    assert composed.left_out == {"no shape": 1, "area below 0.01 px": 1}
+    assert composed.left_out == {"no shape": 2, "area below 0.01 px": 1}
     assert composed.lost == {
         "TMA grid": 1, "arrow head": 1, "ruler (became a line)": 1, "parts without area": 1, "nucleus": 1,
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import shapely
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import GeometryCollection, LineString, MultiLineString, MultiPolygon, Point, Polygon, box
 
-from bridge.annotations import Annotation, ObjectKind, Plane, Shape
+from bridge.annotations import Annotation, ObjectKind, Plane, Shape, TmaGrid
 from bridge.errors import QuPathFormatError
 from bridge.qupath.create import create_qpdata
 from bridge.qupath.java_stream import JavaObject
@@ -201,6 +202,55 @@ def test_what_qupath_has_no_roi_for_is_left_out_and_counted(annotation: Annotati
     appended = append_annotations(EMPTY, [annotation])
     assert appended.left_out == {reason: 1}
     assert not appended.written and not len(read_qpdata(appended.data))
+
+
+def core(number: int, **more: object) -> Annotation:
+    return person(
+        Point(100 * number, 50).buffer(30), Shape.ELLIPSE, number, kind=ObjectKind.TMA_CORE, path_class=None, **more
+    )
+
+
+def test_a_full_grid_of_cores_is_made_with_them() -> None:
+    cores = [core(n, is_missing=n == 3, name=f"A-{n}") for n in range(1, 5)]
+    child = person(box(80, 40, 110, 60), number=9, parent_id=cores[0].object_id)
+    grid = TmaGrid(2, tuple(c.object_id for c in reversed(cores)))
+    appended = append_annotations(EMPTY, [*cores, child], tma_grid=grid)
+    back = read_qpdata(appended.data)
+    assert appended.has_grid and back.tma_grid == grid and not appended.lost
+    assert {a.parent_id for a in back.annotations if a.kind is ObjectKind.ANNOTATION} == {cores[0].object_id}
+    assert {a.name: a.is_missing for a in back.annotations if a.kind is ObjectKind.TMA_CORE} == {
+        "A-1": False,
+        "A-2": False,
+        "A-3": True,
+        "A-4": False,
+    }
+
+
+@pytest.mark.parametrize("width, of", [(2, (1, 2, 3)), (3, (1, 2, 3, 4)), (0, (1, 2, 3, 4)), (2, (1, 2, 3, 3))])
+def test_a_grid_that_is_not_full_or_not_of_these_cores_is_not_made(width: int, of: tuple[int, ...]) -> None:
+    cores = [core(n) for n in range(1, 5)]
+    appended = append_annotations(EMPTY, cores, tma_grid=TmaGrid(width, tuple(core(n).object_id for n in of)))
+    assert not appended.has_grid and appended.lost == {"object type": 4}
+    assert read_qpdata(appended.data).tma_grid is None
+
+
+def test_a_file_keeps_the_grid_that_it_has() -> None:
+    first = [core(n) for n in (1, 2)]
+    made = append_annotations(EMPTY, first, tma_grid=TmaGrid(2, tuple(c.object_id for c in first))).data
+    second = [core(n) for n in (3, 4)]
+    appended = append_annotations(made, second, tma_grid=TmaGrid(2, tuple(c.object_id for c in second)))
+    assert not appended.has_grid
+    assert read_qpdata(appended.data).tma_grid == read_qpdata(made).tma_grid
+
+
+@pytest.mark.parametrize("project", ["tma_070", "tma_051"])
+def test_a_real_grid_goes_from_project_to_project(project: str, shared_data: Path) -> None:
+    found = read_qpdata((shared_data / "qupath_projects" / project / "data" / "1" / "data.qpdata").read_bytes())
+    appended = append_annotations(EMPTY, found.annotations, tma_grid=found.tma_grid)
+    back = read_qpdata(appended.data)
+    assert found.tma_grid is not None and back.tma_grid == found.tma_grid
+    facts = [{a.object_id: (a.kind, a.name, a.is_missing, a.parent_id) for a in s.annotations} for s in (found, back)]
+    assert facts[0] == facts[1]
 
 
 def test_what_an_object_loses_is_counted() -> None:

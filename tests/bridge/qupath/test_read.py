@@ -292,3 +292,12 @@ def test_self_crossing_outlines_are_kept_and_counted(lab) -> None:
     found = read_qpdata(lab.file([lab.path_object("PathAnnotation", lab.vertices_roi("Polygon", bow)), lab.box()]))
     assert found.counts.repaired == 1
     assert shapely.get_coordinates(found.annotations[0].geometry)[:-1].tolist() == [list(p) for p in bow]
+
+
+def test_half_transparent_colours_are_counted(shared_data: Path) -> None:
+    folder = shared_data / "qupath_projects"
+    counted = {
+        name: read_qpdata((folder / name / "data" / "1" / "data.qpdata").read_bytes()).counts.translucent
+        for name in ("classes_070", "shapes_070", "colourless_070")
+    }
+    assert counted == {"classes_070": 1, "shapes_070": 0, "colourless_070": 0}

@@ -125,6 +125,15 @@ def test_what_an_unfinished_or_displaced_write_needs_stays(
     assert prune(store, backups, "s1", StoreOptions(1)) == 2
 
 
+def test_version_whose_backup_is_gone_vouches_for_none(store: Store, backups: Backups, keep: Keep) -> None:
+    """A folder restored from an old copy, a disk that was mended: what is only listed holds no drawing any more."""
+    older, gone, damaged, newest = keep(0, 1), keep(1, 1, 2), keep(2, 1, 3), keep(3)
+    backups.remove(gone)
+    backups.path_of(damaged).write_bytes(b"")
+    prune(store, backups, "s1", StoreOptions(1))
+    assert {older, newest} <= left(backups)
+
+
 def test_version_that_another_slide_has_too_stays_on_disk(store: Store, backups: Backups, keep: Keep) -> None:
     shared = keep(0, data=b"the file that every slide begins with")
     keep(0, slide="s2", data=b"the file that every slide begins with")

@@ -63,5 +63,5 @@ def test_restored_version_stays_a_persons_and_its_marker_counts(
         store.finish_write(marker, now)
         assert store.newest_marker("s1") == newest
     assert not store.is_own_revision("s1", A)
-    assert store.is_finished_write("s1", "w1") and not store.is_finished_write("s2", "w1")
-    assert not store.is_finished_write("s1", None)
+    assert store.remembers_write("s1", "w1") and not store.remembers_write("s2", "w1")
+    assert not store.remembers_write("s1", None)

@@ -232,6 +232,12 @@ def test_an_empty_folder_is_loud(tmp_path: Path, run) -> None:
     assert "no file was found" in run(tmp_path / "in", tmp_path / "out", "--to", "xml").stdout
 
 
+def test_a_project_inside_a_folder_is_pointed_out(tmp_path: Path, run) -> None:
+    project = project_of(tmp_path / "in", "one")
+    said = run(project.parent.parent, tmp_path / "out", "--to", "xml").stdout
+    assert "1 × QuPath projects, which hold images of their own: name the .qpproj as SRC" in said
+
+
 def test_misuse_is_refused_before_anything_is_read(folder: Path, tmp_path: Path) -> None:
     project = project_of(tmp_path / "p", "one")
     cases = [

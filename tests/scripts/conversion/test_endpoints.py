@@ -43,7 +43,8 @@ def test_anything_else_is_refused_with_what_there_is(text: str) -> None:
         (b'{"shapes": [], "imagePath": "a.png"}', "labelme"),
         (b"\xac\xed\x00\x05w\x15\x00\x13Data file version 3", "project.qpproj#ID"),
         (b"\xff\xd8\xff\xe0", "JPEG"),
-        (b"", "an empty file"),
+        (b"", "an empty file, which"),
+        (b"{}", "is JSON of an unknown program, which"),
         (b"\x01\x02", "no annotation file that we know"),
     ],
 )
