@@ -17,6 +17,7 @@ from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations.geometry import repair_area
 from bridge.annotations.objects import Shape
+from bridge.annotations.outlines import as_array
 from bridge.errors import ImageScopeFormatError
 from bridge.imagescope.elements import RegionElement
 from bridge.imagescope.shapes import NO_AREA, Drawing, draw
@@ -61,22 +62,30 @@ def cut_holes(regions: Sequence[RegionElement], drawings: Sequence[Drawing]) -> 
     if not negatives:
         return LayerDrawing(tuple(drawings))
     positives = [i for i in areas if not regions[i].is_negative]
-    parents = _parents(regions, drawings, negatives, positives)
+    covered = dict(zip(areas, _valid_areas([drawings[i] for i in areas]), strict=True))
+    parents = _parents(regions, covered, negatives, positives)
     result = list(drawings)
-    children: dict[int, list[Drawing]] = {}
+    children: dict[int, list[int]] = {}
     for hole, outers in parents.items():
         for outer in outers:
-            children.setdefault(outer, []).append(drawings[hole])
+            children.setdefault(outer, []).append(hole)
     for outer, holes in children.items():
-        result[outer] = _without(drawings[outer], holes)
+        result[outer] = _without(outer, holes, drawings, covered)
     for hole in negatives:
         if hole not in parents:
             result[hole] = replace(drawings[hole], shape=Shape.NONE, verbatim=NEGATIVE)
     return LayerDrawing(tuple(result), parents)
 
 
-def polygon_with_holes(shell: BaseGeometry, holes: Sequence[BaseGeometry]) -> tuple[BaseGeometry, bool]:
+def polygon_with_holes(
+    shell: BaseGeometry, holes: Sequence[BaseGeometry], covered: Sequence[BaseGeometry] | None = None
+) -> tuple[BaseGeometry, bool]:
     """Cut holes out of an outline, each a polygon of one ring, as drawn.
+
+    Parameters
+    ----------
+    covered
+        The valid areas of the outline and of each hole, where the caller has them; to repair an outline takes time.
 
     Returns
     -------
@@ -90,15 +99,19 @@ def polygon_with_holes(shell: BaseGeometry, holes: Sequence[BaseGeometry]) -> tu
     cut = Polygon(rings[0], rings[1:])
     if cut.is_valid:
         return cut, True
-    left = repair_area(shell).difference(shapely.union_all([repair_area(hole) for hole in holes]))
+    outer, *inner = covered if covered is not None else map(repair_area, (shell, *holes))
+    left = outer.difference(shapely.union_all(inner))
     return _single(repair_area(left)), False
 
 
 def _parents(
-    regions: Sequence[RegionElement], drawings: Sequence[Drawing], negatives: Sequence[int], positives: Sequence[int]
+    regions: Sequence[RegionElement],
+    covered: Mapping[int, BaseGeometry],
+    negatives: Sequence[int],
+    positives: Sequence[int],
 ) -> dict[int, tuple[int, ...]]:
-    holes = _valid_areas([drawings[i] for i in negatives])
-    outers = _valid_areas([drawings[i] for i in positives])
+    holes = as_array([covered[i] for i in negatives])
+    outers = as_array([covered[i] for i in positives])
     of_hole, of_outer = _near_pairs(holes, outers)
     overlap = _overlaps(holes[of_hole], outers[of_outer])
     hole_area = shapely.area(holes)[of_hole]
@@ -161,8 +174,11 @@ def _valid_areas(drawings: Sequence[Drawing]) -> NDArray[np.object_]:
     return found
 
 
-def _without(parent: Drawing, holes: Sequence[Drawing]) -> Drawing:
-    cut, is_valid = polygon_with_holes(parent.geometry, [hole.geometry for hole in holes])
+def _without(
+    outer: int, holes: Sequence[int], drawings: Sequence[Drawing], covered: Mapping[int, BaseGeometry]
+) -> Drawing:
+    parent, areas = drawings[outer], [covered[i] for i in (outer, *holes)]
+    cut, is_valid = polygon_with_holes(parent.geometry, [drawings[hole].geometry for hole in holes], areas)
     if cut.is_empty:
         return replace(parent, shape=Shape.NONE, verbatim=NO_AREA, is_valid=True)
     return replace(parent, shape=Shape.GEOMETRY, geometry=cut, is_valid=is_valid)

@@ -30,13 +30,18 @@ def path_of_uri(uri: str) -> str:
         return uri
     if parts.scheme not in _SCHEMES:
         return uri
-    path = os.fsdecode(unquote_to_bytes(parts.path))
-    host = "" if parts.netloc == "localhost" else os.fsdecode(unquote_to_bytes(parts.netloc))
+    path = _decoded(parts.path)
+    host = "" if parts.netloc == "localhost" else _decoded(parts.netloc)
     if host:
         return f"{host}{path}" if _DRIVE.match(f"{host}/") else f"//{host}{path}"
     if path.startswith("//"):
         return f"//{path.lstrip('/')}"
     return path[1:] if _DRIVE.match(path) and path.startswith("/") else path
+
+
+def _decoded(text: str) -> str:
+    # Half a surrogate pair in the project's JSON names no file, and must not stop the others.
+    return os.fsdecode(unquote_to_bytes(text.encode("utf-8", "surrogatepass")))
 
 
 def relocate(slide: str, old_project: str, new_root: Path) -> Path | None:

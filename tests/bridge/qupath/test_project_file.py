@@ -267,3 +267,13 @@ def test_a_project_that_did_not_move_says_where_its_slides_are(tmp_path: Path) -
     path = _write(tmp_path, _builder(uri="file:/gone/a.svs"), uri=(tmp_path / "project.qpproj").as_uri())
     project = read_project_file(path)
     assert project.slide_path(project.images[0], path) == Path("/gone/a.svs")
+
+
+def test_an_address_with_half_a_character_does_not_stop_the_others(tmp_path: Path) -> None:
+    odd = _builder(uri="file:///slides/\ud800%20a.svs")
+    images = [{"serverBuilder": b, "entryID": i} for i, b in enumerate((odd, _builder()), 1)]
+    path = tmp_path / "project.qpproj"
+    path.write_text(json.dumps({"images": images}), "utf-8")
+    first, second = QuPathProject(path).slides()
+    assert first.slide_path.name.endswith(" a.svs") and not first.slide_path.is_file()
+    assert second.slide_path == Path("/slides/a.svs")
