@@ -18,6 +18,7 @@ from bridge.errors import InvalidGeometryError
 _POLYGON, _MULTIPOLYGON = int(shapely.GeometryType.POLYGON), int(shapely.GeometryType.MULTIPOLYGON)
 _PAIRS = 1 << 20  # of points and edges, held at once
 _SIDE_PAIRS = 4_000_000  # of sides, compared to estimate crossings
+_FEW_SIDES = 200  # these can't cross one another more often than _MOST_CROSSINGS
 _MOST_CROSSINGS = 20_000  # of a ring with itself; repair takes about a second then
 _RETRACED = 1e-12  # share of a ring's length: noding alone changes less
 _STRAIGHT = 1e-12  # of a corner's sides: a turn of less than this is float noise
@@ -143,7 +144,7 @@ def _ring_areas(rings: NDArray[np.object_]) -> NDArray[np.object_]:
     """Return what each ring covers by the even-odd rule, as MultiPolygons, shape (len(rings),)."""
     outlines: NDArray[np.object_] = np.asarray(shapely.polygons(rings), dtype=object)
     is_open = ~shapely.is_valid(outlines)
-    for ring in rings[is_open]:
+    for ring in rings[is_open & (shapely.get_num_coordinates(rings) > _FEW_SIDES)]:
         _refuse_tangle(shapely.get_coordinates(ring))
     outlines[is_open] = _even_odd(rings[is_open])
     areas = _polygonal(outlines)

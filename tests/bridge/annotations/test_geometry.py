@@ -248,6 +248,13 @@ def test_pentagram_is_even_odd() -> None:
     assert repair_area(drawn).contains(shapely.Point(0.8, 0))
 
 
+@pytest.mark.parametrize("sides", [199, 200, 201])
+def test_the_largest_star_of_few_sides_is_repaired(sides: int) -> None:
+    angles = np.arange(sides) * 2 * np.pi * (sides // 2) / sides
+    star = Polygon(1000 * np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    assert repair_area(star).is_valid, "every side crosses nearly every other"
+
+
 def test_a_tangle_that_would_take_minutes_is_refused_at_once() -> None:
     ring = np.random.default_rng(0).uniform(0, 1000, (3000, 2))
     with pytest.raises(InvalidGeometryError, match="crosses itself some"):
