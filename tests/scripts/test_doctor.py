@@ -20,7 +20,7 @@ from scripts.set_up import Beginning, set_up
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Put the stand-in where QuPath would be."""
     monkeypatch.setenv("PYTHONPATH", str(STAND_IN))
-    monkeypatch.setenv("PAQUO_QUPATH_DIR", "/opt/QuPath")
+    monkeypatch.setenv("PAQUO_QUPATH_DIR", "/QuPath")
     return monkeypatch
 
 

@@ -50,7 +50,7 @@ def stand_in(behaviour: str = "", seconds: float = 60.0, **environ: str) -> QuPa
     given = {
         **os.environ,
         "PYTHONPATH": str(STAND_IN),
-        "PAQUO_QUPATH_DIR": "/opt/QuPath",
+        "PAQUO_QUPATH_DIR": "/QuPath",
         "STAND_IN": behaviour,
         **environ,
     }

@@ -25,7 +25,7 @@ def _child(environ: dict[str, str]) -> subprocess.Popen[bytes]:
 
 
 def test_what_qupath_prints_never_gets_among_the_messages() -> None:
-    environ = {"PYTHONPATH": str(STAND_IN), "PAQUO_QUPATH_DIR": "/opt/QuPath"}
+    environ = {"PYTHONPATH": str(STAND_IN), "PAQUO_QUPATH_DIR": "/QuPath"}
     child = _child(environ)
     child.stdin.write(b'{"task":"find"}\n')
     child.stdin.flush()

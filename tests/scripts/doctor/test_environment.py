@@ -38,7 +38,7 @@ def test_a_device_that_is_none_is_a_problem() -> None:
     assert check_device("cpu").level is Level.WARNING
 
 
-@pytest.mark.parametrize(("folder", "level"), [("/opt/QuPath", Level.OK), ("/nowhere", Level.PROBLEM)])
+@pytest.mark.parametrize(("folder", "level"), [("/QuPath", Level.OK), ("/nowhere", Level.PROBLEM)])
 def test_qupath_is_looked_for_where_it_should_be(folder: str, level: Level) -> None:
     path = {"PYTHONPATH": str(STAND_IN)} if level is Level.OK else {}
     assert check_qupath(PaquoOptions(), {"PAQUO_QUPATH_DIR": folder, **path}).level is level
