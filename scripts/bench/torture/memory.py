@@ -37,7 +37,7 @@ class Memory:
                 self.begun.append(frozenset(event["state"]))
             case "end":
                 self.saved, self.begun = self.begun[-1], []
-            case "failed":
+            case "failed" if not event.get("is_cut"):  # else the tool has put its own cut file back
                 self.begun.pop()
             case "shown":
                 self.show(frozenset(event["state"]))

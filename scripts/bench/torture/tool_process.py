@@ -49,6 +49,7 @@ class Viewer:
         self._simulator: Simulator = simulator_of(job.options.tool)
         self._sitting = Sitting(job.options.tool, self._random, str(generation), set())
         self._dies_in = -1
+        self._is_cut = False  # the file as it was opened, so that QuPath went on from its .bkp
 
     def run(self) -> None:
         """Open, change, save; open again."""
@@ -80,6 +81,7 @@ class Viewer:
     def _open(self) -> bytes:
         """Open the file; where a save of the tool's own was cut, put the last version back that was believed."""
         data = whole_version(self._job.options.tool, self._job.target)
+        self._is_cut = data is not None and self._job.target.exists() and self._job.target.read_bytes() != data
         event = "open"
         if data is None:
             data = self._last_believed()
@@ -121,8 +123,11 @@ class Viewer:
         self._ledger.note("begin", state=state, acts=acts)
         self._memory.begun.append(frozenset(state))
         saved = self._simulator.save(self._job.target, data, self._random, self._pause, self._hold)
-        self._ledger.note("end" if saved.is_done else "failed", held_seconds=saved.held_seconds)
-        self._memory.note({"event": "end" if saved.is_done else "failed"})
+        # QuPath's next save renames the cut file over the whole .bkp; if that save fails, the cut one comes back.
+        self._is_cut = self._is_cut and not saved.is_done
+        event = "end" if saved.is_done else "failed"
+        self._ledger.note(event, held_seconds=saved.held_seconds, is_cut=self._is_cut)
+        self._memory.note({"event": event, "is_cut": self._is_cut})
 
     def _hold(self) -> None:
         time.sleep(self._random.uniform(0, self._job.pace.hold_seconds))

@@ -88,3 +88,13 @@ def test_two_cut_files_open_as_nothing(tmp_path: Path, data: bytes) -> None:
     path.write_bytes(data[:50])
     backup_of(path).write_bytes(data[:60])
     assert open_image(path) is None
+
+
+def test_a_save_that_fails_after_one_that_was_cut_leaves_nothing_whole(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "data.qpdata"
+    path.write_bytes(data)
+    with pytest.raises(KilledError):
+        save_image(path, data, count=4, pause=dies_at(2))
+    assert open_image(path) == data, "QuPath goes on from the .bkp"
+    assert not save_image(path, data, count=4, pause=lambda: None, fails_after=2)
+    assert open_image(path) is None, "its place the cut file took the cut file took, and nobody but QuPath was there"

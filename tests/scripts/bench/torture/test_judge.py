@@ -163,3 +163,12 @@ def test_conflict_that_ends_in_a_write_is_a_merge() -> None:
     counts = our_counts([read, tried("conflict", swapped=1.0), tried("written"), read, tried("conflict"), read])
     assert (counts["conflict"], counts["merged"], counts["taken back at once"]) == (2, 1, 1)
     assert counts["overwritten"] == 3
+
+
+@pytest.mark.parametrize(("is_cut", "unparsable"), [(True, 0), (False, 1)])
+def test_a_failed_save_explains_a_cut_file_only_after_a_cut_one(is_cut: bool, unparsable: int) -> None:
+    cut, opened = [event("begin", 1.5, state=(A, B), acts=())], look(2, A)
+    failed = [event("begin", 3, state=(A, B), acts=()), event("failed", 3.1, held_seconds=0.0, is_cut=is_cut)]
+    restored = look(4, A, name="restored")
+    verdict = judged(save(1, A), cut, opened, failed, restored, look(5, A))
+    assert (verdict.unparsable, verdict.lost) == (unparsable, 0)
