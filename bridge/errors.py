@@ -12,6 +12,7 @@
     │   ├── SlideNotFoundError                the slide is not where its project says
     │   └── MissingResolutionError            no mpp in the slide and none configured
     ├── StoreError
+    │   └── ProjectBusyError                  another SlideBridge is at work on the project
     ├── WriteConflictError (OSError)          the target changed since it was read
     ├── WriteFailedError (OSError)            the target could not be written; nothing was changed
     ├── QuPathBackendError (OSError)          QuPath itself couldn't be asked: not found, silent, or refusing
@@ -94,6 +95,10 @@ class MissingResolutionError(SlideError):
 
 class StoreError(BridgeError):
     """The project's own records are missing, locked or of another version."""
+
+
+class ProjectBusyError(StoreError):
+    """Another SlideBridge is at work on the project: one writes at a time."""
 
 
 class WriteConflictError(BridgeError, OSError):

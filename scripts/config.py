@@ -23,8 +23,17 @@ from bridge.ingest import SlideOptions
 from bridge.qupath.paquo_backend import PaquoOptions
 from bridge.slides import TissueOptions
 from bridge.store.pruning import StoreOptions
-from bridge.watch import SettleOptions
-from scripts.options import ModelOptions, PredictOptions, ProposeOptions, SourceOptions, TrainOptions
+from bridge.watch import WatchOptions
+from scripts.options import (
+    HookOptions,
+    ModelOptions,
+    PredictOptions,
+    PrivacyOptions,
+    ProposeOptions,
+    ScheduleOptions,
+    SourceOptions,
+    TrainOptions,
+)
 
 FILE_NAME = "slidebridge.toml"
 PREFIX = "SLIDEBRIDGE_"
@@ -58,7 +67,7 @@ class Settings:
     labels: LabelOptions = field(default_factory=LabelOptions)
     classes: ClassOptions = field(default_factory=ClassOptions)
     slides: SlideOptions = field(default_factory=SlideOptions)
-    watch: SettleOptions = field(default_factory=SettleOptions)
+    watch: WatchOptions = field(default_factory=WatchOptions)
     write: WriteOptions = field(default_factory=WriteOptions)
     store: StoreOptions = field(default_factory=StoreOptions)
     holdout: HoldOutOptions = field(default_factory=HoldOutOptions)
@@ -67,6 +76,9 @@ class Settings:
     train: TrainOptions = field(default_factory=TrainOptions)
     predict: PredictOptions = field(default_factory=PredictOptions)
     propose: ProposeOptions = field(default_factory=ProposeOptions)
+    schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
+    hooks: HookOptions = field(default_factory=HookOptions)
+    privacy: PrivacyOptions = field(default_factory=PrivacyOptions)
     qupath: PaquoOptions = field(default_factory=PaquoOptions)
 
 
@@ -76,6 +88,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "slides.search_depth": (0, 32),
     "watch.settle_seconds": (0, 3600),
     "watch.stale_save_seconds": (10, 1_000_000),
+    "watch.poll_seconds": (0.05, 3600),
+    "watch.rescan_seconds": (0.1, 86400),
     "write.max_editable": (0, _MANY),
     "store.keep_backups": (1, _MANY),
     "holdout.fraction": (0, 0.9),
@@ -86,6 +100,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "train.batch_size": (1, 4096),
     "train.tile_px": (16, 8192),
     "train.learning_rate": (0, 1),
+    "train.min_new_area_um2": (0, 1e15),
     "train.replay": (0, 1),
     "train.cache_mb": (0, _MANY),
     "predict.tile_px": (16, 16384),
@@ -97,6 +112,9 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "propose.k": (0, 10000),
     "propose.region_um": (1, _MANY),
     "propose.min_tissue": (0, 1),
+    "schedule.hours": (0.001, 24),
+    "schedule.max_steps": (1, _MANY),
+    "hooks.timeout_seconds": (0.1, 86400),
     "qupath.timeout_seconds": (1, 86400),
     "qupath.per_image_seconds": (0, 86400),
 }

@@ -83,6 +83,7 @@ class TrainOptions:
     batch_size: int = 8
     tile_px: int = 128  # side of a training tile, working pixels
     learning_rate: float = 5e-3
+    min_new_area_um2: float = 0.0  # newly labelled area that sets off a training; a new patch label always does
     replay: float = 0.5  # share of old labels in a batch while there are new ones
     tree: tuple[str, ...] = ("slide", "class")  # stages of the sampling tree; any metadata may stand before "slide"
     patience: int = 6  # looks at the hold-out without improvement before the training stops
@@ -91,3 +92,39 @@ class TrainOptions:
     seed: int = 0
     device: str = "auto"  # "auto", "cpu", "cuda", "mps"
     cache_mb: float = 512.0  # decoded tiles kept in memory
+
+
+class Missed(Enum):
+    """What becomes of a nightly training whose time passed while nothing was running."""
+
+    SKIP = "skip"  # wait for the next night
+    RUN = "run"  # make up for it as soon as possible, once
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleOptions:
+    """The nightly training (``[schedule]``)."""
+
+    nightly: str = ""  # "02:00": when the daemon trains anew from everything; empty: never by itself
+    timezone: str = ""  # "Europe/Berlin"; empty: this machine's
+    missed: Missed = Missed.SKIP
+    hours: float = 6.0  # a nightly training may take at most
+    max_steps: int = 3000  # batches at most
+
+
+@dataclass(frozen=True, slots=True)
+class HookOptions:
+    """Commands of people that the daemon runs, each with a JSON event on its standard input (``[hooks]``)."""
+
+    on_predictions: str = ""  # predictions or proposals were written to a slide
+    on_training: str = ""  # a training ended, promoted or not
+    on_nightly: str = ""  # a nightly training ended
+    on_failure: str = ""  # something failed
+    timeout_seconds: float = 60.0  # a command that takes longer is killed
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyOptions:
+    """What may be said of slides outside the project's own files (``[privacy]``)."""
+
+    hash_names: bool = False  # true: logs, events and status carry a short hash for every slide's name and path

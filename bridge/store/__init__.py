@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 
 from bridge.store.backups import Backups
 from bridge.store.records import (
+    JobKind,
+    JobRecord,
+    JobState,
+    PrequentialRecord,
     ReadRecord,
     RunRecord,
     RunState,
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backups",
+    "JobKind",
+    "JobRecord",
+    "JobState",
+    "PrequentialRecord",
     "ReadRecord",
     "RunRecord",
     "RunState",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.annotations.fingerprints import count_of, holds_all
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 class StoreOptions:
     """What the project keeps (``[store]``)."""
 
+    path: Path | None = None  # folder of the database; None: .slidebridge, on network drives the user's data folder
     keep_backups: int = 20  # newest versions kept per slide; older ones only for drawings that no later one holds
 
 

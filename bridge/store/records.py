@@ -173,3 +173,81 @@ class RunRecord:
     promoted: bool = False
     reason: str | None = None
     metrics: Mapping[str, object] = field(default_factory=dict)
+
+
+class JobKind(Enum):
+    """What the daemon does, one step of the loop each."""
+
+    READ = "read"  # a slide's settled file: what became of ours, and its label plan
+    TRAIN = "train"  # on what is newly labelled, from the champion on
+    NIGHTLY = "nightly"  # on everything, from the transfer weights on
+    PREDICT = "predict"  # a slide with the champion; kept beside the store
+    WRITE = "write"  # predictions and proposals into a slide's file
+
+
+class JobState(Enum):
+    """How far a job came."""
+
+    WAITING = "waiting"  # to be done, now or from its ``not_before`` on; after a failure too
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"  # given up: only a newer input, or a person's word, brings it back
+    SUPERSEDED = "superseded"  # a newer input took its place
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One job of the daemon's.
+
+    Parameters
+    ----------
+    slide_key
+        Of the slide that it is about; None for a training.
+    input_hash
+        Names everything that it works on: the same job of the same input is never done twice.
+    attempts
+        How often it was begun.
+    not_before
+        When it may be begun (again).
+    note
+        What came of it, one line for people.
+    error
+        Why the last attempt failed; None after one that didn't.
+    """
+
+    id: int
+    kind: JobKind
+    slide_key: str | None
+    input_hash: str
+    state: JobState
+    attempts: int
+    created_at: datetime
+    not_before: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    note: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrequentialRecord:
+    """How well a training's predictions had foreseen what a person then labelled in one area.
+
+    Parameters
+    ----------
+    area_key
+        Of the ROI, as in the label plan; each is scored once, when it is first seen.
+    iteration
+        The training whose predictions the person had before them.
+    classes
+        Class names, background first, in the order of the matrix.
+    confusion
+        Pixels: rows are what was labelled, columns what had been predicted.
+    """
+
+    slide_key: str
+    area_key: str
+    iteration: int
+    scored_at: datetime
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]

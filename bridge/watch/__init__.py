@@ -5,12 +5,14 @@ Pure decisions over what was seen and ``now``; the file system is only read. May
 """
 
 from bridge.watch.settled import SettledFile, read_all_settled, read_settled
-from bridge.watch.settling import FileState, SettleOptions, is_settled, observe
+from bridge.watch.settling import FileState, Observing, SettleOptions, WatchOptions, is_settled, observe
 
 __all__ = [
     "FileState",
+    "Observing",
     "SettleOptions",
     "SettledFile",
+    "WatchOptions",
     "is_settled",
     "observe",
     "read_all_settled",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 
@@ -12,6 +13,23 @@ class SettleOptions:
 
     settle_seconds: float = 2.0  # size and modification time must have been still for this long
     stale_save_seconds: float = 600.0  # a save that stopped half way has failed when nothing moved for this long
+
+
+class Observing(Enum):
+    """How changes are noticed between two rescans."""
+
+    AUTO = "auto"  # the system's events; polling on network drives and where events turn out not to arrive
+    EVENTS = "events"
+    POLLING = "polling"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions(SettleOptions):
+    """How the daemon watches (``[watch]``)."""
+
+    observing: Observing = Observing.AUTO
+    poll_seconds: float = 5.0  # between two looks where polling
+    rescan_seconds: float = 300.0  # between two looks at every file, whatever the events said
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def test_defaults_file_names_every_setting_with_its_default(tmp_path: Path) -> N
     written = load_settings(_settings(tmp_path, defaults_text()), {}).settings
     assert written == load_settings(None, {}).settings
     tables = tomllib.loads(defaults_text())
-    optional = {("slides", "mpp")}  # has no default: its line is a comment
+    optional = {("slides", "mpp"), ("store", "path")}  # have no default: their lines are comments
     for section in fields(Settings):
         options = getattr(written, section.name)
         for option in fields(options):
