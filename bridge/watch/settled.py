@@ -108,6 +108,47 @@ def read_all_settled(
         yield look.entry, AnnotationFileError(said, path=look.entry.annotation_path)
 
 
+def read_still(
+    source: Source,
+    entry: SlideEntry,
+    state: FileState | None,
+    options: SettleOptions,
+    *,
+    is_given_up: bool = False,
+    wall: Callable[[], float] = time.time,
+) -> SettledFile | None:
+    """Read an annotation file that has come to rest; None when something is at work on it again.
+
+    Parameters
+    ----------
+    state
+        How it looked while it was still; None for no file.
+    is_given_up
+        Nobody waits any longer for a save in progress to end: one that still is there is an error.
+    wall
+        Seconds since the epoch.
+
+    Raises
+    ------
+    AnnotationFileError
+        The file can't be read.
+    """
+    site = _Site(source, options, _NOTHING_KNOWN, time.monotonic, wall)
+    try:
+        said = source.blocker(entry)
+        if said is not None:
+            left = site.left_by_a_failed_save(entry)
+            if left is None and is_given_up:
+                raise AnnotationFileError(said, path=entry.annotation_path)
+            return left
+        if state is None:
+            return SettledFile(None) if observe(entry.annotation_path) is None else None
+        data = _read_whole(entry.annotation_path, state)
+    except OSError as error:
+        raise AnnotationFileError(_unreadable(error), path=entry.annotation_path) from error
+    return None if data is None else SettledFile(data)
+
+
 @dataclass(frozen=True, slots=True)
 class _Look:
     """What a file looked like, and since when; ``blocker`` is why it wasn't read."""
@@ -144,7 +185,7 @@ class _Site:
         entry, path = before.entry, before.entry.annotation_path
         said = self.source.blocker(entry)
         if said is not None:
-            left = self._left_by_a_failed_save(entry)
+            left = self.left_by_a_failed_save(entry)
             return self._again(before, observe(path), said) if left is None else left
         data = None if before.state is None else _read_whole(path, before.state)
         if data is not None and self.known.get(entry.key) == hashlib.sha256(data).hexdigest():
@@ -163,7 +204,7 @@ class _Site:
         since = before.since if now == before.state else self.clock()
         return _Look(before.entry, now, since, said)
 
-    def _left_by_a_failed_save(self, entry: SlideEntry) -> SettledFile | None:
+    def left_by_a_failed_save(self, entry: SlideEntry) -> SettledFile | None:
         """Return what can be read of a file whose save failed; None while the save may be in progress."""
         spare, path = self.source.spare(entry), entry.annotation_path
         if spare is None or self.wall() - _last_change(path) < self.options.stale_save_seconds:
