@@ -64,6 +64,7 @@ class WriteKind(Enum):
 
     EDITS = "edits"  # the file as it was, with our edits
     RESTORE = "restore"  # an earlier version, byte for byte, at a person's word
+    DELIVERY = "delivery"  # no file: edits for an open viewer, which count from the save on that carries their marker
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,9 @@ class WriteRecord:
         When the file called ``temp_name`` was last at the target's name; None when there is no such file (any more).
     why
         What ended the write otherwise than planned.
+    kind
+        A delivery has neither file nor temporary file: it is begun when a viewer is offered it, and finished when a
+        save shows it.
     """
 
     marker: str
@@ -101,6 +105,7 @@ class WriteRecord:
     state: WriteState = WriteState.BEGUN
     displaced_since: datetime | None = None
     why: str | None = None
+    kind: WriteKind = WriteKind.EDITS
 
     @property
     def temp(self) -> Path:

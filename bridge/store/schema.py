@@ -191,3 +191,41 @@ runs = Table(
     Column("reason", Text),
     Column("metrics", JSON, nullable=False),
 )
+
+# What the daemon does, one row an asking. `slide_key`: NULL for trainings. Only old `done` and `superseded` rows go.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("slide_key", Text, ForeignKey(slides.c.slide_key)),
+    Column("input_hash", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("not_before", UtcTime, nullable=False),
+    Column("started_at", UtcTime),
+    Column("ended_at", UtcTime),
+    Column("note", Text),
+    Column("error", Text),
+    Index(None, "kind", "slide_key"),
+    Index(None, "state", "not_before"),
+)
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+)
+
+prequential = Table(
+    "prequential",
+    metadata,
+    _slide_key(primary_key=True),
+    Column("area_key", Text, primary_key=True),
+    Column("iteration", Integer, nullable=False),
+    Column("scored_at", UtcTime, nullable=False),
+    Column("classes", JSON, nullable=False),
+    Column("confusion", JSON, nullable=False),
+)

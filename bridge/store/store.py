@@ -8,18 +8,33 @@ from typing import Self
 
 from bridge.errors import StoreError
 from bridge.store.database import connect
+from bridge.store.job_records import JobRecords
+from bridge.store.mark_records import MarkRecords
 from bridge.store.migrate import migrate
 from bridge.store.object_records import ObjectRecords
+from bridge.store.prequential_records import PrequentialRecords
 from bridge.store.run_records import RunRecords
 from bridge.store.slide_records import SlideRecords
 from bridge.store.split_records import SplitRecords
 from bridge.store.version_records import VersionRecords
+from bridge.store.write_overview import WriteOverview
 from bridge.store.write_records import WriteRecords
 
 FILE_NAME = "store.sqlite"
 
 
-class Store(SlideRecords, WriteRecords, VersionRecords, ObjectRecords, SplitRecords, RunRecords):
+class Store(
+    SlideRecords,
+    WriteRecords,
+    WriteOverview,
+    VersionRecords,
+    ObjectRecords,
+    SplitRecords,
+    RunRecords,
+    JobRecords,
+    MarkRecords,
+    PrequentialRecords,
+):
     """A project's records. Every method is one transaction: it happens whole, or raises ``StoreError`` and didn't.
 
     Geometry is kept as WKB, level-0 pixels of the slide as OpenSlide opens it. Moments are aware datetimes. Threads may

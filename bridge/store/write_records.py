@@ -4,7 +4,9 @@
                       └────abandon_write──▶ ABANDONED ◀──abandon_write── FINISHED
 
 The objects of a write count only while it is FINISHED. Beside it runs ``displaced_since``: a file that was at the
-target's name lies under the temporary one until ``settle_write``.
+target's name lies under the temporary one until ``settle_write``. A delivery to an open viewer stays BEGUN, and nothing
+else is written to the slide, until a save carries its marker or the viewer is gone: whatever is saved before that is
+judged by the write before.
 """
 
 from __future__ import annotations
@@ -66,12 +68,13 @@ class WriteRecords(Database):
         StoreError
             An earlier write to the slide has no end yet, or the marker was used before.
         """
-        record = WriteRecord(marker, slide_key, base_revision, new_revision, target, temp_name, iteration, begun_at=now)
+        record = WriteRecord(
+            marker, slide_key, base_revision, new_revision, target, temp_name, iteration, begun_at=now, kind=kind
+        )
         with self.writing() as connection:
             touch_slide(connection, slide_key)
             self._check_may_begin(connection, record)
-            more = {"kind": kind.value, "carried_marker": carried_marker}
-            connection.execute(insert(writes).values(_columns(record) | more))
+            connection.execute(insert(writes).values(_columns(record) | {"carried_marker": carried_marker}))
             _plan(connection, record, written, closes)
             if base_revision is not None and base_size is not None:
                 version = {"slide_key": slide_key, "revision": base_revision, "kept_at": now, "seen_at": now}
@@ -144,10 +147,40 @@ class WriteRecords(Database):
             return _record(_get(connection, marker))
 
     def unfinished_writes(self) -> tuple[WriteRecord, ...]:
-        """Return the writes that were cut short or whose displaced file is still there, oldest first."""
-        is_open = or_(writes.c.state == WriteState.BEGUN.value, writes.c.displaced_since.is_not(None))
+        """Return the writes to files that were cut short or whose displaced file is still there, oldest first."""
+        is_begun = (writes.c.state == WriteState.BEGUN.value) & (writes.c.kind != WriteKind.DELIVERY.value)
+        return self._writes(or_(is_begun, writes.c.displaced_since.is_not(None)))
+
+    def open_deliveries(self) -> tuple[WriteRecord, ...]:
+        """Return the deliveries that no save has shown yet, oldest first: at most one per slide."""
+        return self._writes(_is_open_delivery())
+
+    def last_delivery(self, slide_key: str) -> str | None:
+        """Return the marker of the newest delivery for a slide, whatever became of it; None before the first."""
+        ours = (writes.c.slide_key == slide_key) & (writes.c.kind == WriteKind.DELIVERY.value)
         with self.reading() as connection:
-            rows = connection.execute(select(writes).where(is_open).order_by(writes.c.id)).all()
+            newest = select(writes.c.marker).where(ours).order_by(writes.c.id.desc()).limit(1)
+            return connection.execute(newest).scalar_one_or_none()
+
+    def open_delivery(self, slide_key: str) -> WriteRecord | None:
+        """Return the slide's delivery that no save has shown yet, or None."""
+        return next(iter(self._writes(_is_open_delivery(), writes.c.slide_key == slide_key)), None)
+
+    def keep_live(self, marker: str, object_ids: Collection[str]) -> None:
+        """Take objects out of what a delivery will close: the viewer found them gone or changed, and left them.
+
+        The save that shows the delivery then tells what a person made of them.
+        """
+        if not object_ids:
+            return
+        with self.writing() as connection:
+            plan = planned_closes.c
+            named = plan.object_id.in_(tuple(object_ids))
+            connection.execute(delete(planned_closes).where(plan.write_marker == marker, named))
+
+    def _writes(self, *where: ColumnElement[bool]) -> tuple[WriteRecord, ...]:
+        with self.reading() as connection:
+            rows = connection.execute(select(writes).where(*where).order_by(writes.c.id)).all()
         return tuple(_record(row) for row in rows)
 
     def newest_marker(self, slide_key: str) -> str | None:
@@ -185,13 +218,22 @@ class WriteRecords(Database):
 
     def _check_may_begin(self, connection: Connection, record: WriteRecord) -> None:
         begun = (writes.c.slide_key == record.slide_key) & (writes.c.state == WriteState.BEGUN.value)
-        earlier = connection.execute(select(writes.c.marker).where(begun)).scalar()
+        earlier, kind = connection.execute(select(writes.c.marker, writes.c.kind).where(begun)).first() or (None, None)
+        if kind == WriteKind.DELIVERY.value:
+            raise StoreError(
+                f"results for slide {record.slide_key} ({earlier}) wait in the viewer that has it open; save it there,"
+                " or close it, and try again"
+            )
         if earlier is not None:
             raise StoreError(
                 f"an earlier write to slide {record.slide_key} ({earlier}) was cut short; start again, that settles it"
             )
         if connection.execute(select(writes.c.id).where(writes.c.marker == record.marker)).first() is not None:
             raise StoreError(f"write marker {record.marker} was used before; every write needs a new one")
+
+
+def _is_open_delivery() -> ColumnElement[bool]:
+    return (writes.c.state == WriteState.BEGUN.value) & (writes.c.kind == WriteKind.DELIVERY.value)
 
 
 def own_writes() -> Select[tuple[str]]:
@@ -263,6 +305,7 @@ def _columns(record: WriteRecord) -> dict[str, object]:
         "iteration": record.iteration,
         "begun_at": record.begun_at,
         "state": record.state.value,
+        "kind": record.kind.value,
     }
 
 
@@ -290,4 +333,5 @@ def _record(row: Row[Any]) -> WriteRecord:
         WriteState(row.state),
         row.displaced_since,
         row.why,
+        WriteKind(row.kind),
     )

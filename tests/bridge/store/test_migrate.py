@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -15,6 +16,49 @@ from bridge.errors import StoreError
 from bridge.store import Store, migrate
 from bridge.store.database import connect
 from bridge.store.schema import metadata
+
+STARTED = "2026-03-01T12:00:00.000000+00:00"
+ROWS = {  # of a store as version 0001 made it
+    "slides": {"slide_key": "s1", "name": "case", "predicted_with": "c1"},
+    "runs": {
+        "iteration": 1,
+        "kind": "incremental",
+        "data_hash": "d",
+        "started_at": STARTED,
+        "state": "finished",
+        "promoted": 1,
+        "metrics": "{}",
+    },
+    "reads": {"slide_key": "s1", "revision": "r1", "first_read_at": STARTED, "read_at": STARTED, "human_count": 4},
+    "writes": {
+        "marker": "m1",
+        "slide_key": "s1",
+        "new_revision": "r2",
+        "target": "case.xml",
+        "temp_name": "t",
+        "iteration": 1,
+        "begun_at": STARTED,
+        "state": "finished",
+        "kind": "edits",
+    },
+    "versions": {"slide_key": "s1", "revision": "r1", "kept_at": STARTED, "seen_at": STARTED, "size": 9},
+    "objects": {
+        "slide_key": "s1",
+        "write_marker": "m1",
+        "object_id": "o1",
+        "role": "prediction",
+        "path_class": "Tumor: Predicted",
+        "geometry": b"wkb",
+        "iteration": 1,
+        "is_editable": 1,
+        "is_open": 1,
+        "fate": "open",
+    },
+    "planned_closes": {"write_marker": "m1", "object_id": "o0"},
+    "added": {"slide_key": "s1", "revision": "r1", "iteration": 1, "count": 2},
+    "parts": {"slide_key": "s1", "area_key": "a1", "part": "train", "assigned_at": STARTED},
+    "learned": {"slide_key": "s1", "area_key": "a1", "iteration": 1},
+}
 
 
 def test_migrations_lead_to_the_tables_that_the_code_speaks_of(store: Store) -> None:
@@ -74,3 +118,39 @@ def test_two_processes_make_a_store_at_once(tmp_path: Path) -> None:
 def test_folder_names_don_t_matter(tmp_path: Path, name: str) -> None:
     with Store.open(tmp_path / name) as store:
         assert store.slides() == ()
+
+
+def test_store_of_the_first_version_keeps_all_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    _make_first_version(path)
+    before = _rows(path)
+    assert set(before) == set(ROWS) and all(before.values())
+    with Store.open(tmp_path) as store:
+        assert store.slides()[0].predicted_with == "c1"
+        assert store.jobs() == ()
+        with store.reading() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    after = _rows(path)
+    assert {name: rows for name, rows in after.items() if name in ROWS} == before
+
+
+def _make_first_version(path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    engine = connect(path, 1)
+    with migrate.immediate(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for table, row in ROWS.items():
+            columns, places = ", ".join(row), ", ".join("?" * len(row))
+            connection.exec_driver_sql(f"INSERT INTO {table} ({columns}) VALUES ({places})", tuple(row.values()))
+    engine.dispose()
+
+
+def _rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    with sqlite3.connect(path) as plain:
+        tables = [row[0] for row in plain.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        found = {name: plain.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
+    plain.close()
+    del found["alembic_version"]
+    return found

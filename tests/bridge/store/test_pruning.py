@@ -82,15 +82,15 @@ def left(backups: Backups) -> set[str]:
 
 def test_files_and_records_go_together(store: Store, backups: Backups, keep: Keep) -> None:
     revisions = [keep(hours, *range(hours)) for hours in range(6)]
-    assert prune(store, backups, "s1", StoreOptions(2)) == 4
+    assert prune(store, backups, "s1", StoreOptions(keep_backups=2)) == 4
     assert left(backups) == set(revisions[-2:]) == {v.revision for v in store.versions("s1")}
-    assert prune(store, backups, "s1", StoreOptions(2)) == 0
+    assert prune(store, backups, "s1", StoreOptions(keep_backups=2)) == 0
 
 
 def test_pruning_that_was_cut_short_is_finished_by_the_next(store: Store, backups: Backups, keep: Keep) -> None:
     first, last = keep(0), keep(1)
     backups.remove(first)
-    assert prune(store, backups, "s1", StoreOptions(1)) == 1
+    assert prune(store, backups, "s1", StoreOptions(keep_backups=1)) == 1
     assert [v.revision for v in store.versions("s1")] == [last]
 
 
@@ -98,7 +98,7 @@ def test_nothing_goes_while_a_save_is_suspicious(store: Store, backups: Backups,
     for hours in range(4):
         keep(hours, *range(hours))
     store.record_suspicious("s1", "x")
-    assert prune(store, backups, "s1", StoreOptions(1)) == 0
+    assert prune(store, backups, "s1", StoreOptions(keep_backups=1)) == 0
 
 
 def test_what_an_unfinished_or_displaced_write_needs_stays(
@@ -120,9 +120,9 @@ def test_what_an_unfinished_or_displaced_write_needs_stays(
     )
     for finish in (lambda: None, lambda: store.finish_write("w1", now, displaced_since=now)):
         finish()
-        assert prune(store, backups, "s1", StoreOptions(1)) == 0
+        assert prune(store, backups, "s1", StoreOptions(keep_backups=1)) == 0
     store.settle_write("w1")
-    assert prune(store, backups, "s1", StoreOptions(1)) == 2
+    assert prune(store, backups, "s1", StoreOptions(keep_backups=1)) == 2
 
 
 def test_version_whose_backup_is_gone_vouches_for_none(store: Store, backups: Backups, keep: Keep) -> None:
@@ -130,7 +130,7 @@ def test_version_whose_backup_is_gone_vouches_for_none(store: Store, backups: Ba
     older, gone, damaged, newest = keep(0, 1), keep(1, 1, 2), keep(2, 1, 3), keep(3)
     backups.remove(gone)
     backups.path_of(damaged).write_bytes(b"")
-    prune(store, backups, "s1", StoreOptions(1))
+    prune(store, backups, "s1", StoreOptions(keep_backups=1))
     assert {older, newest} <= left(backups)
 
 
@@ -138,10 +138,10 @@ def test_version_that_another_slide_has_too_stays_on_disk(store: Store, backups:
     shared = keep(0, data=b"the file that every slide begins with")
     keep(0, slide="s2", data=b"the file that every slide begins with")
     keep(1)
-    assert prune(store, backups, "s1", StoreOptions(1)) == 1
+    assert prune(store, backups, "s1", StoreOptions(keep_backups=1)) == 1
     assert shared in left(backups)
     keep(1, slide="s2")
-    assert prune(store, backups, "s2", StoreOptions(1)) == 1
+    assert prune(store, backups, "s2", StoreOptions(keep_backups=1)) == 1
     assert shared not in left(backups)
 
 
@@ -150,7 +150,7 @@ def test_version_that_came_back_is_the_newest(store: Store, backups: Backups, ke
     keep(1, 1)
     keep(2, data=b"first")
     assert store.versions("s1")[-1].revision == first
-    prune(store, backups, "s1", StoreOptions(1))
+    prune(store, backups, "s1", StoreOptions(keep_backups=1))
     assert len(left(backups)) == 2, "the version between holds a drawing that the newest lacks"
 
 
@@ -174,7 +174,7 @@ def test_base_of_a_write_is_listed_and_kept_though_nobody_read_it(
     store.finish_write("w1", now)
     for hours in range(1, 4):
         keep(hours)
-    prune(store, backups, "s1", StoreOptions(1))
+    prune(store, backups, "s1", StoreOptions(keep_backups=1))
     assert base in left(backups)
     (listed,) = [v for v in store.versions("s1") if v.revision == base]
     assert (listed.size, listed.human_keys, listed.is_ours) == (4, None, False)

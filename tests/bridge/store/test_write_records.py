@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from bridge.annotations.ownership import WrittenObject
 from bridge.errors import StoreError
-from bridge.store import Store, WriteState
+from bridge.store import Store, WriteKind, WriteState
 from bridge.store.schema import objects
 
 Write = Callable[..., str]
@@ -135,3 +135,34 @@ def test_what_came_to_nothing_is_forgotten_after_many_writes(store: Store, write
     assert "old" not in superseded
     assert len(superseded) < 20
     assert live(store) == ["stays", "p39"]
+
+
+def test_delivery_counts_nothing_until_a_save_shows_it(store: Store, now: datetime, written: Written) -> None:
+    begin(store, "w1", now, written=[written("p1")])
+    store.finish_write("w1", now)
+    record = begin(store, "w2", now, kind=WriteKind.DELIVERY, written=[written("p2")], closes=["p1"])
+    assert store.open_delivery("s1") == record == store.open_deliveries()[0]
+    assert store.open_delivery("s2") is None
+    assert (live(store), store.newest_marker("s1")) == (["p1"], "w1")
+    assert store.unfinished_writes() == (), "no file waits to be put right"
+    assert not store.is_own_revision("s1", record.new_revision), "no file of it was ever written"
+    store.finish_write("w2", now)
+    assert (live(store), store.newest_marker("s1"), store.open_deliveries()) == (["p2"], "w2", ())
+
+
+def test_what_a_viewer_left_alone_stays_live(store: Store, now: datetime, written: Written) -> None:
+    begin(store, "w1", now, written=[written("p1"), written("p2")])
+    store.finish_write("w1", now)
+    begin(store, "w2", now, kind=WriteKind.DELIVERY, closes=["p1", "p2"])
+    store.keep_live("w2", frozenset({"p1", "unknown"}))
+    store.keep_live("w2", frozenset())
+    store.finish_write("w2", now)
+    assert live(store) == ["p1"]
+
+
+def test_nothing_is_written_to_a_slide_whose_results_wait_in_a_viewer(store: Store, now: datetime) -> None:
+    begin(store, "w1", now, kind=WriteKind.DELIVERY)
+    with pytest.raises(StoreError, match="wait in the viewer that has it open"):
+        begin(store, "w2", now)
+    store.abandon_write("w1", "closed", now)
+    begin(store, "w2", now)
