@@ -123,8 +123,8 @@ def write_edits(
         The store or the backup can't be written. If that was after the new file was put in place, ``recover`` finishes
         the write.
     """
-    _check_marker(edits.write_marker)
-    _check_placed(entry)
+    check_marker(edits.write_marker)
+    check_placed(entry)
     try:
         composed = compose(source, entry, base, edits, store.live_objects(entry.key), iteration=iteration)
     except AnnotationFileError as error:
@@ -170,7 +170,7 @@ def restore_version(
     WriteConflictError, WriteFailedError, StoreError
         As for ``write_edits``.
     """
-    _check_marker(marker)
+    check_marker(marker)
     try:
         found = source.parse(version, entry)
     except AnnotationFileError as error:
@@ -184,12 +184,14 @@ def restore_version(
     return write.carry_out(marker, Composed(version, closes=closes), 0, kind=WriteKind.RESTORE, carried=carried)
 
 
-def _check_marker(marker: str) -> None:
+def check_marker(marker: str) -> None:
+    """Raise ValueError where a text can't name a write."""
     if _MARKER.fullmatch(marker) is None:
         raise ValueError(f"{marker!r} can't name a write: up to 64 letters, digits, dots, dashes")
 
 
-def _check_placed(entry: SlideEntry) -> None:
+def check_placed(entry: SlideEntry) -> None:
+    """Raise WriteFailedError where nobody has placed the entry on its slide (``SlideEntry.crops_to_bounds``)."""
     if entry.crops_to_bounds and not entry.is_placed:
         raise WriteFailedError(
             f"{entry.annotation_path}: where on the slide QuPath counts from isn't known before the slide was opened,"

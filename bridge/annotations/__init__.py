@@ -33,6 +33,15 @@ from bridge.annotations.scheme import (
     predicted_class,
 )
 from bridge.annotations.source import Edits, MachineObject, MachineRole, SlideEntry, Source
+from bridge.annotations.viewer import (
+    Delivery,
+    DeliveryProgress,
+    DeliveryState,
+    OpenSlide,
+    Promotion,
+    Viewer,
+    ViewerRequest,
+)
 
 __all__ = [
     "BACKGROUND",
@@ -44,6 +53,9 @@ __all__ = [
     "AnnotationSet",
     "ClassScheme",
     "Defect",
+    "Delivery",
+    "DeliveryProgress",
+    "DeliveryState",
     "Edits",
     "LabelOptions",
     "LabelPlan",
@@ -52,9 +64,11 @@ __all__ = [
     "MachineObject",
     "MachineRole",
     "ObjectKind",
+    "OpenSlide",
     "Part",
     "PatchLabel",
     "Plane",
+    "Promotion",
     "Proposal",
     "ReadCounts",
     "Repaired",
@@ -63,6 +77,8 @@ __all__ = [
     "SlideEntry",
     "Source",
     "TmaGrid",
+    "Viewer",
+    "ViewerRequest",
     "format_color",
     "is_same_outline",
     "parse_color",
