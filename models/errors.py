@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, SlideError
 
 
 class CheckpointError(BridgeError):
@@ -11,3 +11,17 @@ class CheckpointError(BridgeError):
 
 class TrainingDataError(BridgeError):
     """Too little is labelled to train on, or what is labelled can't be read."""
+
+
+class DamagedSlideError(SlideError):
+    """A slide of a training that can't be read somewhere: the others may go on without it.
+
+    Attributes
+    ----------
+    slide_key
+        Which one, as its plan names it.
+    """
+
+    def __init__(self, message: str, slide_key: str) -> None:
+        super().__init__(message)
+        self.slide_key = slide_key

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from tempfile import TemporaryDirectory
+
+from platformdirs import user_data_path
 
 from bridge.annotations import ClassScheme, SlideEntry, Source
 from bridge.errors import ConfigError
 from bridge.imagescope import ImageScopeFolder
 from bridge.qupath import GeoJSONFolder, QuPathProject
 from bridge.store import Store
+from bridge.store.lease import Lease, Look
+from bridge.store.lease_beat import Beat
+from bridge.store.location import bring_store, find_store, known_project_id, refuse_unknown
 from scripts.config import FILE_NAME, LoadedSettings, Settings, load_settings
 from scripts.options import SourceKind, SourceOptions
 
@@ -52,6 +58,12 @@ class Project:
         return self.root / ".slidebridge"
 
     @property
+    def configured_store(self) -> Path | None:
+        """Folder that the settings name for the database; a relative one is the project's."""
+        path = self.settings.store.path
+        return None if path is None else self.root / path.expanduser()
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of checkpoints and of the champion pointer."""
         return self.data_folder / "checkpoints"
@@ -79,15 +91,82 @@ def open_project(path: Path, environ: Mapping[str, str] = os.environ) -> Project
     raise ConfigError(f"{path}: no {FILE_NAME} here or above; set the project up with `slidebridge new`")
 
 
+def user_folder() -> Path:
+    """Return this account's folder, on this machine, for the databases of projects on network drives."""
+    return user_data_path("slidebridge", appauthor=False) / "stores"
+
+
+def find_store_folder(project: Project, user: Path | None = None) -> Path | None:
+    """Return the folder that has the project's database now; None before the first writing command.
+
+    Parameters
+    ----------
+    user
+        As in ``open_store``.
+
+    Raises
+    ------
+    StoreError
+        It is where this machine can't see it.
+    """
+    data_folder, configured, user = project.data_folder, project.configured_store, user or user_folder()
+    found = find_store(data_folder, configured, user)
+    known = known_project_id(data_folder)
+    if found is None and known is not None:
+        refuse_unknown(data_folder, configured or user / known)
+    return found
+
+
 @contextmanager
-def open_store(project: Project, *, is_dry_run: bool) -> Iterator[Store]:
-    """Open the project's store; where there is none yet, a dry run gets an empty one that leaves no trace."""
-    if not is_dry_run or (project.data_folder / "store.sqlite").is_file():
-        with Store.open(project.data_folder) as store:
+def open_store(project: Project, *, is_dry_run: bool, user: Path | None = None) -> Iterator[Store]:
+    """Open the project's store; where there is none yet, a dry run gets an empty one that leaves no trace.
+
+    Parameters
+    ----------
+    is_dry_run
+        Nothing is made or moved. Otherwise the caller holds the lease.
+    user
+        For databases of projects on network drives; ``user_folder()`` when None.
+    """
+    if not is_dry_run:
+        with Store.open(bring_store(project.data_folder, project.configured_store, user or user_folder())) as store:
             yield store
         return
-    with TemporaryDirectory() as folder, Store.open(Path(folder)) as store:
+    there = find_store_folder(project, user)
+    with TemporaryDirectory() as empty, Store.open(there or Path(empty)) as store:
         yield store
+
+
+def take_lease(project: Project, purpose: str, *, is_waiting: bool = True, look: Look | None = None) -> Lease:
+    """Take the right to write to a project, for the command named ``purpose``; as ``Lease.take``.
+
+    Raises
+    ------
+    ProjectBusyError
+        Another process has it.
+    """
+    try:
+        version = metadata.version("slidebridge")
+    except metadata.PackageNotFoundError:  # run from its sources
+        version = ""
+    return Lease.take(project.data_folder, purpose, version=version, is_waiting=is_waiting, look=look)
+
+
+@contextmanager
+def open_to_write(project: Project, purpose: str, *, is_dry_run: bool) -> Iterator[tuple[Store, Callable[[], None]]]:
+    """Open the store with the lease in hand, kept alive till the end; a dry run needs none.
+
+    Yields
+    ------
+    tuple of Store and callable
+        The second is to be called before each write: it raises ``ProjectBusyError`` when the lease was lost.
+    """
+    if is_dry_run:
+        with open_store(project, is_dry_run=True) as store:
+            yield store, lambda: None
+        return
+    with Beat(take_lease(project, purpose)) as beat, open_store(project, is_dry_run=False) as store:
+        yield store, beat.check
 
 
 def find_entry(project: Project, name: str) -> SlideEntry:

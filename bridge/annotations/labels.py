@@ -19,6 +19,7 @@ from bridge.annotations.scheme import ClassScheme, LabelOptions
 from bridge.coords import Region
 
 WHOLE_SLIDE = "*"  # among hold-out keys: nothing of the slide trains
+IGNORE_PREFIX = "ignore-"  # among learned keys
 
 
 def build_plan(
@@ -112,11 +113,22 @@ def shape_key(shape: LabelledShape) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def patch_key(patch: PatchLabel) -> str:
+    """Name a patch label by its box and label."""
+    return hashlib.sha256(f"patch {patch.region.bounds} {patch.label}".encode()).hexdigest()[:16]
+
+
+def ignore_key(area: BaseGeometry) -> str:
+    """Name an ignored area; no name of another kind begins with this one's letter."""
+    return f"{IGNORE_PREFIX}{area_key(area)}{round(area.area)}"
+
+
 def learned_keys(plan: LabelPlan) -> frozenset[str]:
     """Return what to remember of a plan once a champion has trained on it; ``build_plan`` asks for it again."""
     held = {area_key(area) for area in plan.hold_out}
     areas = {area_key(area) for area in plan.complete}
-    return frozenset(areas - held) | frozenset(map(shape_key, _training_shapes(plan)))
+    others = {*map(shape_key, training_shapes(plan)), *map(patch_key, plan.patch_labels)}
+    return frozenset(areas - held) | others | frozenset(map(ignore_key, plan.ignore))
 
 
 def blind_areas(plan: LabelPlan) -> tuple[BaseGeometry, ...]:
@@ -143,10 +155,10 @@ def missing_labels(plans: Sequence[LabelPlan]) -> str | None:
 
 
 def _training_labels(plan: LabelPlan) -> set[int]:
-    return {shape.label for shape in _training_shapes(plan)} | {patch.label for patch in plan.patch_labels}
+    return {shape.label for shape in training_shapes(plan)} | {patch.label for patch in plan.patch_labels}
 
 
-def _training_shapes(plan: LabelPlan) -> list[LabelledShape]:
+def training_shapes(plan: LabelPlan) -> list[LabelledShape]:
     """Return the shapes that don't lie in held-out areas altogether."""
     held = shapely.union_all(plan.hold_out) if plan.hold_out else shapely.MultiPolygon()
     shapely.prepare(held)

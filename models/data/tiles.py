@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from bridge.annotations import IGNORE_LABEL, ClassScheme, Part
 from bridge.coords import Window
+from bridge.errors import SlideError
 from bridge.raster import PlanRaster
 from models.data.cache import ArrayCache, Arrays
 from models.data.slides import Tile, TrainingSlide
+from models.errors import DamagedSlideError
 
 WHITE = 255
 _BLOCK_PX = 256
@@ -90,7 +92,7 @@ class TileDataset:
 
         Raises
         ------
-        SlideError
+        DamagedSlideError
             The slide is damaged there.
         """
         slide = self._slides[slide_key]
@@ -114,9 +116,16 @@ class TileDataset:
         shared = block.intersection(window)
         if shared is None:
             return
-        block_pixels, block_labels = self._cache.get((key, block.x, block.y), lambda: slide.read(block))
+        block_pixels, block_labels = self._cache.get((key, block.x, block.y), lambda: _read(slide, key, block))
         pixels[window.slices(shared)] = block_pixels[block.slices(shared)]
         labels[window.slices(shared)] = block_labels[block.slices(shared)]
+
+
+def _read(slide: _SlideTiles, key: str, block: Window) -> Arrays:
+    try:
+        return slide.read(block)
+    except SlideError as error:
+        raise DamagedSlideError(str(error), key) from error
 
 
 def _blocks_under(window: Window, extent: Window) -> list[Window]:

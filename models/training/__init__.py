@@ -6,7 +6,7 @@ and the store is never opened. May call all other rooms of ``models`` but ``acti
 
 from models.training.deepzoom import DeepZoom
 from models.training.evaluate import WindowPredictor, evaluate
-from models.training.fit import Candidate, fit
+from models.training.fit import Candidate, fit, forget_state
 from models.training.loop import TrainingProgress
 from models.training.options import ModelOptions, TrainingOptions
 from models.training.promote import Decision, promote
@@ -23,5 +23,6 @@ __all__ = [
     "WindowPredictor",
     "evaluate",
     "fit",
+    "forget_state",
     "promote",
 ]

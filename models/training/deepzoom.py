@@ -46,6 +46,7 @@ class DeepZoom:
         progress: Callable[[TrainingProgress], None] | None = None,
         clock: Callable[[], float] = monotonic,
         resume_folder: Path | None = None,
+        keep_state: bool = False,
     ) -> Candidate:
         """Train; parameters and errors as `models.training.fit`."""
         return fit(
@@ -60,6 +61,7 @@ class DeepZoom:
             progress=progress,
             clock=clock,
             resume_folder=resume_folder,
+            keep_state=keep_state,
         )
 
     def predictor(

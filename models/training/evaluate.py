@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from bridge.annotations import ClassScheme, Part
 from bridge.coords import Window
-from bridge.raster import ProbabilityMap
+from bridge.errors import SlideError
+from bridge.raster import LabelMask, ProbabilityMap
 from bridge.slides import Slide
-from models.data import TileDataset, TrainingSlide
+from models.data import Tile, TileDataset, TrainingSlide
+from models.errors import DamagedSlideError
 from models.metrics import Confusion, Scores
 from models.training.holdout import labelled_tiles
 
@@ -70,7 +72,7 @@ def evaluate(
 
     Raises
     ------
-    SlideError, MissingResolutionError
+    DamagedSlideError, MissingResolutionError
         A slide is damaged, or its mpp unknown.
     """
     dataset = TileDataset(slides, scheme, predictor.mpp, part, cache_mb=0)
@@ -78,9 +80,16 @@ def evaluate(
     to_scheme = _labels_by_name(predictor.names, scheme.names)
     confusion = Confusion.empty(scheme.names)
     for tile in labelled_tiles(dataset, slides, tile_px, most=most_tiles):
-        predicted = predictor.predict_window(opened[tile.slide_key], tile.window).most_probable()
+        predicted = _predicted(predictor, opened[tile.slide_key], tile)
         confusion = confusion + Confusion.from_labels(tile.labels, to_scheme[predicted.labels], scheme.names)
     return Scores(confusion)
+
+
+def _predicted(predictor: WindowPredictor, slide: Slide, tile: Tile) -> LabelMask:
+    try:
+        return predictor.predict_window(slide, tile.window).most_probable()
+    except SlideError as error:
+        raise DamagedSlideError(str(error), tile.slide_key) from error
 
 
 def _labels_by_name(names: tuple[str, ...], wanted: tuple[str, ...]) -> NDArray[np.uint8]:

@@ -80,6 +80,7 @@ def fit(
     progress: Callable[[TrainingProgress], None] | None = None,
     clock: Callable[[], float] = monotonic,
     resume_folder: Path | None = None,
+    keep_state: bool = False,
 ) -> Candidate:
     """Train the design's nets.
 
@@ -108,6 +109,9 @@ def fit(
     resume_folder
         Where the state is kept every ``checkpoint_every`` steps, and taken up when all inputs are the same; emptied at
         the end. None keeps none.
+    keep_state
+        Leave the state of a finished training in the folder: the same call gives the same candidate at once, until
+        ``forget_state``. For a caller that may be killed before it has put the candidate away.
 
     Returns
     -------
@@ -128,17 +132,25 @@ def fit(
     kept_low = _kept_low(model, parent)
     if not model.one_network and kept_low is None:
         plans.append((NetRole.LOW, model.low, model.mpp * model.low_factor))
-    cards, trained = [], []
+    cards: list[NetCard] = []
+    trained: list[TrainedNet] = []
     for role, net_options, mpp in plans:
+        if trained and not trained[-1].is_finished:
+            break  # asked to stop: the other net's turn comes when the training goes on
         seconds = _seconds_for(role, len(plans), options.max_seconds)
         card = _net_card(role, net_options, mpp, scheme, options)
         cards.append(card)
         trained.append(_train_one(run, card, seconds))
     candidate = _candidate(run, cards, trained, kept_low, iteration, now)
-    if candidate.is_finished and resume_folder is not None:
-        for role, *_ in plans:
-            clear_resume_state(resume_folder / role.value)
+    if candidate.is_finished and resume_folder is not None and not keep_state:
+        forget_state(resume_folder)
     return candidate
+
+
+def forget_state(resume_folder: Path) -> None:
+    """Empty the folder that a training kept its state in."""
+    for role in NetRole:
+        clear_resume_state(resume_folder / role.value)
 
 
 def require_labels(indices: Sequence[SlideIndex], scheme: ClassScheme, min_labels: int) -> None:

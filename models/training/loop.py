@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from models.checkpoints import clear_resume_state
 from models.data import BatchMaker, batches_ahead
+from models.errors import CheckpointError
 from models.losses import SegmentationLoss
 from models.nets import Normalization, Normalize, UNet, mixed_precision
 from models.training.options import TrainingOptions
@@ -103,10 +105,9 @@ class NetTraining:
     max_seconds
         This net's share of the time; None is no limit.
 
-    Raises
-    ------
-    CheckpointError
-        The kept state is damaged.
+    Notes
+    -----
+    A kept state that is damaged is dropped: the training begins anew.
     """
 
     def __init__(self, inputs: LoopInputs, options: TrainingOptions, *, max_seconds: float | None) -> None:
@@ -118,8 +119,8 @@ class NetTraining:
         optimizer = make_optimizer(inputs.net, options)
         self._state = TrainingState(inputs.net, optimizer, decay=options.average, planned=options.max_steps)
         self._probe = copy.deepcopy(inputs.net)
-        if inputs.folder is not None and self._state.load(inputs.folder, inputs.run_key):
-            logger.info("training resumed net=%s step=%d", inputs.role, self._state.counters.step)
+        if inputs.folder is not None and self._is_taken_up(inputs.folder):
+            logger.info("training goes on where it was net=%s step=%d", inputs.role, self._state.counters.step)
 
     def run(
         self,
@@ -146,6 +147,14 @@ class NetTraining:
                 self._tell(progress)
                 self._pause_to_look()
         return self._close(is_stopped)
+
+    def _is_taken_up(self, folder: Path) -> bool:
+        try:
+            return self._state.load(folder, self._in.run_key)
+        except CheckpointError as error:
+            logger.warning("training begins anew net=%s: %s", self._in.role, error)
+            clear_resume_state(folder)
+            return False
 
     def _is_over(self) -> bool:
         counters = self._state.counters

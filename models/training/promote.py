@@ -60,7 +60,8 @@ def promote(
 ) -> Decision:
     """Judge a candidate against the champion on the held-out areas of some slides.
 
-    Equal scores promote: the candidate has seen more.
+    Every held-out pixel counts, up to ``most_tiles``, the same ones for both. Equal scores promote: the candidate has
+    seen more.
 
     Parameters
     ----------
@@ -92,18 +93,26 @@ def promote(
 
     ours = judge(candidate)
     theirs = judge(champion) if champion is not None else None
-    decision = _decide(ours, theirs, force=force)
+    decision = _decide(ours, theirs, _evidence(held_out, ours), force=force)
     logger.info("candidate=%s promoted=%s reason=%r", candidate.id, decision.promoted, decision.reason)
     return decision
 
 
-def _decide(ours: Scores, theirs: Scores | None, *, force: bool) -> Decision:
+def _evidence(held_out: Sequence[TrainingSlide], scores: Scores) -> str:
+    """Say what the judgement rests on: a single small area is little, and it chose the candidate's weights as well."""
+    areas = sum(len(slide.plan.hold_out) for slide in held_out)
+    return f"{scores.pixels} pixels in {areas} held-out area{'s' if areas > 1 else ''}"
+
+
+def _decide(ours: Scores, theirs: Scores | None, evidence: str, *, force: bool) -> Decision:
     if math.isnan(ours.score):
         return Decision(True, "promoted: the hold-out shows no class to judge by", ours, theirs)
     if theirs is None:
-        return Decision(True, f"promoted: the first champion, hold-out score {ours.score:.3f}", ours)
-    comparison = f"hold-out score {ours.score:.3f}, the champion's {theirs.score:.3f}"
-    if math.isnan(theirs.score) or ours.score >= theirs.score:
+        return Decision(True, f"promoted: the first champion, hold-out score {ours.score:.3f} on {evidence}", ours)
+    if math.isnan(theirs.score):
+        return Decision(True, "promoted: the hold-out shows no class to judge the champion by", ours, theirs)
+    comparison = f"hold-out score {ours.score:.3f}, the champion's {theirs.score:.3f}, on {evidence}"
+    if ours.score >= theirs.score:
         return Decision(True, f"promoted: {comparison}", ours, theirs)
     if force:
         return Decision(True, f"promoted by force: {comparison}", ours, theirs)

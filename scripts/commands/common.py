@@ -29,7 +29,8 @@ def run_pass(project: Path, steps: str, *, as_json: bool, is_dry_run: bool = Fal
     from scripts.progress import show_progress
 
     with show_progress(is_shown=not as_json) as progress:
-        result = run(project, Request(STEPS[steps], is_dry_run=is_dry_run, is_forced=is_forced), progress)
+        request = Request(STEPS[steps], is_dry_run=is_dry_run, is_forced=is_forced, purpose=steps)
+        result = run(project, request, progress)
     if as_json:
         print_json(result.as_json())
     else:

@@ -27,7 +27,7 @@ from scripts.demo.measure import nuclei_dice, otsu_dice
 from scripts.demo.truth import save_truth
 from scripts.loop.learn import design_of
 from scripts.loop.passes import STEPS, PassResult, Request, run
-from scripts.loop.status import labelled_area
+from scripts.loop.status_slides import labelled_area
 from scripts.options import SourceKind
 from scripts.progress import Progress
 from scripts.project import open_project

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
-from bridge.annotations.labels import learned_keys, missing_labels
-from bridge.errors import BridgeError
+from bridge.annotations.labels import learned_keys
+from bridge.annotations.new_labels import without_news
+from bridge.errors import BridgeError, SlideError
 from bridge.slides import open_slide
-from bridge.store import Store
-from models.checkpoints import Checkpoint, load_champion, promote_champion, read_champion, save_checkpoint
-from models.data import SamplingOptions, TrainingSlide
-from models.errors import CheckpointError
-from models.nets import EncoderName, NetOptions
-from models.training import Decision, DeepZoom, TrainingOptions, TrainingProgress, promote
-from models.training import ModelOptions as NetworkOptions
-from scripts.config import Settings
+from bridge.store import RunRecord, Store
+from models.checkpoints import Checkpoint, load_champion, save_checkpoint
+from models.data import TrainingSlide
+from models.errors import CheckpointError, DamagedSlideError
+from models.training import Candidate, Decision, TrainingProgress, forget_state, promote
+from scripts.loop.ending import Ending, end_training, is_noted, settle_training
 from scripts.loop.pull import Pulled, SlideState
+from scripts.loop.training_due import digests_of, why_not
+from scripts.loop.training_run import RunKind, StopCause, data_hash, design_of, resume_folder, training_options
 from scripts.progress import Progress
 from scripts.project import Project
 
+__all__ = ["Learned", "RunKind", "StopCause", "design_of", "learn", "load_project_champion", "settle_training"]
+
 logger = logging.getLogger(__name__)
+
+_MOST_LEFT_OUT = 5  # damaged slides in one training; more is a disk that is gone
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,11 @@ class Learned:
     iteration
         Number of the training; None when none was started.
     reason
-        Why not, or what the judge said.
+        Why not, what the judge said, or why it was stopped.
+    is_superseded
+        It was stopped before its end: nothing came of it, and its number goes to the next one.
+    warnings
+        One line each, for people: slides that were left out because they are damaged.
     """
 
     iteration: int | None
@@ -46,6 +56,8 @@ class Learned:
     champion_score: float | None = None
     steps: int = 0
     is_failed: bool = False
+    is_superseded: bool = False
+    warnings: tuple[str, ...] = ()
 
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
@@ -56,6 +68,8 @@ class Learned:
             "score": self.score,
             "champion_score": self.champion_score,
             "steps": self.steps,
+            "superseded": self.is_superseded,
+            "warnings": list(self.warnings),
         }
 
     def line(self) -> str:
@@ -77,7 +91,7 @@ def load_project_champion(project: Project) -> Checkpoint | None:
 
 
 def _champion_or_none(project: Project) -> Checkpoint | None:
-    """Return the champion; a damaged one counts as none, for a forced training is the way out of that."""
+    """Return the champion; a damaged one counts as none, for training without it is the way out of that."""
     try:
         return load_project_champion(project)
     except CheckpointError as error:
@@ -85,67 +99,23 @@ def _champion_or_none(project: Project) -> Checkpoint | None:
         return None
 
 
-def design_of(settings: Settings) -> DeepZoom:
-    """Return the model design that the settings name."""
-    model = settings.model
-    encoder = EncoderName(model.encoder.value)
-    net = NetOptions(encoder=encoder, pretrained=encoder is not EncoderName.PLAIN)
-    return DeepZoom(
-        NetworkOptions(
-            mpp=model.mpp,
-            one_network=model.one_network,
-            high=net,
-            low=net,
-            low_factor=model.low_factor,
-            keep_low=model.keep_low,
-        )
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """One training under way.
 
+    Parameters
+    ----------
+    left_out
+        Slide key → the line for people, of slides that turned out to be damaged.
+    """
 
-def training_options(settings: Settings) -> TrainingOptions:
-    """Return what the training is told."""
-    train = settings.train
-    return TrainingOptions(
-        max_steps=train.max_steps,
-        max_seconds=train.max_seconds,
-        batch_size=train.batch_size,
-        tile_px=train.tile_px,
-        learning_rate=train.learning_rate,
-        patience=train.patience,
-        checkpoint_every=train.checkpoint_every,
-        seed=train.seed,
-        device=train.device,
-        cache_mb=train.cache_mb,
-        sampling=SamplingOptions(tree=train.tree, replay=train.replay),
-    )
-
-
-def data_hash(project: Project, pulled: Pulled) -> str:
-    """Name everything that a training would learn from: plans, classes, network and working resolution."""
-    settings = project.settings
-    parts = [
-        repr(project.scheme.names),
-        repr(project.scheme.priority),
-        repr(settings.model),
-        *sorted(p.content_hash() for p in pulled.plans),
-    ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def why_not(project: Project, store: Store, pulled: Pulled, *, is_forced: bool) -> str | None:
-    """Say why no training should start, or None."""
-    missing = missing_labels(pulled.plans)
-    if missing is not None:
-        return missing
-    if is_forced or read_champion(project.checkpoints) is None:
-        return None
-    waiting = [s.reading.entry.name for s in pulled.slides if s.is_suspicious and store.learned(s.key)]
-    waiting += [p.entry.name for p in pulled.problems if store.learned(p.entry.key)]
-    if waiting:
-        return f"waiting for {', '.join(waiting)}, learned from before and not readable or not believed now"
-    if store.last_trained_data_hash() == data_hash(project, pulled):
-        return "nothing new is labelled since the last training"
-    return None
+    project: Project
+    kind: RunKind
+    record: RunRecord
+    champion: Checkpoint | None
+    parent: Checkpoint | None
+    is_forced: bool
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def learn(
@@ -155,109 +125,221 @@ def learn(
     progress: Progress,
     now: Callable[[], datetime],
     *,
+    kind: RunKind = RunKind.INCREMENTAL,
     is_forced: bool = False,
     is_dry_run: bool = False,
     stop: Callable[[], bool] = lambda: False,
+    stop_cause: Callable[[], StopCause] = lambda: StopCause.SHUTDOWN,
 ) -> Learned:
-    """Train on everything labelled, from the champion on, and promote the candidate if it is no worse.
+    """Train on everything labelled, and promote the candidate if it is no worse.
+
+    A training of the same kind, labels and parent that was killed or stopped goes on where it was.
+
+    Parameters
+    ----------
+    kind
+        Incremental: from the champion on, when enough is newly labelled. Nightly: from the transfer weights, when
+        anything changed since the last nightly.
+    stop
+        Asked before each step; the training then ends without a candidate (``Learned.is_superseded``).
+    stop_cause
+        Asked once it was stopped: newer labels make what it learned so far worthless, else that is kept.
 
     Raises
     ------
     BridgeError
         The training failed; the champion is as it was.
     """
-    reason = why_not(project, store, pulled, is_forced=is_forced)
+    if not is_dry_run:
+        settle_training(project, store, now())
+    reason = why_not(project, store, pulled, kind, is_forced=is_forced)
     if reason is not None:
+        if not is_dry_run:
+            _close_dead_run(store, kind, reason, now())
         return Learned(None, False, reason)
     if is_dry_run:
         return Learned(None, False, f"would train on {sum(not p.is_empty for p in pulled.plans)} slides")
-    champion = _champion_or_none(project) if is_forced else load_project_champion(project)
-    parent = None if project.settings.train.from_scratch else champion
-    iteration = store.start_run(
-        now(), kind="incremental", parent=parent.id if parent else None, data_hash=data_hash(project, pulled)
-    )
+    run = _begin(project, store, pulled, kind, now, is_forced=is_forced)
     try:
-        candidate, decision = _train(project, pulled, champion, parent, iteration, progress, now, stop, is_forced)
+        return _train(run, store, pulled, progress, now, stop, stop_cause)
     except BridgeError as error:
-        store.fail_run(iteration, str(error), now())
+        if not is_noted(project) and store.running() is not None:
+            store.fail_run(run.record.iteration, str(error), now())
         raise
-    _remember(store, pulled, iteration)
-    metrics = {"score": decision.candidate_score, "champion_score": decision.champion_score}
-    store.finish_run(
+
+
+def _close_dead_run(store: Store, kind: RunKind, reason: str, now: datetime) -> None:
+    """End a run that was killed and that there is nothing to go on with; its kept state stays, should that change."""
+    running = store.running()
+    if running is not None and running.kind == kind.value:
+        store.fail_run(running.iteration, f"its process ended, and it isn't gone on with: {reason}", now)
+
+
+def _begin(
+    project: Project, store: Store, pulled: Pulled, kind: RunKind, now: Callable[[], datetime], *, is_forced: bool
+) -> _Run:
+    is_nightly = kind is RunKind.NIGHTLY
+    champion = _champion_or_none(project) if is_forced or is_nightly else load_project_champion(project)
+    parent = None if is_nightly or project.settings.train.from_scratch else champion
+    parent_id, data = parent.id if parent else None, data_hash(project, pulled)
+    running = store.running()
+    if running is not None and (running.kind, running.parent, running.data_hash) == (kind.value, parent_id, data):
+        logger.info("training iteration=%d was cut short and goes on", running.iteration)
+    else:
+        store.start_run(now(), kind=kind.value, parent=parent_id, data_hash=data)
+        running = store.running()
+    assert running is not None, "start_run leaves a running one"
+    return _Run(project, kind, running, champion, parent, is_forced)
+
+
+def _train(
+    run: _Run,
+    store: Store,
+    pulled: Pulled,
+    progress: Progress,
+    now: Callable[[], datetime],
+    stop: Callable[[], bool],
+    stop_cause: Callable[[], StopCause],
+) -> Learned:
+    iteration = run.record.iteration
+    labelled = [state for state in pulled.slides if not state.plan.is_empty]
+    if run.kind is RunKind.NIGHTLY:
+        labelled = [replace(state, plan=without_news(state.plan)) for state in labelled]
+    with opened(labelled, run.left_out) as slides:
+        candidate = _fit(run, slides, progress, now, stop)
+        if not candidate.is_finished:
+            return _stopped(run, store, candidate, stop_cause(), now())
+        checkpoint = save_checkpoint(run.project.checkpoints, candidate.checkpoint.weights, candidate.checkpoint.card)
+        trained = set(candidate.checkpoint.card.data_hashes)
+        decision = _judge(run, checkpoint, slides)
+    learned_from = [state for state in labelled if state.key in trained]
+    scores = {"score": decision.candidate_score, "champion_score": decision.champion_score}
+    ending = Ending(
         iteration,
-        checkpoint_id=candidate.id,
-        promoted=decision.promoted,
-        reason=decision.reason,
-        metrics=metrics,
-        now=now(),
+        run.kind.value,
+        run.record.data_hash,
+        checkpoint.id,
+        decision.promoted,
+        decision.reason,
+        {**scores, **digests_of(learned_from)},
+        {state.key: tuple(sorted(learned_keys(state.plan))) for state in learned_from},
     )
+    end_training(run.project, store, ending, now())
     return Learned(
         iteration,
         decision.promoted,
         decision.reason,
         decision.candidate_score,
         decision.champion_score,
-        candidate.card.steps,
+        checkpoint.card.steps,
+        warnings=tuple(run.left_out.values()),
     )
 
 
-def _train(
-    project: Project,
-    pulled: Pulled,
-    champion: Checkpoint | None,
-    parent: Checkpoint | None,
-    iteration: int,
+def _fit(
+    run: _Run,
+    slides: Sequence[TrainingSlide],
     progress: Progress,
     now: Callable[[], datetime],
     stop: Callable[[], bool],
-    is_forced: bool,
-) -> tuple[Checkpoint, Decision]:
-    settings = project.settings
-    options = training_options(settings)
+) -> Candidate:
+    settings = run.project.settings
+    options = training_options(settings, run.kind)
     progress.start("training", options.max_steps)
 
     def report(step: TrainingProgress) -> None:
         progress.advance(note=f"loss {step.loss:.3f}")
 
-    with opened(s for s in pulled.slides if not s.plan.is_empty) as slides:
-        candidate = design_of(settings).fit(
-            slides,
-            project.scheme,
+    def fit(readable: Sequence[TrainingSlide]) -> Candidate:
+        return design_of(settings).fit(
+            readable,
+            run.project.scheme,
             options,
-            parent=parent,
-            iteration=iteration,
+            parent=run.parent,
+            iteration=run.record.iteration,
             now=now().isoformat(),
             stop=stop,
             progress=report,
-            resume_folder=project.data_folder / "resume",
+            resume_folder=resume_folder(run.project, run.kind),
+            keep_state=True,
         )
-        checkpoint = save_checkpoint(project.checkpoints, candidate.checkpoint.weights, candidate.checkpoint.card)
-        decision = promote(
+
+    return _without_damaged(slides, run.left_out, fit)
+
+
+def _judge(run: _Run, checkpoint: Checkpoint, slides: Sequence[TrainingSlide]) -> Decision:
+    def judge(readable: Sequence[TrainingSlide]) -> Decision:
+        return promote(
             checkpoint,
-            champion,
-            slides,
-            project.scheme,
-            force=is_forced,
-            one_network=settings.model.one_network,
-            device=settings.train.device,
+            run.champion,
+            readable,
+            run.project.scheme,
+            force=run.is_forced,
+            one_network=run.project.settings.model.one_network,
+            device=run.project.settings.train.device,
         )
-    if decision.promoted:
-        promote_champion(project.checkpoints, checkpoint.id)
-    return checkpoint, decision
+
+    decision = _without_damaged(slides, run.left_out, judge)
+    was_held_out = any(slide.plan.hold_out for slide in slides)
+    is_unjudged = was_held_out and decision.candidate_scores is None
+    if is_unjudged and run.champion is not None and not run.is_forced:
+        return Decision(False, "kept the champion: what is held out to judge by can't be read")
+    return decision
+
+
+def _stopped(run: _Run, store: Store, candidate: Candidate, cause: StopCause, now: datetime) -> Learned:
+    iteration, steps = run.record.iteration, candidate.checkpoint.card.steps
+    if cause is StopCause.NEWER_LABELS:
+        forget_state(resume_folder(run.project, run.kind))
+    store.fail_run(iteration, cause.value, now)
+    logger.info("training iteration=%d steps=%d %s", iteration, steps, cause.value)
+    warnings = tuple(run.left_out.values())
+    return Learned(iteration, False, cause.value, steps=steps, is_superseded=True, warnings=warnings)
+
+
+def _without_damaged(
+    slides: Sequence[TrainingSlide], left_out: dict[str, str], work: Callable[[Sequence[TrainingSlide]], T]
+) -> T:
+    """Do some work on slides, again without those that turn out to be damaged."""
+    while True:
+        readable = [slide for slide in slides if slide.key not in left_out]
+        try:
+            return work(readable)
+        except DamagedSlideError as error:
+            is_last = len(readable) == 1 or len(left_out) >= _MOST_LEFT_OUT
+            if is_last:
+                raise
+            _leave_out(left_out, error.slide_key, _name_of(slides, error.slide_key), error)
+
+
+def _name_of(slides: Sequence[TrainingSlide], key: str) -> str:
+    return next(slide.slide.path.name for slide in slides if slide.key == key)
+
+
+def _leave_out(left_out: dict[str, str], key: str, name: str, error: SlideError) -> None:
+    left_out[key] = f"{name}: left out of the training, the slide can't be read: {error}"
+    logger.warning("slide=%s left out of the training: %s", name, error)
 
 
 @contextmanager
-def opened(states: Iterator[SlideState] | Sequence[SlideState]) -> Iterator[list[TrainingSlide]]:
-    """Open the slides of some plans for a training; they are closed when the block ends."""
+def opened(states: Iterable[SlideState], left_out: dict[str, str]) -> Iterator[list[TrainingSlide]]:
+    """Open the slides of some plans for a training; they are closed when the block ends.
+
+    Parameters
+    ----------
+    left_out
+        Slide key → line for people: slides that can't be opened are added, unless it is all of them.
+    """
     with ExitStack() as stack:
-        slides = []
+        slides, failed = [], None
         for state in states:
-            slide = stack.enter_context(open_slide(state.reading.slide_path, mpp=state.reading.mpp))
+            try:
+                slide = stack.enter_context(open_slide(state.reading.slide_path, mpp=state.reading.mpp))
+            except SlideError as error:
+                _leave_out(left_out, state.key, state.reading.entry.name, error)
+                failed = error
+                continue
             slides.append(TrainingSlide(slide, state.plan, state.reading.entry.metadata))
+        if failed is not None and not slides:
+            raise failed
         yield slides
-
-
-def _remember(store: Store, pulled: Pulled, iteration: int) -> None:
-    """Record what was trained on: it never judges, and isn't new any more."""
-    for state in pulled.slides:
-        store.record_learned(iteration, state.key, learned_keys(state.plan))

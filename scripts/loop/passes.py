@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Flag, auto
 from pathlib import Path
@@ -13,18 +14,16 @@ from time import perf_counter, sleep
 from bridge.annotations import SlideEntry
 from bridge.errors import BridgeError, StoreError, WriteConflictError, WriteFailedError
 from bridge.export import finish_displaced, recover
-from bridge.raster import ProbabilityMap
-from bridge.slides import Slide, TissueMask
 from bridge.store import Backups, Store
 from bridge.store.pruning import prune
-from models.checkpoints import Checkpoint
-from models.inference import PredictionOptions
-from scripts.loop.learn import Learned, design_of, learn, load_project_champion
+from scripts.daemon.schedule import NIGHTLY_MARK
+from scripts.loop.learn import Learned, RunKind, learn, load_project_champion, settle_training
+from scripts.loop.offers import settle_offers
 from scripts.loop.pull import Pulled, SlideProblem, SlideState, pull
-from scripts.loop.push import Pushed, SlidePushed, Wanted, is_stale, problem_of, push_slide
-from scripts.loop.slide_work import Bands, work_on_slide
+from scripts.loop.push import Pushed, SlidePushed, Wanted, is_stale, problem_of
+from scripts.loop.slide_jobs import ChampionBands, predict_one, prediction_cache, write_one
 from scripts.progress import Progress, Silent
-from scripts.project import Project, open_project, open_store
+from scripts.project import Project, open_project, open_to_write
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +49,27 @@ STEPS: Mapping[str, Step] = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a pass is asked to do."""
+    """What a pass is asked to do.
+
+    Parameters
+    ----------
+    kind
+        Of the training, where there is to be one.
+    hours
+        A nightly training ends within these, and within ``[schedule] hours``.
+    stop
+        Asked between two steps and two slides, and all through a training; what is not done then the next pass does.
+    purpose
+        The command: what others are told who want to write to the project meanwhile.
+    """
 
     steps: Step
     is_dry_run: bool = False
     is_forced: bool = False
+    kind: RunKind = RunKind.INCREMENTAL
+    hours: float = math.inf
+    stop: Callable[[], bool] = lambda: False
+    purpose: str = "sync"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +112,7 @@ class PassResult:
         read = f"{len(self.pulled.slides)} slides read, {sum(not p.is_empty for p in self.pulled.plans)} labelled"
         lines = [*self.recovered, read, *self.pulled.warnings]
         if self.learned:
-            lines.append(self.learned.line())
+            lines += [self.learned.line(), *self.learned.warnings]
         if self.pushed:
             lines += [_pushed_line(s) for s in self.pushed.slides]
             lines += [f"{s.name}: {warning}" for s in self.pushed.slides for warning in s.warnings]
@@ -143,14 +158,18 @@ def run(path: Path, request: Request, progress: Progress | None = None) -> PassR
 
     Raises
     ------
+    ProjectBusyError
+        Another SlideBridge is at work on the project, or took over because this machine stood still.
     BridgeError
         The project, its store or its champion can't be opened, or training failed.
     """
-    project = open_project(path)
+    project = _within_hours(open_project(path), request.hours)
     progress = progress or Silent()
     began = perf_counter()
     backups = Backups(project.data_folder / "backups")
-    with open_store(project, is_dry_run=request.is_dry_run) as store:
+    with open_to_write(project, request.purpose, is_dry_run=request.is_dry_run) as (store, check_lease):
+        if request.kind is RunKind.NIGHTLY and not request.is_dry_run:
+            store.mark(NIGHTLY_MARK, _now())
         entries = project.source.slides()
         recovered = () if request.is_dry_run else _recover(project, store, backups, entries)
         progress.start("reading", len(entries))
@@ -163,15 +182,22 @@ def run(path: Path, request: Request, progress: Progress | None = None) -> PassR
             is_dry_run=request.is_dry_run,
         )
         learned = None
-        if Step.LEARN in request.steps:
+        if Step.LEARN in request.steps and not request.stop():
             learned = _learn(project, store, pulled, progress, request)
+        check_lease()
         pushed = None
-        if request.steps & (Step.PREDICT | Step.PROPOSE):
-            pushed = _push(project, store, backups, pulled, request, progress)
+        if request.steps & (Step.PREDICT | Step.PROPOSE) and not request.stop():
+            pushed = _push(project, store, backups, pulled, request, progress, check_lease)
         if not request.is_dry_run:
             recovered = (*recovered, *_settle_displaced(project, store, backups, entries))
             _prune(project, store, backups, pushed)
     return PassResult(pulled, learned, pushed, perf_counter() - began, request.is_dry_run, recovered)
+
+
+def _within_hours(project: Project, hours: float) -> Project:
+    settings = project.settings
+    schedule = replace(settings.schedule, hours=min(settings.schedule.hours, hours))
+    return replace(project, loaded=replace(project.loaded, settings=replace(settings, schedule=schedule)))
 
 
 def _learn(project: Project, store: Store, pulled: Pulled, progress: Progress, request: Request) -> Learned:
@@ -183,8 +209,10 @@ def _learn(project: Project, store: Store, pulled: Pulled, progress: Progress, r
             pulled,
             progress,
             _now,
+            kind=request.kind,
             is_forced=request.is_forced,
             is_dry_run=request.is_dry_run,
+            stop=request.stop,
         )
     except BridgeError as error:
         logger.warning("training failed error=%s", error)
@@ -196,7 +224,13 @@ def _now() -> datetime:
 
 
 def _push(
-    project: Project, store: Store, backups: Backups, pulled: Pulled, request: Request, progress: Progress
+    project: Project,
+    store: Store,
+    backups: Backups,
+    pulled: Pulled,
+    request: Request,
+    progress: Progress,
+    check_lease: Callable[[], None],
 ) -> Pushed:
     wanted = Wanted(Step.PREDICT in request.steps, Step.PROPOSE in request.steps, request.is_forced)
     settings = project.settings
@@ -204,30 +238,26 @@ def _push(
     champion_id = champion.id if champion else None
     stale = [s for s in pulled.slides if is_stale(s, store, project.scheme, champion_id, wanted, settings.propose.k)]
     progress.start("predicting and writing", len(stale))
-    bands = _bands(project, champion) if champion is not None and stale else None
+    bands = ChampionBands.of(project, champion) if champion is not None and stale else None
     done: list[SlidePushed] = []
     problems: list[SlideProblem] = []
     for state in stale:
+        if request.stop():
+            break
+        check_lease()
         try:
-            done.append(_push_one(project, store, backups, state, wanted, bands, champion, request))
+            done.append(_push_one(project, store, backups, state, wanted, bands, request))
         except BridgeError as error:
             problems.append(problem_of(state, error))
         progress.advance(note=state.reading.entry.name)
+    if not request.is_dry_run:
+        prediction_cache(project).prune(_keys(pulled), champion_id)
     return Pushed(tuple(done), tuple(problems), has_champion=champion is not None)
 
 
-def _bands(project: Project, champion: Checkpoint) -> Bands:
-    """Return what yields a slide's probabilities: the champion, loaded once for all slides."""
-    settings = project.settings
-    predictor = design_of(settings).predictor(champion, device=settings.train.device)
-    options = PredictionOptions(
-        settings.predict.tile_px, settings.predict.overlap_px, settings.predict.batch_size, settings.predict.workers
-    )
-
-    def bands(slide: Slide, tissue: TissueMask) -> Iterator[ProbabilityMap]:
-        return predictor.predict(slide, tissue, options)
-
-    return bands
+def _keys(pulled: Pulled) -> list[str]:
+    """Return the keys of all slides of the project, readable now or not."""
+    return [*(s.key for s in pulled.slides), *(p.entry.key for p in pulled.problems)]
 
 
 def _push_one(
@@ -236,25 +266,26 @@ def _push_one(
     backups: Backups,
     state: SlideState,
     wanted: Wanted,
-    bands: Bands | None,
-    champion: Checkpoint | None,
+    bands: ChampionBands | None,
     request: Request,
 ) -> SlidePushed:
-    settings = project.settings
-    iteration = champion.card.iteration if champion else 0
-    working_mpp = champion.card.mpp if champion else settings.model.mpp  # the champion's, whatever is set meanwhile
-    result = work_on_slide(state, bands, working_mpp, settings.predict, settings.propose, settings.tissue)
-    return push_slide(
+    prediction = predict_one(
+        project,
+        state,
+        bands,
+        prediction_cache(project),
+        is_forced=request.is_forced,
+        is_dry_run=request.is_dry_run,
+    )
+    return write_one(
         project,
         store,
         backups,
         state,
-        result,
+        prediction,
         wanted,
-        champion_id=champion.id if champion else None,
-        iteration=iteration,
+        champion=bands.champion if bands is not None else None,
         now=_now,
-        seed=settings.propose.seed + iteration,
         is_dry_run=request.is_dry_run,
     )
 
@@ -264,7 +295,9 @@ def _recover(project: Project, store: Store, backups: Backups, entries: Sequence
     owners = {entry.key: (project.source, entry) for entry in entries}
     settle_seconds = project.settings.watch.settle_seconds
     report = recover(store, backups, _now(), settle_seconds=settle_seconds, resolve=owners.get)
-    return tuple(report.messages)
+    settled = settle_training(project, store, _now())
+    offered = settle_offers(project, store, entries, _now())
+    return (*report.messages, *([settled] if settled is not None else []), *offered)
 
 
 def _settle_displaced(project: Project, store: Store, backups: Backups, entries: Sequence[SlideEntry]) -> list[str]:

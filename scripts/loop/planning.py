@@ -28,21 +28,42 @@ def make_plans(
     is_dry_run
         New decisions are not recorded.
     """
-    scheme, labels = project.scheme, project.settings.labels
-    plans = {
-        r.entry.key: build_plan(
-            r.entry.key,
-            r.reconciled,
-            scheme,
-            labels,
-            extent=r.pyramid.bounds,
-            learned=store.learned(r.entry.key),
-            rejected=store.rejected(r.entry.key),
-        )
-        for r in readings
-    }
-    held = _split(project, store, readings, plans, now, is_dry_run=is_dry_run)
-    return {key: apply_hold_out(plan, held.get(key, frozenset())) for key, plan in plans.items()}
+    whole = {r.entry.key: whole_plan(project, store, r) for r in readings}
+    return divide(project, store, readings, whole, now, is_dry_run=is_dry_run)
+
+
+def whole_plan(project: Project, store: Store, reading: SlideReading) -> LabelPlan:
+    """Return what one slide teaches while nothing of it is held out; the same until it is saved or trained on."""
+    key = reading.entry.key
+    return build_plan(
+        key,
+        reading.reconciled,
+        project.scheme,
+        project.settings.labels,
+        extent=reading.pyramid.bounds,
+        learned=store.learned(key),
+        rejected=store.rejected(key),
+    )
+
+
+def divide(
+    project: Project,
+    store: Store,
+    readings: Sequence[SlideReading],
+    whole: Mapping[str, LabelPlan],
+    now: datetime,
+    *,
+    is_dry_run: bool,
+) -> Mapping[str, LabelPlan]:
+    """Return the plans with the areas held out that judge; slides and areas that are new are decided upon.
+
+    Parameters
+    ----------
+    whole
+        ``whole_plan`` of each reading.
+    """
+    held = _split(project, store, readings, whole, now, is_dry_run=is_dry_run)
+    return {key: apply_hold_out(plan, held.get(key, frozenset())) for key, plan in whole.items()}
 
 
 def _split(

@@ -11,15 +11,18 @@ from bridge.annotations import AnnotationSet, LabelPlan, MachineRole, ObjectKind
 from bridge.annotations.diff import diff_annotations, is_suspicious
 from bridge.annotations.fingerprints import fingerprints
 from bridge.annotations.roles import Fate, Marker, Role
+from bridge.delivery import commit_delivery
 from bridge.errors import AnnotationFileError, BridgeError, StoreError
 from bridge.ingest import Known, SlideReading, read_slide, shifted
 from bridge.store import Backups, ReadRecord, Store
 from bridge.watch import SettledFile, read_all_settled, read_settled
+from scripts.loop.offers import viewer_of
 from scripts.loop.planning import make_plans
+from scripts.loop.prequential import score_new_areas
 from scripts.project import Project, left_out
 
 logger = logging.getLogger(__name__)
-_NO_FILE = ""  # the revision of a slide without annotation file, once that was confirmed
+NO_FILE = ""  # the revision of a slide without annotation file, once that was confirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,8 @@ def known_of(store: Store, entry: SlideEntry) -> Known:
     return Known(store.live_objects(key), store.newest_marker(key), store.adopted(key), store.superseded(key))
 
 
-def read_entry(project: Project, store: Store, entry: SlideEntry) -> SlideReading:
-    """Read one slide, waiting until a save is over.
+def read_entry(project: Project, store: Store, entry: SlideEntry, *, commit_at: datetime | None = None) -> SlideReading:
+    """Read one slide, waiting until a save is over; ``commit_at`` is that of ``reading_of``.
 
     Raises
     ------
@@ -82,15 +85,28 @@ def read_entry(project: Project, store: Store, entry: SlideEntry) -> SlideReadin
     """
     last = store.last_read(entry.key)
     known_revision = last.revision if last else None
-    return _read(
-        project,
-        store,
-        entry,
-        read_settled(project.source, entry, project.settings.watch, known_revision=known_revision),
-    )
+    file = read_settled(project.source, entry, project.settings.watch, known_revision=known_revision)
+    return reading_of(project, store, entry, file, commit_at=commit_at)
 
 
-def _read(project: Project, store: Store, entry: SlideEntry, file: SettledFile) -> SlideReading:
+def reading_of(
+    project: Project, store: Store, entry: SlideEntry, file: SettledFile, *, commit_at: datetime | None = None
+) -> SlideReading:
+    """Return what a settled file says of its slide.
+
+    Parameters
+    ----------
+    commit_at
+        Results that were offered to an open viewer count from this moment on, if the file carries them; None: nothing
+        is recorded, and they pass for objects of a write that nobody knows.
+
+    Raises
+    ------
+    BridgeError
+        The file is none of its tool's, or the slide can't be opened.
+    """
+    if commit_at is not None:
+        commit_delivery(project.source, entry, file.data, store, commit_at, viewer=viewer_of(project))
     settings, known = project.settings, known_of(store, entry)
     reading = read_slide(project.source, entry, known, project.scheme, settings.labels, settings.slides, file.data)
     if file.failed_save is None:
@@ -123,7 +139,7 @@ def pull(
         try:
             if isinstance(file, AnnotationFileError):
                 raise file
-            reading = _read(project, store, entry, file)
+            reading = reading_of(project, store, entry, file, commit_at=None if is_dry_run else now)
             lost = record_reading(project, store, backups, reading, now, is_dry_run=is_dry_run)
             found[entry.key] = reading, lost
         except BridgeError as error:
@@ -142,7 +158,7 @@ def pull(
 def _believed(store: Store) -> Mapping[str, str]:
     """Return slide key → revision that was last believed, for slides that had a file."""
     reads = ((slide.key, store.last_read(slide.key)) for slide in store.slides())
-    return {key: read.revision for key, read in reads if read is not None and read.revision != _NO_FILE}
+    return {key: read.revision for key, read in reads if read is not None and read.revision != NO_FILE}
 
 
 def suspicion(reading: SlideReading) -> str:
@@ -171,7 +187,7 @@ def record_reading(
     key, data, revision = reading.entry.key, reading.data, reading.revision
     last, suspected = store.last_read(key), store.suspicious_revision(key)
     if data is None or revision is None:
-        return last is not None and last.revision != _NO_FILE
+        return last is not None and last.revision != NO_FILE
     if last is not None and last.revision == revision:
         if not is_dry_run:
             believe(store, reading, now)  # again: a viewer may have put the same bytes back over our write
@@ -186,6 +202,7 @@ def record_reading(
         store.record_suspicious(key, revision)
         return True
     count_added(project, store, backups, reading)
+    score_new_areas(project, store, backups, reading, now)
     believe(store, reading, now)
     return False
 
@@ -195,7 +212,7 @@ def _lost_much(project: Project, backups: Backups, last: ReadRecord, reading: Sl
     if is_suspicious(last.human_count, reading.human_count):
         return True
     drawn = _by_hand(reading.found)
-    if last.revision == _NO_FILE or drawn == len(reading.found):
+    if last.revision == NO_FILE or drawn == len(reading.found):
         return False  # no detections: what was drawn is all there is
     try:
         before = _by_hand(project.source.parse(backups.load(last.revision), reading.entry))
@@ -232,7 +249,7 @@ def count_added(project: Project, store: Store, backups: Backups, reading: Slide
 
 def believe(store: Store, reading: SlideReading, now: datetime) -> None:
     """Record a revision as what people left: outcomes of our objects, and the revision itself."""
-    key, revision = reading.entry.key, reading.revision or _NO_FILE
+    key, revision = reading.entry.key, reading.revision or NO_FILE
     outcomes = reading.reconciled.outcomes
     is_stale = reading.reconciled.marker is Marker.STALE
     store.record_outcomes(key, outcomes, revision, now, is_stale=is_stale)
@@ -249,7 +266,7 @@ def _iteration_seen(store: Store, slide_key: str) -> int:
 
 def _added_by_hand(project: Project, backups: Backups, reading: SlideReading, before: str | None) -> int:
     drawn = [o.annotation for o in reading.reconciled.of(Role.ANNOTATION) if not o.began_as_prediction]
-    if before in (None, _NO_FILE):
+    if before in (None, NO_FILE):
         return len(drawn)
     assert before is not None
     try:

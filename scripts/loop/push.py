@@ -26,7 +26,7 @@ from bridge.export import WriteResult, write_edits
 from bridge.ingest import SlideReading
 from bridge.store import Backups, Store
 from scripts.loop.pull import SlideProblem, SlideState, read_entry, record_reading, suspicion
-from scripts.loop.slide_work import SlideResult, propose_boxes
+from scripts.loop.slide_work import SlidePrediction, propose_boxes, result_for
 from scripts.project import Project
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ def push_slide(
     store: Store,
     backups: Backups,
     state: SlideState,
-    result: SlideResult,
+    prediction: SlidePrediction | None,
     wanted: Wanted,
     *,
     champion_id: str | None,
@@ -103,19 +103,23 @@ def push_slide(
     seed: int,
     is_dry_run: bool = False,
     write: Write = write_edits,
+    attempts: int = _ATTEMPTS,
 ) -> SlidePushed:
     """Write one slide's predictions and proposals.
 
     Parameters
     ----------
-    result
-        Predictions and priority map of the slide; empty without a champion.
+    prediction
+        Outlines and priority map of the slide. None: nothing new is written, and what of ours is in the file stays;
+        only what was accepted or corrected is made plain.
     champion_id
         Checkpoint that the predictions are from.
     iteration
         Training that the predictions are from: outcomes will be counted for it.
     write
         How edits get into a file: as ``bridge.export.write_edits`` does, on whatever file system.
+    attempts
+        With 1 a conflict is left to who called, file unread: the daemon reads every save in its own time.
 
     Raises
     ------
@@ -127,8 +131,10 @@ def push_slide(
     reading = state.reading
     if reading.is_held:
         raise WriteConflictError(reading.warnings[-1])
-    for _ in range(_ATTEMPTS):
-        pushed, edits_of = _compose(project, store, state, reading, result, wanted, seed)
+    if prediction is None:
+        wanted = replace(wanted, predictions=False, proposals=False)
+    for _ in range(attempts):
+        pushed, edits_of = _compose(project, store, state, reading, prediction, wanted, seed)
         if is_dry_run:
             return replace(pushed, is_written=False)
         marker = str(uuid.uuid4())
@@ -146,6 +152,8 @@ def push_slide(
                 now=now(),
             )
         except WriteConflictError as error:
+            if attempts == 1:
+                raise
             logger.info("slide=%s conflict, reading again: %s", reading.entry.name, error)
             reading = _read_again(project, store, backups, reading, now())
             continue
@@ -160,7 +168,7 @@ def push_slide(
 
 def _read_again(project: Project, store: Store, backups: Backups, before: SlideReading, now: datetime) -> SlideReading:
     """Read the save that a write met; refuse one that isn't to be written to."""
-    reading = read_entry(project, store, before.entry)
+    reading = read_entry(project, store, before.entry, commit_at=now)
     if record_reading(project, store, backups, reading, now):
         raise WriteConflictError(suspicion(reading))
     if reading.is_held:
@@ -186,20 +194,22 @@ def _compose(
     store: Store,
     state: SlideState,
     reading: SlideReading,
-    result: SlideResult,
+    prediction: SlidePrediction | None,
     wanted: Wanted,
     seed: int,
 ) -> tuple[SlidePushed, tuple[MachineObject, ...]]:
     settings, entry = project.settings, reading.entry
     proposals: tuple[Proposal, ...] = ()
     shortage = None
-    if wanted.proposals and not _is_done(project, state):
+    if prediction is not None and wanted.proposals and not _is_done(project, state):
         taken = taken_boxes(store, reading)
+        result = result_for(prediction, reading)
         proposals, shortage = propose_boxes(result, taken, settings.propose, reading.mpp, seed=seed)
     objects = proposal_objects(proposals, settings.write, _ids(len(proposals)))
     summary = None
-    if wanted.predictions and not _is_blind(project, store, state) and not _is_done(project, state):
-        predictions = _known_classes(result.predictions, project.scheme)
+    is_shown = wanted.predictions and not _is_blind(project, store, state) and not _is_done(project, state)
+    if prediction is not None and is_shown:
+        predictions = _known_classes(prediction.predictions, project.scheme)
         chosen, summary = choose_predictions(
             predictions,
             reading.reconciled,

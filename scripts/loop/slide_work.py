@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import shapely
@@ -14,22 +16,24 @@ from bridge.annotations import Proposal
 from bridge.annotations.roles import Role
 from bridge.annotations.writing import Prediction
 from bridge.coords import Region, Window, downsample_for, um2_to_px2, um_to_px
+from bridge.ingest import SlideReading
 from bridge.raster import LabelMask, ProbabilityMap, ShapeIndex, simplify_outlines, vectorize_bands
 from bridge.slides import Slide, TissueMask, TissueOptions, open_slide, tissue_mask
 from models.active import SelectionMethod, SelectionOptions, least_confidence, select_regions
 from models.active.overview import Overview, OverviewBuilder, reason_for
-from scripts.loop.pull import SlideState
 from scripts.options import PredictOptions, ProposeOptions
 
 logger = logging.getLogger(__name__)
 _CELLS_PER_REGION = 16  # cells of the priority map along a region's side
 
-Bands = Callable[[Slide, TissueMask], Iterator[ProbabilityMap]]
+_LEAST_TISSUE = 0.5  # of a cell, to count as one with tissue
+
+Bands = Callable[[Slide, TissueMask], Generator[ProbabilityMap, None, None]]
 
 
-@dataclass(frozen=True, slots=True)
-class SlideResult:
-    """What the loop knows of one slide.
+@dataclass(frozen=True, slots=True, eq=False)
+class SlidePrediction:
+    """What a champion says of one slide, whatever people have drawn on it: it may be kept.
 
     Parameters
     ----------
@@ -52,56 +56,108 @@ class SlideResult:
     extent: Region
 
 
-def work_on_slide(
-    state: SlideState,
+@dataclass(frozen=True, slots=True, eq=False)
+class SlideResult:
+    """What the loop knows of one slide, as people left it.
+
+    Parameters
+    ----------
+    prediction
+        What depends on the slide and the champion alone.
+    open_cells
+        bool, [y, x]: cells with tissue in which nobody has drawn yet.
+    """
+
+    prediction: SlidePrediction
+    open_cells: NDArray[np.bool_]
+
+
+def predict_slide(
+    path: Path,
+    mpp: tuple[float, float],
     bands: Bands | None,
     working_mpp: float,
     predict: PredictOptions,
     propose: ProposeOptions,
     tissue_options: TissueOptions,
-) -> SlideResult:
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> SlidePrediction | None:
     """Predict one slide.
 
     Parameters
     ----------
+    path, mpp
+        The slide, and the µm per level-0 pixel that were decided on.
     bands
         Yields the slide's probabilities top to bottom; None without a champion.
     working_mpp
         Of the bands.
+    stop
+        Asked before each band.
+
+    Returns
+    -------
+    SlidePrediction
+        None when ``stop`` said so.
 
     Raises
     ------
     SlideError
         The slide is damaged somewhere.
     """
-    mpp = state.reading.mpp
-    with open_slide(state.reading.slide_path, mpp=mpp) as slide:
+    with open_slide(path, mpp=mpp) as slide:
         tissue = tissue_mask(slide, tissue_options)
         downsample = downsample_for(mpp, working_mpp)
         extent = slide.pyramid.window_at(downsample)
         stride = max(1, round(um_to_px(propose.region_um, mpp) / downsample / _CELLS_PER_REGION))
         cells = Window(0, 0, -(-extent.width // stride), -(-extent.height // stride), downsample * stride)
-        drawn = [(o.annotation.geometry, 1) for o in state.reading.reconciled.of(Role.ANNOTATION)]
-        labelled_cells = ShapeIndex(drawn, cells.downsample).burn(cells) == 1
-        covered = (tissue.coverage(cells) >= 0.5) & ~labelled_cells
+        covered = np.asarray(tissue.coverage(cells) >= _LEAST_TISSUE)
+        bounds = slide.pyramid.bounds
         if bands is None:
-            return SlideResult((), covered, cells, None, slide.pyramid.bounds)
-        builder: OverviewBuilder | None = None
+            return SlidePrediction((), covered, cells, None, bounds)
+        gathered = _Gathered(extent, stride)
+        found: list[tuple[int, shapely.Polygon]] = []
+        with closing(bands(slide, tissue)) as coming:
+            found.extend(vectorize_bands(gathered.labels(coming, stop)))
+    if gathered.is_stopped:
+        return None
+    predictions = tuple(_predictions(found, gathered.names, mpp, predict))
+    return SlidePrediction(predictions, covered, cells, gathered.overview(), bounds)
 
-        def labelled() -> Iterator[LabelMask]:
-            nonlocal builder
-            for band in bands(slide, tissue):
-                if builder is None:
-                    builder = OverviewBuilder(extent, band.names, stride, least_confidence)
-                builder.add(band)
-                labels = band.probabilities.argmax(axis=0).astype(np.uint8)
-                yield LabelMask(labels, band.window, band.names)
 
-        found = list(vectorize_bands(labelled()))
-        names = builder.names if builder is not None else ()
-        overview = builder.finish() if builder is not None else None
-    predictions = tuple(_predictions(found, names, mpp, predict))
-    return SlideResult(predictions, covered, cells, overview, state.reading.pyramid.bounds)
+class _Gathered:
+    """Passes bands on as labels, and keeps what selection needs of them."""
+
+    def __init__(self, extent: Window, stride: int) -> None:
+        self._extent, self._stride = extent, stride
+        self._builder: OverviewBuilder | None = None
+        self.is_stopped = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self._builder.names if self._builder is not None else ()
+
+    def labels(self, bands: Iterator[ProbabilityMap], stop: Callable[[], bool]) -> Iterator[LabelMask]:
+        for band in bands:
+            if stop():
+                self.is_stopped = True
+                return
+            if self._builder is None:
+                self._builder = OverviewBuilder(self._extent, band.names, self._stride, least_confidence)
+            self._builder.add(band)
+            yield LabelMask(band.probabilities.argmax(axis=0).astype(np.uint8), band.window, band.names)
+
+    def overview(self) -> Overview | None:
+        return self._builder.finish() if self._builder is not None else None
+
+
+def result_for(prediction: SlidePrediction, reading: SlideReading) -> SlideResult:
+    """Return what a prediction means for a slide as people left it: cells in which they drew need no box."""
+    cells = prediction.cells
+    drawn = [(o.annotation.geometry, 1) for o in reading.reconciled.of(Role.ANNOTATION)]
+    labelled = ShapeIndex(drawn, cells.downsample).burn(cells) == 1
+    return SlideResult(prediction, prediction.tissue & ~labelled)
 
 
 def _predictions(
@@ -148,12 +204,13 @@ def propose_boxes(
     tuple
         Proposals, and why there are fewer than asked for (None where there are not).
     """
-    cells = result.cells
+    prediction = result.prediction
+    cells, overview = prediction.cells, prediction.overview
     size = max(1, round(um_to_px(options.region_um, mpp) / cells.downsample))
-    method = options.method if result.overview is not None else SelectionMethod.RANDOM
+    method = options.method if overview is not None else SelectionMethod.RANDOM
     selection = select_regions(
-        result.overview.score if result.overview is not None else np.zeros(cells.shape, np.float32),
-        result.tissue,
+        overview.score if overview is not None else np.zeros(cells.shape, np.float32),
+        result.open_cells,
         [_cells_of(bounds, cells.downsample) for bounds in taken],
         SelectionOptions(method, options.k, size, options.min_tissue, size_rule=options.size_rule),
         np.random.default_rng(seed),
@@ -162,18 +219,18 @@ def propose_boxes(
     for rank, scored in enumerate(selection.boxes, start=1):
         x, y, width, height = scored.box
         region = Window(x, y, width, height, cells.downsample).to_region()
-        is_guided = result.overview is not None and method is not SelectionMethod.RANDOM
+        is_guided = overview is not None and method is not SelectionMethod.RANDOM
         reason = (
-            reason_for(result.overview, slice(y, y + height), slice(x, x + width))
-            if is_guided and result.overview is not None
+            reason_for(overview, slice(y, y + height), slice(x, x + width))
+            if is_guided and overview is not None
             else "random"
         )
         proposals.append(Proposal(region, rank, scored.score, reason))
-    return _inside(proposals, result), selection.reason
+    return _inside(proposals, prediction.extent), selection.reason
 
 
-def _inside(proposals: Sequence[Proposal], result: SlideResult) -> tuple[Proposal, ...]:
-    return tuple(replace(p, region=p.region.intersection(result.extent) or p.region) for p in proposals)
+def _inside(proposals: Sequence[Proposal], extent: Region) -> tuple[Proposal, ...]:
+    return tuple(replace(p, region=p.region.intersection(extent) or p.region) for p in proposals)
 
 
 def _cells_of(bounds: tuple[float, float, float, float], downsample: float) -> tuple[int, int, int, int]:

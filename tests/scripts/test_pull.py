@@ -28,7 +28,7 @@ from bridge.watch import SettleOptions, read_settled
 from lab_support import Lab, xml_of
 from scripts.loop import passes
 from scripts.loop import pull as pulling
-from scripts.loop.push import push_slide
+from scripts.loop.slide_jobs import write_one
 from scripts.project import open_project
 from scripts.set_up import new_image
 
@@ -318,7 +318,7 @@ def save_before_writes(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Callab
                 saves.pop(0)()
             return write_edits(*given, **more)
 
-        monkeypatch.setattr(passes, "push_slide", partial(push_slide, write=late))
+        monkeypatch.setattr(passes, "write_one", partial(write_one, write=late))
 
     return arrange
 

@@ -32,7 +32,7 @@ from scripts.bench.torture.world import CELL_PX, CLASSES, SIDE
 from scripts.loop import pull as pulling
 from scripts.loop.pull import SlideState, pull
 from scripts.loop.push import Wanted, push_slide
-from scripts.loop.slide_work import SlideResult
+from scripts.loop.slide_work import SlidePrediction
 from scripts.project import Project, open_project
 
 _PREDICTIONS = 8
@@ -128,11 +128,12 @@ class _Ours:
         except BridgeError as error:
             self.ledger.note("push failed", kind=type(error).__name__, message=str(error))
 
-    def _result(self, state: SlideState) -> SlideResult:
+    def _result(self, state: SlideState) -> SlidePrediction:
         side = SIDE // CELL_PX
         predictions = tuple(self._prediction() for _ in range(_PREDICTIONS))
         tissue = np.ones((side, side), bool)
-        return SlideResult(predictions, tissue, Window(0, 0, side, side, CELL_PX), None, state.reading.pyramid.bounds)
+        cells = Window(0, 0, side, side, CELL_PX)
+        return SlidePrediction(predictions, tissue, cells, None, state.reading.pyramid.bounds)
 
     def _prediction(self) -> Prediction:
         x, y = (self._random.randint(0, SIDE - 80) for _ in range(2))

@@ -12,7 +12,7 @@ from models.checkpoints import NetRole, load_checkpoint, save_checkpoint
 from models.data import TrainingSlide
 from models.errors import CheckpointError, TrainingDataError
 from models.inference import Predictor
-from models.training import ModelOptions, TrainingOptions, evaluate, fit
+from models.training import ModelOptions, TrainingOptions, evaluate, fit, forget_state
 
 
 def same(first: Any, second: Any) -> bool:
@@ -59,6 +59,46 @@ def test_a_stopped_training_goes_on_where_it_was(
     assert same(resumed.checkpoint, whole.checkpoint)
     assert [e.loss for e in resumed.history[NetRole.HIGH]] == [e.loss for e in whole.history[NetRole.HIGH]]
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_the_second_net_waits_until_the_stopped_first_has_gone_on(
+    disc_slides: Any, ground: Any, tiny_model: Any, brief: Any, tmp_path: Path
+) -> None:
+    both = replace(tiny_model, one_network=False, low_factor=2.0)
+    whole = fit(disc_slides, ground.scheme, both, brief)
+    stopped = fit(disc_slides, ground.scheme, both, brief, stop=after(2), resume_folder=tmp_path)
+    assert not stopped.is_finished
+    assert set(stopped.history) == {NetRole.HIGH}
+    assert same(fit(disc_slides, ground.scheme, both, brief, resume_folder=tmp_path).checkpoint, whole.checkpoint)
+
+
+def test_a_finished_training_is_kept_until_it_is_forgotten(
+    disc_slides: Any, ground: Any, tiny_model: Any, brief: Any, tmp_path: Path
+) -> None:
+    first = fit(disc_slides, ground.scheme, tiny_model, brief, resume_folder=tmp_path, keep_state=True)
+    steps: list[int] = []
+    again = fit(
+        disc_slides,
+        ground.scheme,
+        tiny_model,
+        brief,
+        resume_folder=tmp_path,
+        keep_state=True,
+        progress=lambda p: steps.append(p.step),
+    )
+    assert same(first.checkpoint, again.checkpoint) and not steps
+    forget_state(tmp_path)
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_a_damaged_state_costs_the_steps_and_not_the_training(
+    disc_slides: Any, ground: Any, tiny_model: Any, brief: Any, tmp_path: Path
+) -> None:
+    fit(disc_slides, ground.scheme, tiny_model, brief, stop=after(4), resume_folder=tmp_path)
+    for path in tmp_path.rglob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-1])
+    resumed = fit(disc_slides, ground.scheme, tiny_model, brief, resume_folder=tmp_path)
+    assert same(resumed.checkpoint, fit(disc_slides, ground.scheme, tiny_model, brief).checkpoint)
 
 
 def test_a_killed_training_goes_on_from_the_last_state(

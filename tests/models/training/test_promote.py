@@ -48,3 +48,10 @@ def test_without_a_hold_out_it_says_so(good_and_bad: Any, disc_slides: Any, grou
     decision = promote(good_and_bad[1], good_and_bad[0], disc_slides, ground.scheme)
     assert decision.promoted
     assert "nothing is held out" in decision.reason
+
+
+def test_the_reason_says_how_much_it_rests_on(good_and_bad: Any, judged_slides: Any, ground: Any) -> None:
+    decision = promote(*good_and_bad, judged_slides, ground.scheme, device="cpu")
+    assert decision.candidate_scores is not None
+    areas = sum(len(slide.plan.hold_out) for slide in judged_slides)
+    assert f"{decision.candidate_scores.pixels} pixels in {areas} held-out area" in decision.reason

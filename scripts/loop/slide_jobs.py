@@ -1,0 +1,158 @@
+"""The two halves of a slide's renewal, each for itself: predict it, and write what was predicted into its file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from bridge.export import write_edits
+from bridge.raster import ProbabilityMap
+from bridge.slides import Slide, TissueMask
+from bridge.store import Backups, Store
+from models.checkpoints import Checkpoint
+from models.inference import DeepZoomPredictor, PredictionOptions
+from scripts.loop.learn import design_of
+from scripts.loop.prediction_cache import PredictionCache, key_of
+from scripts.loop.pull import SlideState
+from scripts.loop.push import SlidePushed, Wanted, Write, push_slide
+from scripts.loop.slide_work import SlidePrediction, predict_slide
+from scripts.project import Project
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChampionBands:
+    """A champion, loaded and ready to yield the probabilities of slide after slide; called with (slide, tissue).
+
+    Parameters
+    ----------
+    champion
+        What is loaded: worth keeping until another is the champion.
+    """
+
+    champion: Checkpoint
+    predictor: DeepZoomPredictor
+    options: PredictionOptions
+
+    @classmethod
+    def of(cls, project: Project, champion: Checkpoint) -> Self:
+        """Load a project's champion as its settings say.
+
+        Raises
+        ------
+        CheckpointError
+            Weights that don't fit their card.
+        """
+        settings, predict = project.settings, project.settings.predict
+        predictor = design_of(settings).predictor(champion, device=settings.train.device)
+        options = PredictionOptions(predict.tile_px, predict.overlap_px, predict.batch_size, predict.workers)
+        return cls(champion, predictor, options)
+
+    def __call__(self, slide: Slide, tissue: TissueMask) -> Generator[ProbabilityMap, None, None]:
+        """Yield the slide's probabilities in bands, top to bottom; closing it ends the threads."""
+        yield from self.predictor.predict(slide, tissue, self.options)
+
+
+def prediction_cache(project: Project) -> PredictionCache:
+    """Return where a project's predictions are kept."""
+    return PredictionCache(project.data_folder / "predictions")
+
+
+def predict_one(
+    project: Project,
+    state: SlideState,
+    bands: ChampionBands | None,
+    cache: PredictionCache,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    is_forced: bool = False,
+    is_dry_run: bool = False,
+) -> SlidePrediction | None:
+    """Return what the champion says of a slide: kept from before, or predicted now and kept.
+
+    Parameters
+    ----------
+    bands
+        None before the first champion: then only where the tissue is.
+    stop
+        Asked between bands.
+    is_forced
+        Predict, whatever is kept.
+    is_dry_run
+        Nothing is kept.
+
+    Returns
+    -------
+    SlidePrediction
+        None when ``stop`` said so; nothing is kept then.
+
+    Raises
+    ------
+    SlideError
+        The slide is damaged somewhere, or gone.
+    """
+    settings, reading = project.settings, state.reading
+    champion = bands.champion if bands is not None else None
+    key = key_of(reading, champion.id if champion else None, settings)
+    kept = None if is_forced else cache.load(key)
+    if kept is not None:
+        logger.debug("slide=%s predicted before", reading.entry.name)
+        return kept
+    prediction = predict_slide(
+        reading.slide_path,
+        reading.mpp,
+        bands,
+        champion.card.mpp if champion else settings.model.mpp,  # the champion's, whatever is set meanwhile
+        settings.predict,
+        settings.propose,
+        settings.tissue,
+        stop=stop,
+    )
+    if prediction is not None and not is_dry_run:
+        cache.save(key, prediction)
+    return prediction
+
+
+def write_one(
+    project: Project,
+    store: Store,
+    backups: Backups,
+    state: SlideState,
+    prediction: SlidePrediction | None,
+    wanted: Wanted,
+    *,
+    champion: Checkpoint | None,
+    now: Callable[[], datetime],
+    is_dry_run: bool = False,
+    write: Write = write_edits,
+    attempts: int = 3,
+) -> SlidePushed:
+    """Write one slide's predictions and proposals; parameters and errors otherwise as `push_slide`.
+
+    Parameters
+    ----------
+    prediction
+        Of ``predict_one``; None renews neither predictions nor proposals.
+    champion
+        Whose prediction it is; None before the first.
+    """
+    iteration = champion.card.iteration if champion else 0
+    return push_slide(
+        project,
+        store,
+        backups,
+        state,
+        prediction,
+        wanted,
+        champion_id=champion.id if champion else None,
+        iteration=iteration,
+        now=now,
+        seed=project.settings.propose.seed + iteration,
+        is_dry_run=is_dry_run,
+        write=write,
+        attempts=attempts,
+    )
