@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.commands import backups, config, convert, demo, doctor, new, project, sync
+from scripts.commands import backups, config, convert, demo, doctor, hooks, new, nightly, project, sync, watch
 
 app = typer.Typer(
     name="slidebridge",
@@ -21,11 +21,14 @@ app.add_typer(sync.app, name="sync")
 app.command("train")(project.train)
 app.command("predict")(project.predict)
 app.command("propose")(project.propose)
+app.command("watch")(watch.watch)
+app.command("nightly")(nightly.nightly)
 app.command("status")(project.status)
 app.command("confirm")(project.confirm)
 app.add_typer(backups.app, name="backups")
 app.command("convert")(convert.convert)
 app.add_typer(config.app, name="config")
+app.add_typer(hooks.app, name="hooks")
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -24,6 +24,7 @@ from bridge.qupath.paquo_backend import PaquoOptions
 from bridge.slides import TissueOptions
 from bridge.store.pruning import StoreOptions
 from bridge.watch import WatchOptions
+from scripts.daemon.schedule import check_schedule
 from scripts.options import (
     HookOptions,
     ModelOptions,
@@ -167,6 +168,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str] = os.environ) ->
     }
     settings = Settings(**sections)
     settings.classes.scheme()
+    _check_schedule(settings.schedule, origins)
     return LoadedSettings(settings, origins)
 
 
@@ -233,6 +235,14 @@ def _check_ranges(section: str, options: Any, origins: Mapping[str, str]) -> Non
         if value is not None and not least <= value <= most:
             origin = origins.get(name, "settings")
             raise ConfigError(f"{origin}: [{section}] {key} must be {least:g} to {most:g}, got {value}")
+
+
+def _check_schedule(options: ScheduleOptions, origins: Mapping[str, str]) -> None:
+    for key, alone in (("nightly", replace(options, timezone="")), ("timezone", replace(options, nightly=""))):
+        try:
+            check_schedule(alone)
+        except ConfigError as error:
+            raise ConfigError(f"{origins.get(f'schedule.{key}', 'settings')}: {error}") from error
 
 
 def _color(text: str) -> tuple[int, int, int]:

@@ -20,6 +20,10 @@ def doctor(
         bool,
         typer.Option("--verify", help="Let QuPath itself read the project's images, and compare, object by object."),
     ] = False,
+    store: Annotated[
+        bool,
+        typer.Option("--store", help="Check the project's own records: whole, at rest, and as the files say."),
+    ] = False,
     resave: Annotated[
         bool,
         typer.Option("--resave", help="Let QuPath save the images anew, for old versions; close the project first."),
@@ -30,8 +34,8 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check this machine and the project; exit 1 if anything must be mended. Nothing is written but by --resave."""
-    if verify and resave:
-        raise typer.BadParameter("give --verify or --resave, not both")
+    if verify + store + resave > 1:
+        raise typer.BadParameter("give one of --verify, --store and --resave")
     if resave and not image:
         raise typer.BadParameter("--resave needs --image: name the images that QuPath is to save")
     if image and not (verify or resave):
@@ -39,7 +43,7 @@ def doctor(
     if resave:
         _resave(project, image or [], as_json=as_json)
         return
-    report = _verify(project, image or []) if verify else _examine(project)
+    report = _verify(project, image or []) if verify else _examine(project, of_store=store)
     if as_json:
         print_json(report.as_json())
     else:
@@ -49,7 +53,11 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _examine(path: Path) -> DoctorReport:
+def _examine(path: Path, *, of_store: bool) -> DoctorReport:
+    if of_store:
+        from scripts.doctor.store_checks import examine_store
+
+        return examine_store(path)
     from scripts.doctor.run import examine
 
     return examine(path)

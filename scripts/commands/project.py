@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -31,16 +32,36 @@ def propose(
     run_pass(project, "propose", as_json=as_json, is_dry_run=dry_run, is_forced=force)
 
 
-def status(project: ProjectPath = Path(), as_json: AsJson = False) -> None:
-    """Say what is labelled, what is missing, what was learned and written."""
-    from scripts.loop.status import read_status
+def status(
+    project: ProjectPath = Path(),
+    as_json: AsJson = False,
+    read: Annotated[
+        bool, typer.Option("--read", help="Read every file now, though a daemon is watching and has read them.")
+    ] = False,
+    names: Annotated[
+        bool, typer.Option("--names", help="Print which slide each hash stands for; only here, never in a log.")
+    ] = False,
+) -> None:
+    """Say what happens now, what waits or failed, what is labelled, learned and written."""
+    from scripts.loop.status import name_table, read_status
 
-    found = read_status(project)
+    if names:
+        _print_names(name_table(project), as_json=as_json)
+        return
+    found = read_status(project, is_read=read)
     if as_json:
         print_json(found.as_json())
         return
     for line in found.lines():
         typer.echo(line)
+
+
+def _print_names(table: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(dict(table))
+        return
+    for called, name in table:
+        typer.echo(name if called == name else f"{called}  {name}")
 
 
 def confirm(
@@ -49,6 +70,6 @@ def confirm(
     dry_run: DryRun = False,
 ) -> None:
     """Believe a save that lost more than half of what was drawn."""
-    from scripts.loop.status import confirm_slide
+    from scripts.loop.confirm import confirm_slide
 
     typer.echo(confirm_slide(project, slide, is_dry_run=dry_run))

@@ -1,61 +1,111 @@
-"""What ``status`` tells: what is labelled, what is missing, what was learned and written; without torch."""
+"""What ``status`` tells: what happens now, what is labelled, what was learned and written; without torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import shapely
-
+from bridge.annotations import SlideEntry
 from bridge.annotations.labels import missing_labels
-from bridge.annotations.roles import Fate, Role
-from bridge.store import Backups, RunRecord
-from scripts.loop.pull import Pulled, SlideState, believe, count_added, keep_version, pull, read_entry
-from scripts.project import find_entry, open_project, open_store
+from bridge.annotations.roles import Fate
+from bridge.errors import BridgeError
+from bridge.store import Backups, JobKind, RunRecord, RunState, Store
+from scripts.daemon.names import SlideNames, project_names
+from scripts.loop.prequential import PrequentialScore, prequential_scores
+from scripts.loop.pull import pull
+from scripts.loop.status_daemon import DaemonStatus, read_daemon_status
+from scripts.loop.status_slides import SlideStatus, slides_read_before, slides_read_now
+from scripts.project import Project, left_out, open_project, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Slides:
+    """The slides of a project, and how they were looked at.
+
+    Parameters
+    ----------
+    problems
+        Slide's name → why it can't be read.
+    warnings
+        One line each, for people.
+    missing
+        What must be labelled before a training can start; None for nothing, and where it wasn't asked.
+    is_read_now
+        False: as the daemon read them last.
+    """
+
+    slides: tuple[SlideStatus, ...]
+    problems: Mapping[str, str]
+    warnings: tuple[str, ...]
+    missing: str | None
+    is_read_now: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a project, read without changing anything."""
+    """The state of a project, read without changing anything.
+
+    Parameters
+    ----------
+    foreseen
+        How well each training's predictions had foreseen what people then labelled.
+    outcomes, added
+        What became of our objects, and how many people drew by hand.
+    """
 
     root: Path
-    pulled: Pulled
-    missing: str | None
+    names: SlideNames
+    daemon: DaemonStatus
+    found: Slides
     runs: tuple[RunRecord, ...]
+    foreseen: tuple[PrequentialScore, ...]
     outcomes: Mapping[Fate, int]
     added: int
-    last_writes: Mapping[str, str]
 
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
+        found = self.found
         return {
             "project": str(self.root),
-            "slides": [_slide_json(s, self.last_writes) for s in self.pulled.slides],
-            "problems": {p.entry.name: p.message for p in self.pulled.problems},
-            "warnings": list(self.pulled.warnings),
-            "missing": self.missing,
-            "iterations": [_run_json(run) for run in self.runs],
+            "daemon": self.daemon.as_json(),
+            "slides_read": "now" if found.is_read_now else "by the daemon",
+            "slides": [slide.as_json() for slide in found.slides],
+            "problems": dict(found.problems),
+            "warnings": list(found.warnings),
+            "missing": found.missing,
+            "iterations": [_run_json(run, self.names) for run in self.runs],
+            "foreseen": [_foreseen_json(score) for score in self.foreseen],
             "outcomes": {fate.value: count for fate, count in self.outcomes.items()} | {"added by hand": self.added},
         }
 
     def lines(self) -> list[str]:
         """Return the facts for people."""
-        lines = [f"project {self.root}"]
-        lines += [_slide_line(s, self.last_writes) for s in self.pulled.slides]
-        lines += [f"  {problem.entry.name}: failed: {problem.message}" for problem in self.pulled.problems]
-        lines += [f"  note: {warning}" for warning in self.pulled.warnings]
-        lines += [_run_line(run) for run in self.runs[-5:]] or ["not trained yet"]
+        found = self.found
+        lines = [f"project {self.root}", *self.daemon.lines()]
+        lines.append("slides, read now:" if found.is_read_now else "slides, as the daemon read them last:")
+        lines += [slide.line() for slide in found.slides]
+        lines += [f"  {name}: failed: {message}" for name, message in found.problems.items()]
+        lines += [f"  note: {warning}" for warning in found.warnings]
+        lines += [_run_line(run, self.names) for run in self.runs[-5:]] or ["not trained yet"]
+        if self.foreseen:
+            lines.append(f"foreseen of what people then labelled, by iteration: {_foreseen_line(self.foreseen)}")
         counted = {**{fate.value: n for fate, n in self.outcomes.items()}, "added by hand": self.added}
         lines.append("so far: " + (", ".join(f"{n} {name}" for name, n in counted.items() if n) or "nothing answered"))
-        if self.missing:
-            lines.append(f"before training can start: {self.missing}")
+        if found.missing:
+            lines.append(f"before training can start: {found.missing}")
         return lines
 
 
-def read_status(path: Path) -> Status:
+def read_status(path: Path, *, is_read: bool = False) -> Status:
     """Read the state of the project that a path belongs to; nothing is recorded or written.
+
+    Parameters
+    ----------
+    is_read
+        Read every file, even where a daemon has just done so.
 
     Raises
     ------
@@ -63,75 +113,74 @@ def read_status(path: Path) -> Status:
         There is no project, or its store can't be opened.
     """
     project = open_project(path)
-    backups = Backups(project.data_folder / "backups")
+    now = datetime.now(UTC)
     with open_store(project, is_dry_run=True) as store:
-        pulled = pull(project, store, backups, datetime.now(UTC), is_dry_run=True)
-        writes = {s.key: store.newest_marker(s.key) or "" for s in pulled.slides}
+        names = project_names(project, _entries(project, store))
+        daemon = read_daemon_status(project, store, names, now)
+        if is_read or not daemon.is_watching:
+            found = _read_now(project, store, names, now)
+        else:
+            found = _read_before(project, store, names, daemon)
         return Status(
             project.root,
-            pulled,
-            missing_labels(pulled.plans),
+            names,
+            daemon,
+            found,
             store.runs(),
+            prequential_scores(store),
             store.outcome_counts(),
             store.added_count(),
-            writes,
         )
 
 
-def confirm_slide(path: Path, name: str, *, is_dry_run: bool) -> str:
-    """Believe the last save of one slide, and return what was done.
+def name_table(path: Path) -> tuple[tuple[str, str], ...]:
+    """Return (what logs, events and status call it, its name) for every slide of a project.
 
     Raises
     ------
-    ConfigError
-        The project has no such slide.
+    BridgeError
+        There is no project, or its source can't be read.
     """
     project = open_project(path)
-    entry = find_entry(project, name)
-    with open_store(project, is_dry_run=is_dry_run) as store:
-        reading = read_entry(project, store, entry)
-        if not is_dry_run:
-            backups, now = Backups(project.data_folder / "backups"), datetime.now(UTC)
-            keep_version(store, backups, reading, now)
-            count_added(project, store, backups, reading)
-            believe(store, reading, now)
-    verb = "would be" if is_dry_run else "is"
-    return f"{name}: the save with {reading.human_count} objects {verb} learned from at the next sync"
+    return project_names(project, project.source.slides()).table()
 
 
-def _slide_json(state: SlideState, writes: Mapping[str, str]) -> Mapping[str, object]:
-    reading = state.reading
-    counts = reading.found.counts
-    return {
-        "name": reading.entry.name,
-        "objects": len(reading.found),
-        "roles": {role.value: len(found) for role in Role if (found := reading.reconciled.of(role))},
-        "unknown_classes": dict(reading.reconciled.unknown),
-        "repaired": counts.repaired,
-        "verbatim": dict(counts.verbatim),
-        "off_slide": counts.off_slide,
-        "labelled_um2": round(labelled_area(state) * reading.mpp[0] * reading.mpp[1], 1),
-        "hold_out_areas": len(state.plan.hold_out),
-        "suspicious": state.is_suspicious,
-        "failed_save": reading.is_held,
-        "last_write": writes.get(state.key) or None,
-    }
+def _entries(project: Project, store: Store) -> tuple[SlideEntry, ...]:
+    """Return the project's slides; while its file can't be read, those that the store knows."""
+    try:
+        return project.source.slides()
+    except BridgeError:  # said by whoever reads the slides
+        return tuple(SlideEntry(s.key, s.name, Path(s.name), Path(s.name)) for s in store.slides())
 
 
-def labelled_area(state: SlideState) -> float:
-    """Return the area that is labelled completely, level-0 px²: the exact union of the ROIs."""
-    return float(shapely.union_all(list(state.plan.complete)).area) if state.plan.complete else 0.0
+def _read_now(project: Project, store: Store, names: SlideNames, now: datetime) -> Slides:
+    pulled = pull(project, store, Backups(project.data_folder / "backups"), now, is_dry_run=True)
+    return Slides(
+        slides_read_now(pulled, store, names),
+        {names.of(p.entry.key): names.hide(p.message) for p in pulled.problems},
+        tuple(names.hide(warning) for warning in pulled.warnings),
+        missing_labels(pulled.plans),
+        is_read_now=True,
+    )
 
 
-def _slide_line(state: SlideState, writes: Mapping[str, str]) -> str:
-    found = {role: len(items) for role in Role if (items := state.reading.reconciled.of(role))}
-    counted = ", ".join(f"{n} {role.value}" for role, n in found.items()) or "no objects"
-    held = f", {len(state.plan.hold_out)} areas held out" if state.plan.hold_out else ""
-    written = "written to" if writes.get(state.key) else "not written to yet"
-    return f"  {state.reading.entry.name}: {counted}{held}; {written}"
+def _read_before(project: Project, store: Store, names: SlideNames, daemon: DaemonStatus) -> Slides:
+    warnings: tuple[str, ...]
+    try:
+        entries, warnings = project.source.slides(), left_out(project.source)
+    except BridgeError as error:
+        entries, warnings = _entries(project, store), (str(error),)
+    problems = {job.slide_key: job.error for job in daemon.failed if job.kind is JobKind.READ}
+    return Slides(
+        slides_read_before(entries, store, names),
+        {names.of(key): names.hide(error) for key, error in problems.items() if key is not None and error is not None},
+        tuple(names.hide(warning) for warning in warnings),
+        None,
+        is_read_now=False,
+    )
 
 
-def _run_json(run: RunRecord) -> Mapping[str, object]:
+def _run_json(run: RunRecord, names: SlideNames) -> Mapping[str, object]:
     return {
         "iteration": run.iteration,
         "kind": run.kind,
@@ -139,11 +188,25 @@ def _run_json(run: RunRecord) -> Mapping[str, object]:
         "state": run.state.value,
         "checkpoint": run.checkpoint_id,
         "promoted": run.promoted,
-        "reason": run.reason,
+        "reason": names.hide(run.reason) if run.reason else run.reason,
         "metrics": dict(run.metrics),
     }
 
 
-def _run_line(run: RunRecord) -> str:
+def _foreseen_json(score: PrequentialScore) -> Mapping[str, object]:
+    dice = {name: round(value, 4) if math.isfinite(value) else None for name, value in score.dice.items()}
+    found = round(score.score, 4) if math.isfinite(score.score) else None
+    return {"iteration": score.iteration, "areas": score.areas, "score": found, "dice": dice}
+
+
+def _foreseen_line(scores: Sequence[PrequentialScore]) -> str:
+    told = (f"{s.iteration}: {s.score:.2f} ({s.areas} area{'' if s.areas == 1 else 's'})" for s in scores[-10:])
+    return ", ".join(told)
+
+
+def _run_line(run: RunRecord, names: SlideNames) -> str:
     verdict = "promoted" if run.promoted else run.state.value
-    return f"iteration {run.iteration}: {verdict}" + (f", {run.reason}" if run.reason else "")
+    why = names.hide(run.reason) if run.reason else ""
+    if why and (run.state is RunState.FINISHED or why.startswith("stopped")):
+        return f"iteration {run.iteration}: {why}"  # these words have the verdict in them
+    return f"iteration {run.iteration}: {verdict}" + (f", {why}" if why else "")

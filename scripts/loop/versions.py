@@ -19,8 +19,9 @@ from bridge.store import Backups, Store, VersionRecord
 from bridge.store.atomic import write_new
 from bridge.store.pruning import kept_versions
 from bridge.watch import read_settled
+from scripts.daemon.names import find_called
 from scripts.loop.pull import believe, keep_version, read_entry
-from scripts.project import Project, find_entry, open_project, open_store
+from scripts.project import Project, open_project, open_store, open_to_write
 
 _PREFIX = re.compile("[0-9a-f]{4,64}")
 
@@ -69,7 +70,7 @@ def list_versions(path: Path, name: str | None = None) -> Mapping[str, tuple[Ver
         There is no project or no such slide, or its store can't be opened.
     """
     project = open_project(path)
-    entries = project.source.slides() if name is None else (find_entry(project, name),)
+    entries = project.source.slides() if name is None else (find_called(project, name),)
     with open_store(project, is_dry_run=True) as store:
         return {entry.name: tuple(reversed(_versions(project, store, entry))) for entry in entries}
 
@@ -134,14 +135,17 @@ def restore(path: Path, name: str, revision: str, *, to: Path | None = None, is_
     ------
     ConfigError
         No such slide or version.
+    ProjectBusyError
+        Another SlideBridge is at work on the project.
     WriteConflictError
         A save of the slide is in progress, or came in between.
     WriteFailedError, StoreError, AnnotationFileError
         The version is gone or not whole, or the folder doesn't take it; the file is as it was.
     """
     project = open_project(path)
-    entry, _ = place_if_found(find_entry(project, name), project.settings.slides)
-    with open_store(project, is_dry_run=is_dry_run) as store:
+    entry, _ = place_if_found(find_called(project, name), project.settings.slides)
+    needs_no_lease = is_dry_run or to is not None
+    with open_to_write(project, "backups restore", is_dry_run=needs_no_lease) as (store, _):
         found = _find(store, entry, revision)
         data = _backups(project).load(found)
         if to is not None:

@@ -1,0 +1,235 @@
+"""How long a person waits: from a save until it is planned, and until the training on it begins.
+
+``python -m scripts.bench.daemon.latency`` lets the daemon watch a QuPath project and an ImageScope folder with a slide
+of 10,000 outlined objects each, beside others, saves a few times, and prints medians. The settle time is taken off: it
+is a setting. Beside them, in the same run, the naive way: a ``slidebridge sync --dry-run`` for each save, which reads
+everything anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import shapely
+
+from bridge.annotations import Annotation, SlideEntry
+from bridge.imagescope.plain import write_imagescope
+from bridge.store import JobKind, JobRecord, JobState
+from scripts.bench.daemon.running import ROOT, Daemon, DaemonError, Rest, wait_for
+from scripts.bench.daemon.world import BLOB, CLASSES, MPP, Place, Tool, make_world
+from scripts.bench.simulators import imagescope_editor, qupath
+from scripts.bench.simulators.changes import Changes
+from scripts.bench.simulators.imagescope import resave
+from scripts.project import open_store
+
+OBJECTS = 10_000
+SAVES = 5
+SETTLE_SECONDS = 0.5
+PROMISED_SECONDS = 1.0  # from the end of the settle time until the save is planned
+_CELL, _RADIUS, _CORNERS = 16, 6.0, 24  # pixels from one object to the next; vertices of each
+_PATIENCE_SECONDS = 240.0
+_SETTINGS = {"watch.settle_seconds": SETTLE_SECONDS, "train.max_steps": 4, "write.max_editable": 200}
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Medians of one tool, seconds after the settle time.
+
+    Parameters
+    ----------
+    planned
+        Until the file was read and reconciled, and its label plan made.
+    training
+        Until the training on it began.
+    naive
+        What a one-off pass over the project takes, without settle time.
+    """
+
+    tool: Tool
+    objects: int
+    planned: float
+    training: float
+    naive: float
+
+    def __str__(self) -> str:
+        verdict = "ok" if self.planned <= PROMISED_SECONDS else f"MORE than {PROMISED_SECONDS:g} s"
+        figures = f"{self.planned:9.2f} s {self.training:12.2f} s {self.naive:9.2f} s"
+        return f"{self.tool.value:<12} {self.objects:>9,} {figures}   {verdict}"
+
+
+HEADER = f"{'save on':<12} {'objects':>9} {'planned':>11} {'training':>14} {'naive':>11}"
+
+
+@dataclass
+class Desk:
+    """A person at one slide with many objects.
+
+    Parameters
+    ----------
+    data
+        The file as it is open.
+    """
+
+    place: Place
+    entry: SlideEntry
+    data: bytes = b""
+    count: int = 0
+
+    def fill(self, objects: int) -> None:
+        """Outline many objects and call a strip of the slide complete; save."""
+        side = _CELL * int(np.ceil(np.sqrt(objects)))
+        strip = Annotation("00000000-0000-4000-8000-ffffffffffff", shapely.box(0, 0, side, 4 * _CELL), "ROI")
+        drawn = (*outlines(objects), strip)
+        if self.place.tool is Tool.QUPATH:
+            self.data = self._edited(self.place.project.source.create(self.entry), drawn)
+        else:
+            self.data = resave(write_imagescope(drawn, (MPP, MPP)))
+        self.save()
+
+    def draw_one(self) -> None:
+        """Draw one more object in the open image."""
+        self.count += 1
+        spot = shapely.box(3 * self.count, 2, 3 * self.count + 2, 4)
+        drawn = Annotation(f"00000000-0000-4000-9000-{self.count:012d}", spot, BLOB, color=CLASSES[BLOB])
+        self.data = self._edited(self.data, (drawn,))
+
+    def _edited(self, data: bytes, drawn: Sequence[Annotation]) -> bytes:
+        changes = Changes(add=tuple(drawn))
+        if self.place.tool is Tool.QUPATH:
+            return qupath.edit_image(data, changes)
+        return resave(imagescope_editor.edit_xml(data, changes))
+
+    def reopen(self) -> None:
+        """Open the image again, with what was written to it since."""
+        self.data = self.entry.annotation_path.read_bytes()
+
+    def save(self) -> float:
+        """Save at once; return when it was done, seconds since 1970."""
+        path = self.entry.annotation_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self.place.tool is Tool.QUPATH:
+            qupath.save_image(path, self.data, count=1, pause=lambda: None)
+        else:
+            imagescope_editor.save_xml(path, self.data, count=1, pause=lambda: None)
+        return time.time()
+
+    @property
+    def revision(self) -> str:
+        """Of the file as it was saved."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def outlines(count: int) -> tuple[Annotation, ...]:
+    """Return objects in rows, whole-pixel corners."""
+    side = int(np.ceil(np.sqrt(count)))
+    angles = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
+    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1) * _RADIUS
+    centres = np.stack([np.arange(count) % side, np.arange(count) // side + 1], axis=1) * _CELL + _CELL / 2
+    rings = np.round(centres[:, None] + circle)
+    return tuple(
+        Annotation(f"00000000-0000-4000-8000-{i:012d}", shapely.Polygon(ring), BLOB, color=CLASSES[BLOB])
+        for i, ring in enumerate(rings)
+    )
+
+
+def measure(place: Place, desk: Desk, saves: int, objects: int) -> Latency:
+    """Save a few times, each time when the daemon has nothing left to do."""
+    planned, training = [], []
+    for _ in range(saves):
+        desk.reopen()
+        desk.draw_one()
+        saved = desk.save()
+        read = _done_read(place, desk)
+        trained = _training_after(place, read)
+        planned.append(_moment(read.ended_at) - saved - SETTLE_SECONDS)
+        training.append(_moment(trained.started_at) - saved - SETTLE_SECONDS)
+        _come_to_rest(place)
+    naive = [_one_pass(place) for _ in range(max(2, saves // 2))]
+    return Latency(
+        place.tool, objects, statistics.median(planned), statistics.median(training), statistics.median(naive)
+    )
+
+
+def _done_read(place: Place, desk: Desk) -> JobRecord:
+    return _job(place, lambda job: job.kind is JobKind.READ and job.input_hash == desk.revision)
+
+
+def _training_after(place: Place, read: JobRecord) -> JobRecord:
+    return _job(place, lambda job: job.kind is JobKind.TRAIN and job.id > read.id)
+
+
+def _job(place: Place, is_it: Callable[[JobRecord], bool]) -> JobRecord:
+    found: list[JobRecord] = []
+
+    def is_done() -> bool:
+        with open_store(place.project, is_dry_run=False) as store:
+            found[:] = [job for job in store.jobs(JobState.DONE) if is_it(job)]
+        return bool(found)
+
+    if not wait_for(is_done, _PATIENCE_SECONDS):
+        raise DaemonError(f"{place.tool.value}: the daemon didn't do what was waited for")
+    return found[-1]
+
+
+def _come_to_rest(place: Place) -> None:
+    rest = Rest((place,))
+    if not wait_for(rest.is_reached, _PATIENCE_SECONDS, poll_seconds=0.3):
+        raise DaemonError(f"never came to rest: {rest.why_not}")
+
+
+def _moment(at: datetime | None) -> float:
+    assert at is not None, "the job has run"
+    return at.astimezone(UTC).timestamp()
+
+
+def _one_pass(place: Place) -> float:
+    command = [sys.executable, "-m", "scripts.cli", "sync", "--dry-run", "--project", str(place.root)]
+    began = time.monotonic()
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    return time.monotonic() - began
+
+
+def run(world: Path, *, objects: int = OBJECTS, saves: int = SAVES) -> tuple[Latency, ...]:
+    """Measure both tools, one after the other, with one daemon."""
+    side = _CELL * (int(np.ceil(np.sqrt(objects))) + 2)
+    places = make_world(world, slides=2, side=side, settings=_SETTINGS)
+    desks = [Desk(place, place.project.source.slides()[0]) for place in places]
+    for desk in desks:
+        desk.fill(objects)
+    daemon = Daemon(places, world / "watch.log")
+    daemon.start()
+    try:
+        daemon.wait_until_watching()
+        for place in places:
+            _come_to_rest(place)
+        return tuple(measure(place, desk, saves, objects) for place, desk in zip(places, desks, strict=True))
+    finally:
+        daemon.stop(60.0)
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.bench.daemon.latency", description=__doc__)
+    parser.add_argument("--objects", type=int, default=OBJECTS)
+    parser.add_argument("--saves", type=int, default=SAVES)
+    asked = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="latency-") as folder:
+        found = run(Path(folder).resolve() / "world", objects=asked.objects, saves=asked.saves)
+    print(HEADER)
+    for row in found:
+        print(row)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

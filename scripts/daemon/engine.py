@@ -1,0 +1,109 @@
+"""The daemon: some projects, two lanes, one thread that never blocks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+from bridge.store import JobKind
+from scripts.daemon.lanes import Lane
+from scripts.daemon.project_loop import ProjectLoop, Work
+from scripts.daemon.watched_project import WatchedProject
+
+logger = logging.getLogger(__name__)
+_SETTINGS_SECONDS = 5.0  # between two looks at the settings files
+
+
+@dataclass(slots=True)
+class Daemon:
+    """Gives the lanes work from the projects, in turn.
+
+    Parameters
+    ----------
+    projects
+        Opened, their leases held.
+    files, compute
+        The lanes.
+    wake
+        Called from a lane's thread when it has ended some work.
+    reopen
+        Closes a project and opens it with its new settings; gives it back as it was where they are wrong.
+    clock
+        Monotonic seconds.
+    """
+
+    projects: list[WatchedProject]
+    files: Lane
+    compute: Lane
+    wake: Callable[[], None] = lambda: None
+    reopen: Callable[[WatchedProject], WatchedProject | None] = lambda watched: watched
+    clock: Callable[[], float] = monotonic
+    _look_at: float = 0.0
+    _turn: int = 0
+    _is_closed: bool = field(default=False)
+
+    def tick(self) -> bool:
+        """Look at everything once, and give each free lane some work; return whether any was given."""
+        self._reopen_changed()
+        for watched in self.projects:
+            watched.tick()
+        given = [
+            self._give(self.files, ProjectLoop.next_file_work),
+            self._give(self.compute, ProjectLoop.next_compute_work),
+        ]
+        for watched in self.projects:
+            watched.beat()
+        self.projects = [watched for watched in self.projects if not watched.is_lost]
+        return any(given)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no lane works."""
+        return self.files.is_free and self.compute.is_free
+
+    def close(self) -> None:
+        """Wait for the steps under way, and let go of everything."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.files.close()
+        self.compute.close()
+        for watched in self.projects:
+            watched.close()
+
+    def _reopen_changed(self) -> None:
+        """Take up changed settings between two jobs: no work under way is stopped for them."""
+        if self.clock() < self._look_at or not self.is_idle:
+            return
+        self._look_at = self.clock() + _SETTINGS_SECONDS
+        reopened = [self.reopen(w) if w.has_new_settings() else w for w in self.projects]
+        self.projects = [watched for watched in reopened if watched is not None]
+
+    def _give(self, lane: Lane, next_work: Callable[[ProjectLoop], tuple[JobKind, str | None, Work] | None]) -> bool:
+        if not lane.is_free:
+            return False
+        for watched in self._in_turn():
+            found = next_work(watched.loop)
+            if found is not None:
+                lane.give(self._told(watched, *found))
+                return True
+        return False
+
+    def _in_turn(self) -> Sequence[WatchedProject]:
+        self._turn = (self._turn + 1) % max(len(self.projects), 1)
+        return [*self.projects[self._turn :], *self.projects[: self._turn]]
+
+    def _told(self, watched: WatchedProject, kind: JobKind, slide: str | None, work: Work) -> Work:
+        activity, now = watched.loop.activity, watched.loop.world.now
+
+        def run() -> None:
+            activity.begin(kind, slide, now())
+            try:
+                work()
+            finally:
+                activity.end(kind)
+                self.wake()
+
+        return run
