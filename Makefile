@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long lint bench torture fuzz conversions clean
+.PHONY: demo test test-long lint bench torture soak kills fuzz conversions clean
 
 demo: $(STAMP)
 	$(BIN)/slidebridge demo --output demo
@@ -32,6 +32,14 @@ bench: $(STAMP)
 TORTURE ?= --tool all --mode all
 torture: $(STAMP)
 	$(BIN)/python -m scripts.bench.torture $(TORTURE)
+
+# Half an hour of the daemon with a save every four seconds: make soak SOAK="--minutes 5 --keep FOLDER"
+soak: $(STAMP)
+	$(BIN)/python -m scripts.bench.daemon.soak $(SOAK)
+
+# The daemon killed at 100 random instants; a quarter of an hour: make kills KILLS="--kills 10 --seed 1"
+kills: $(STAMP)
+	$(BIN)/python -m scripts.bench.daemon.kills $(KILLS)
 
 # 100,000 mutated inputs for each codec; from real files as well: make fuzz FUZZ="--data FOLDER"
 fuzz: $(STAMP)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import NamedTuple
 
 import psutil
@@ -37,13 +37,28 @@ def is_network_path(path: Path, mounted: Callable[[], Iterable[Mount]] = mounts)
         Gives what is mounted; where several hold the path the deepest counts, of two at one place the later.
     """
     whole = path.resolve()
-    if PureWindowsPath(whole).drive.startswith("\\\\"):
-        return not str(whole).startswith("\\\\?\\")
+    if is_share(whole):
+        return True
     holding = [mount for mount in mounted() if whole.is_relative_to(mount.mountpoint)]
     if not holding:
         return False
     depth = max(len(Path(mount.mountpoint).parts) for mount in holding)
     return _is_network([mount for mount in holding if len(Path(mount.mountpoint).parts) == depth][-1])
+
+
+def is_share(path: PurePath) -> bool:
+    r"""Say whether a path names its server itself, as Windows has it.
+
+    Examples
+    --------
+    >>> is_share(PureWindowsPath(r"\\server\lab\slides")), is_share(PureWindowsPath(r"\\?\UNC\server\lab\slides"))
+    (True, True)
+    >>> is_share(PureWindowsPath(r"C:\slides")), is_share(PureWindowsPath(r"\\?\C:\slides"))
+    (False, False)
+    """
+    drive = PureWindowsPath(path).drive.casefold()
+    is_device = drive.startswith(("\\\\?\\", "\\\\.\\"))
+    return drive.startswith("\\\\") and (not is_device or drive.startswith("\\\\?\\unc\\"))
 
 
 def _is_network(mount: Mount) -> bool:
