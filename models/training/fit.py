@@ -237,8 +237,12 @@ def _seconds_for(role: NetRole, nets: int, max_seconds: float | None) -> float |
 def _run_key(run: _Run, card: NetCard) -> str:
     parts = [repr(card), repr(replace(run.options, device="", max_seconds=None)), repr(run.scheme.names)]
     parts.append(run.parent.id if run.parent is not None else "transfer")
-    parts.extend(sorted(f"{slide.key} {slide.plan.content_hash()} {_areas_hash(slide)}" for slide in run.slides))
+    parts.extend(sorted(_slide_part(slide) for slide in run.slides))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _slide_part(slide: TrainingSlide) -> str:
+    return f"{slide.key} {slide.plan.content_hash()} {_areas_hash(slide)} {slide.slide.pyramid.mpp}"
 
 
 def _areas_hash(slide: TrainingSlide) -> str:

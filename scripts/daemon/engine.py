@@ -55,7 +55,7 @@ class Daemon:
         ]
         for watched in self.projects:
             watched.beat()
-        self.projects = [watched for watched in self.projects if not watched.is_lost]
+        self._part_from_lost()
         return any(given)
 
     @property
@@ -78,8 +78,17 @@ class Daemon:
         if self.clock() < self._look_at or not self.is_idle:
             return
         self._look_at = self.clock() + _SETTINGS_SECONDS
-        reopened = [self.reopen(w) if w.has_new_settings() else w for w in self.projects]
+        reopened = [self.reopen(w) if not w.is_lost and w.has_new_settings() else w for w in self.projects]
         self.projects = [watched for watched in reopened if watched is not None]
+
+    def _part_from_lost(self) -> None:
+        """Let go of projects that others took over, once no lane is at work on one."""
+        lost = [watched for watched in self.projects if watched.is_lost]
+        if not lost or not self.is_idle:
+            return
+        self.projects = [watched for watched in self.projects if not watched.is_lost]
+        for watched in lost:
+            watched.close()
 
     def _give(self, lane: Lane, next_work: Callable[[ProjectLoop], tuple[JobKind, str | None, Work] | None]) -> bool:
         if not lane.is_free:

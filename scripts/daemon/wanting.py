@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bridge.errors import SlideError
 from bridge.store import JobKind, JobRecord, JobState, Store
 from models.checkpoints import read_champion
-from scripts.daemon.deciding import Attention
+from scripts.daemon.deciding import Attention, is_due
 from scripts.daemon.reading import Reader
 from scripts.daemon.slides_now import SlidesNow
 from scripts.daemon.viewing import Viewing
@@ -82,9 +83,9 @@ class Wants:
             return
         pulled = self.slides.pulled(self.world.now())
         self._ask_training(pulled)
-        champion = self.champion_id()
+        champion, put_off = self.champion_id(), self._put_off()
         for state in sorted(pulled.slides, key=lambda s: attention.rank(s.key)):
-            self._ask_slide(state, champion)
+            self._ask_slide(state, champion, put_off)
 
     def champion_id(self) -> str | None:
         """Return the id of the project's champion; None before the first."""
@@ -115,6 +116,16 @@ class Wants:
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
+    def ask_prediction(self, state: SlideState) -> None:
+        """Ask for the prediction that a slide needs now, also where it was made before: it isn't there any more.
+
+        Raises
+        ------
+        SlideError
+            The slide's file is gone.
+        """
+        self._ask(JobKind.PREDICT, state.key, self.prediction_key(state), is_repeated=True)
+
     def _ask_training(self, pulled: Pulled) -> None:
         self.newest_labels = None
         if why_not(self.project, self.store, pulled, RunKind.INCREMENTAL, is_forced=False) is None:
@@ -125,7 +136,13 @@ class Wants:
             if job.kind is JobKind.TRAIN:
                 self.store.supersede_job(job.id, self.world.now(), "nothing is left to learn from it")
 
-    def _ask_slide(self, state: SlideState, champion: str | None) -> None:
+    def _put_off(self) -> Mapping[str, str]:
+        """Return slide key → input of writes that failed and wait for their next try."""
+        now = self.world.now()
+        writes = (job for job in self.store.jobs(JobState.WAITING) if job.kind is JobKind.WRITE and job.attempts)
+        return {job.slide_key: job.input_hash for job in writes if job.slide_key and not is_due(job, now)}
+
+    def _ask_slide(self, state: SlideState, champion: str | None, put_off: Mapping[str, str]) -> None:
         if state.key in self.reader.awaited or self.viewing.is_pending(state.key):
             return
         settings = self.project.settings
@@ -135,8 +152,8 @@ class Wants:
             key = self.prediction_key(state)
             if self.predictions.holds(key):
                 self._ask(JobKind.WRITE, state.key, self.write_input(state))
-            else:
-                self._ask(JobKind.PREDICT, state.key, key, is_repeated=True)
+            elif put_off.get(state.key) != self.write_input(state):  # else it couldn't be written now: no use yet
+                self.ask_prediction(state)
         except SlideError as error:
             self.reader.fail(state.reading.entry, error)
 

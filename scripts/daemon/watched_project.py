@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -59,14 +59,16 @@ class WatchedProject:
 
     def tick(self) -> None:
         """Keep the lease, and look at the files."""
-        if self.clock() >= self._renew_at:
+        if not self.is_lost and self.clock() >= self._renew_at:
             self._renew_at = self.clock() + _RENEW_SECONDS
             self._renew()
         if not self.is_lost:
             self.loop.tick()
 
     def beat(self) -> None:
-        """Tell what happens now."""
+        """Tell what happens now; of a project that another process has, that one tells."""
+        if self.is_lost:
+            return
         loop = self.loop
         counts = loop.counts()
         now = loop.world.now()
@@ -97,7 +99,8 @@ class WatchedProject:
 
     def close(self) -> None:
         """Let go of the project."""
-        self.heartbeat.stop()
+        if not self.is_lost:
+            self.heartbeat.stop()
         self.stack.close()
 
     def _renew(self) -> None:
@@ -141,6 +144,8 @@ def open_watched(
         )
         store = stack.enter_context(open_store(project, is_dry_run=False))
         watching = stack.enter_context(observers or Observers((), project.settings.watch))
+        asked = world.is_stopping
+        world = replace(world, is_stopping=lambda: asked() or loop.is_lost)  # a long training of a project that was lost
         loop = _loop(project, store, world, watching, clock, lease.check)
         names = tuple(str(path) for path in projects or (project.root,))
         heartbeat = Heartbeat(project.data_folder, names, slidebridge, world.now, hide=world.hide)

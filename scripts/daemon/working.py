@@ -212,8 +212,9 @@ class Worker:
         if not is_forced and job.input_hash != self.wants.write_input(state):
             raise SupersededError("the slide was saved since")
         prediction = self.predictions.get(self.wants.prediction_key(state))
-        if prediction is None:
-            raise SupersededError("its prediction is gone; it is made anew")
+        if prediction is None:  # put off and not dropped: a write that fails again and again must wait longer each time
+            self.wants.ask_prediction(state)
+            raise WriteConflictError("its prediction is gone; it is made anew")
         champion = load_project_champion(self.project)
         self.check_lease()
         self.reader.wait_for(state.key)  # before: a write may have happened though it raised

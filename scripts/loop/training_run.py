@@ -71,13 +71,13 @@ def training_options(settings: Settings, kind: RunKind = RunKind.INCREMENTAL) ->
 
 
 def data_hash(project: Project, pulled: Pulled) -> str:
-    """Name everything that a training would learn from: plans, classes, network and working resolution."""
+    """Name everything that a training would learn from: plans, resolutions, classes and network."""
     settings = project.settings
     parts = [
         repr(project.scheme.names),
         repr(project.scheme.priority),
         repr(settings.model),
-        *sorted(p.content_hash() for p in pulled.plans),
+        *sorted(f"{s.plan.content_hash()} {s.reading.mpp}" for s in pulled.slides if not s.plan.is_empty),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -21,7 +21,6 @@ WRITING = [
     ("train",),
     ("predict",),
     ("propose",),
-    ("confirm", "case.tif"),
     ("backups", "restore", "case.tif", "0000"),
 ]
 
@@ -41,6 +40,14 @@ def test_nothing_is_written_while_a_daemon_is_at_work(drawn: Lab, command: tuple
         said = str(result.exception)
         assert "slidebridge watch (process" in said and "it does this by itself; stop it first" in said
         assert files(drawn.root) == before
+
+
+def test_a_daemon_is_asked_to_believe_a_save_and_nobody_else_is(drawn: Lab) -> None:
+    drawn.run("sync", "pull")
+    with Lease.take(drawn.root / ".slidebridge", "watch"):
+        assert "the daemon" in drawn.run("confirm", "case.tif").output
+    with Lease.take(drawn.root / ".slidebridge", "sync"):
+        assert isinstance(drawn.run("confirm", "case.tif").exception, ProjectBusyError)
 
 
 def test_looking_needs_no_lease(drawn: Lab) -> None:

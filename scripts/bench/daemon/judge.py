@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -116,11 +117,11 @@ def _read(slide: SlideEvidence, demands: Demands) -> _Found:
 def _answered(slide: SlideEvidence, demands: Demands) -> _Found:
     known = slide.known_revisions | slide.reads.keys()
     saves = slide.person.saves
-    later = [*(save.ended for save in saves[1:]), float("inf")]
+    replaced = [*(later.ended for later in saves[1:]), math.inf][: len(saves)]
     unread = [
         save.revision
-        for save, next_end in zip(saves, later, strict=True)
-        if save.revision not in known and next_end - save.ended >= demands.replaced_within_seconds
+        for save, at in zip(saves, replaced, strict=True)
+        if save.revision not in known and at - save.ended >= demands.replaced_within_seconds
     ]
     if unread:
         yield Fault.UNANSWERED, f"{len(unread)} of {len(saves)}: {_some(unread)}"

@@ -288,6 +288,19 @@ def test_file_system_without_locks_will_do(folder: Path, monkeypatch: pytest.Mon
     assert holder(folder) is None
 
 
+def test_of_two_that_were_as_fast_without_locks_one_gives_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = LeaseFile.create
+
+    def overtaken(self: LeaseFile, data: bytes) -> bool:
+        made = make(self, data)
+        self.replace(data.replace(b'"sync"', b'"nightly"'))
+        return made
+
+    monkeypatch.setattr(LeaseFile, "create", overtaken)
+    with pytest.raises(ProjectBusyError, match="slidebridge nightly"):
+        Lease.take(folder, "sync")
+
+
 def test_eight_processes_and_never_two_at_once(folder: Path, tmp_path: Path) -> None:
     log, rounds = tmp_path / "log", 25
     command = [sys.executable, "-c", RACE, str(folder), str(log), str(rounds)]

@@ -142,7 +142,7 @@ def test_full_disk_is_no_reason_to_stop(
     def refuse(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    with caplog.at_level(logging.DEBUG), monkeypatch.context() as patch:
+    with caplog.at_level(logging.DEBUG, "scripts.daemon.heartbeat"), monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", refuse)
         assert [heart.write(_BEAT) for _ in range(3)] == [False] * 3
     assert caplog.text.count("No space left") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -114,6 +115,31 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_result(new_lab: Callabl
             assert last.iteration == 1
             ends.append((room.champion, last.score, last.steps))
     assert ends[0] == ends[1]
+
+
+def test_a_corrected_resolution_is_another_training(lab: Lab) -> None:
+    """The same outlines on other pixels: what was learned at the wrong scale isn't gone on with, nor left at that."""
+    set_schedule(lab, 8)
+    lab.write(labelled())
+    with classroom(lab) as room:
+        assert room.learn(kind=RunKind.NIGHTLY, is_forced=True).is_promoted
+        room.learn(stop=after(5), is_forced=True)
+    lab.set('\n[slides]\nmpp_of = { "case" = 0.6 }\n')
+    with classroom(lab) as room:
+        counted: list[int] = []
+        assert room.learn(stop=lambda: bool(counted.append(1))).iteration == 2
+        assert len(counted) == 6, "none of the steps at the wrong scale counts"
+
+
+def test_a_slide_without_labels_is_nothing_to_learn_from(lab: Lab) -> None:
+    lab.write(labelled())
+    with classroom(lab) as room:
+        assert room.learn().is_promoted
+        shutil.copy(lab.root / "case.tif", lab.root / "new.tif")
+        assert len(room.pull().slides) == 2
+        assert "nothing new" in room.learn().reason
+        lab.xml.unlink()
+        assert room.learn().iteration is None, "a file that is gone is waited for"
 
 
 def test_an_incremental_training_in_between_leaves_the_nightly_state_alone(lab: Lab) -> None:

@@ -74,17 +74,25 @@ def test_a_slide_that_changed_is_predicted_anew(lab: Lab, room: Classroom) -> No
 
 
 @pytest.mark.parametrize(
-    ("line", "is_other"),
-    [("k = 2", False), ("seed = 7", False), ("region_um = 50", True), ("min_area_um2 = 11", True)],
+    ("section", "line", "is_other"),
+    [
+        ("propose", "k = 2", False),
+        ("propose", "seed = 7", False),
+        ("propose", "region_um = 50", True),
+        ("predict", "min_area_um2 = 11", True),
+        ("tissue", 'rule = "whole"', True),
+        ("slides", 'mpp_of = { "case" = 0.6 }', True),
+    ],
 )
-def test_only_settings_that_matter_cost_a_prediction(lab: Lab, room: Classroom, line: str, is_other: bool) -> None:
+def test_only_settings_that_matter_cost_a_prediction(
+    lab: Lab, room: Classroom, section: str, line: str, is_other: bool
+) -> None:
     before = key_of(room.pull().slides[0].reading, room.champion, room.project.settings)
     path = lab.root / "slidebridge.toml"
-    name = line.split()[0]
-    kept = [text for text in path.read_text("utf-8").splitlines() if text.split(" = ")[0] != name]
-    section = "[predict]" if name == "min_area_um2" else "[propose]"
-    text = "\n".join(kept).replace("[propose]", "[propose]\n" + (line if section == "[propose]" else ""))
-    path.write_text(text + ("\n[predict]\n" + line if section == "[predict]" else "") + "\n", "utf-8")
+    kept = [text for text in path.read_text("utf-8").splitlines() if text.split(" = ")[0] != line.split()[0]]
+    text = "\n".join([*kept, ""])
+    head = f"[{section}]\n"
+    path.write_text(text.replace(head, f"{head}{line}\n") if head in text else f"{text}{head}{line}\n", "utf-8")
     with classroom(lab) as changed:
         after = key_of(changed.pull().slides[0].reading, changed.champion, changed.project.settings)
     assert (after != before) is is_other

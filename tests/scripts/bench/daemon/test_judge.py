@@ -99,6 +99,11 @@ def test_save_that_was_replaced_before_it_settled_need_not_be_read_but_the_last_
     assert Fault.UNANSWERED in faults(replace(only_last, reads=Counter({FIRST: 1})))
 
 
+def test_slide_that_nobody_saved_is_no_fault() -> None:
+    untouched = replace(slide(), person=Person(), reads=Counter(), declined=frozenset(), rejected=frozenset())
+    assert faults(untouched, answers=0) == set()
+
+
 def test_save_that_a_write_met_and_read_counts_as_read() -> None:
     assert faults(replace(slide(), reads=Counter({FIRST: 1}))) == set()
 
