@@ -92,6 +92,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "watch.poll_seconds": (0.05, 3600),
     "watch.rescan_seconds": (0.1, 86400),
     "write.max_editable": (0, _MANY),
+    "store.keep_checkpoints": (0, _MANY),
     "store.keep_backups": (1, _MANY),
     "holdout.fraction": (0, 0.9),
     "model.mpp": (0.01, 1000),

@@ -27,6 +27,7 @@ class StoreOptions:
     """What the project keeps (``[store]``)."""
 
     path: Path | None = None  # folder of the database; None: .slidebridge, on network drives the user's data folder
+    keep_checkpoints: int = 50  # earlier champions kept; candidates that lost go
     keep_backups: int = 20  # newest versions kept per slide; older ones only for drawings that no later one holds
 
 

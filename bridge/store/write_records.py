@@ -110,6 +110,7 @@ class WriteRecords(Database):
                 .values(is_open=False, closed_by=marker)
             )
             connection.execute(update(objects).where(objects.c.write_marker == marker).values(is_open=True))
+            _forget_plan(connection, marker)
             _forget_superseded(connection, row.slide_key)
 
     def abandon_write(self, marker: str, why: str, now: datetime, *, displaced_since: datetime | None = None) -> None:
@@ -128,6 +129,7 @@ class WriteRecords(Database):
                 update(objects).where(objects.c.closed_by == marker).values(is_open=True, closed_by=None)
             )
             connection.execute(delete(objects).where(objects.c.write_marker == marker))
+            _forget_plan(connection, marker)
 
     def settle_write(self, marker: str, why: str | None = None) -> None:
         """Record that no displaced file of a write needs looking after any more."""
@@ -252,6 +254,11 @@ def _plan(
     if closes:
         rows = [{"write_marker": record.marker, "object_id": object_id} for object_id in sorted(closes)]
         connection.execute(insert(planned_closes), rows)
+
+
+def _forget_plan(connection: Connection, marker: str) -> None:
+    """Drop what a write was going to close: it has ended."""
+    connection.execute(delete(planned_closes).where(planned_closes.c.write_marker == marker))
 
 
 def _forget_superseded(connection: Connection, slide_key: str) -> None:

@@ -13,6 +13,7 @@ from models.checkpoints.champion import (
     read_pointer,
 )
 from models.checkpoints.files import Checkpoint, load_checkpoint, save_checkpoint, with_role
+from models.checkpoints.pruning import prune_checkpoints
 from models.checkpoints.resume import (
     ResumeState,
     clear_resume_state,
@@ -37,6 +38,7 @@ __all__ = [
     "load_resume_state",
     "optimizer_tensors",
     "promote_champion",
+    "prune_checkpoints",
     "read_champion",
     "read_pointer",
     "save_checkpoint",

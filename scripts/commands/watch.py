@@ -22,7 +22,7 @@ def watch(
     from scripts.stopping import stopped_by_signals
 
     asked = context.find_root().params
-    told = "stopping after the current step; once more stops at once"
+    told = "asked to stop"
     try:
         with stopped_by_signals(told) as stop:
             run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -11,8 +12,10 @@ from bridge.store import JobKind
 from scripts.daemon.lanes import Lane
 from scripts.daemon.project_loop import ProjectLoop, Work
 from scripts.daemon.watched_project import WatchedProject
+from scripts.logs import about
 
 logger = logging.getLogger(__name__)
+RETRY_SECONDS = 30.0  # between two tries at what isn't watched
 _SETTINGS_SECONDS = 5.0  # between two looks at the settings files
 
 
@@ -26,10 +29,10 @@ class Daemon:
         Opened, their leases held.
     files, compute
         The lanes.
-    wake
-        Called from a lane's thread when it has ended some work.
     reopen
         Closes a project and opens it with its new settings; gives it back as it was where they are wrong.
+    retry
+        Given what is watched, opens what else is to be and can be by now.
     clock
         Monotonic seconds.
     """
@@ -37,24 +40,26 @@ class Daemon:
     projects: list[WatchedProject]
     files: Lane
     compute: Lane
-    wake: Callable[[], None] = lambda: None
     reopen: Callable[[WatchedProject], WatchedProject | None] = lambda watched: watched
+    retry: Callable[[Sequence[WatchedProject]], list[WatchedProject]] = lambda watched: []
     clock: Callable[[], float] = monotonic
     _look_at: float = 0.0
+    _retry_at: float = 0.0
     _turn: int = 0
     _is_closed: bool = field(default=False)
 
     def tick(self) -> bool:
         """Look at everything once, and give each free lane some work; return whether any was given."""
         self._reopen_changed()
+        self._retry_missing()
         for watched in self.projects:
-            watched.tick()
+            _tick(watched)
         given = [
             self._give(self.files, ProjectLoop.next_file_work),
             self._give(self.compute, ProjectLoop.next_compute_work),
         ]
         for watched in self.projects:
-            watched.beat()
+            _beat(watched)
         self._part_from_lost()
         return any(given)
 
@@ -68,10 +73,11 @@ class Daemon:
         if self._is_closed:
             return
         self._is_closed = True
-        self.files.close()
-        self.compute.close()
-        for watched in self.projects:
-            watched.close()
+        with ExitStack() as stack:
+            for watched in self.projects:
+                stack.callback(watched.close)
+            self.files.close()
+            self.compute.close()
 
     def _reopen_changed(self) -> None:
         """Take up changed settings between two jobs: no work under way is stopped for them."""
@@ -80,6 +86,13 @@ class Daemon:
         self._look_at = self.clock() + _SETTINGS_SECONDS
         reopened = [self.reopen(w) if not w.is_lost and w.has_new_settings() else w for w in self.projects]
         self.projects = [watched for watched in reopened if watched is not None]
+
+    def _retry_missing(self) -> None:
+        if self.clock() < self._retry_at:
+            return
+        if self._retry_at:
+            self.projects = [*self.projects, *self.retry(self.projects)]
+        self._retry_at = self.clock() + RETRY_SECONDS
 
     def _part_from_lost(self) -> None:
         """Let go of projects that others took over, once no lane is at work on one."""
@@ -113,6 +126,21 @@ class Daemon:
                 work()
             finally:
                 activity.end(kind)
-                self.wake()
+                for one in self.projects[:1]:  # that which the main thread waits for
+                    one.observers.wake()
 
         return run
+
+
+def _tick(watched: WatchedProject) -> None:
+    with about(watched.loop.project.root):
+        try:
+            watched.tick()
+        except Exception as error:  # a defect of ours in one project must not end the daemon for the others
+            logger.exception("a defect in SlideBridge, please report it")
+            watched.loop.pause(error)
+
+
+def _beat(watched: WatchedProject) -> None:
+    with about(watched.loop.project.root):
+        watched.beat()

@@ -159,7 +159,7 @@ class ProjectLoop:
                 self._look_for_jobs(now)
             except (BridgeError, OSError) as error:
                 with about(self.project.root):
-                    self._pause(error)
+                    self.pause(error)
         return self._jobs
 
     def _look_for_jobs(self, now: datetime) -> None:
@@ -179,14 +179,15 @@ class ProjectLoop:
                 work()
             self._pauses = 0
         except (BridgeError, OSError) as error:
-            self._pause(error)
+            self.pause(error)
         except Exception as error:  # a defect of ours must not end the daemon; it is told in full
             logger.exception("a defect in SlideBridge, please report it")
-            self._pause(error)
+            self.pause(error)
         finally:
             self._look_at = None
 
-    def _pause(self, error: Exception) -> None:
+    def pause(self, error: Exception) -> None:
+        """Do nothing for a while, longer each time in a row: something failed that is of no single job."""
         self._pauses += 1
         self._paused_until = self.world.now() + retry_delay(self._pauses, is_conflict=True)
         self._is_asking = True
@@ -222,7 +223,7 @@ class ProjectLoop:
         self._is_asking = True
 
     def _settle(self) -> None:
-        if not self._has_recovered:
+        if not self._has_recovered and self.reader.slides.entries:
             self.worker.recover()
             self._has_recovered = True
         known = frozenset(self.reader.awaited)
@@ -276,7 +277,7 @@ class ProjectLoop:
 
     @contextmanager
     def _recorded(self, job: JobRecord) -> Iterator[None]:
-        """Remember a job whose end couldn't be written down: as long as it counts as running nothing begins it again."""
+        """Remember a job whose end couldn't be written down: nothing begins one again that counts as running."""
         try:
             yield
         except Exception:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from bridge.errors import SlideError
 from bridge.store import JobKind, JobRecord, JobState, Store
 from models.checkpoints import read_champion
-from scripts.daemon.deciding import Attention, is_due
+from scripts.daemon.deciding import Attention
 from scripts.daemon.reading import Reader
 from scripts.daemon.slides_now import SlidesNow
 from scripts.daemon.viewing import Viewing
@@ -83,9 +83,9 @@ class Wants:
             return
         pulled = self.slides.pulled(self.world.now())
         self._ask_training(pulled)
-        champion, put_off = self.champion_id(), self._put_off()
+        champion, waiting = self.champion_id(), self._waiting_writes()
         for state in sorted(pulled.slides, key=lambda s: attention.rank(s.key)):
-            self._ask_slide(state, champion, put_off)
+            self._ask_slide(state, champion, waiting)
 
     def champion_id(self) -> str | None:
         """Return the id of the project's champion; None before the first."""
@@ -136,13 +136,12 @@ class Wants:
             if job.kind is JobKind.TRAIN:
                 self.store.supersede_job(job.id, self.world.now(), "nothing is left to learn from it")
 
-    def _put_off(self) -> Mapping[str, str]:
-        """Return slide key → input of writes that failed and wait for their next try."""
-        now = self.world.now()
-        writes = (job for job in self.store.jobs(JobState.WAITING) if job.kind is JobKind.WRITE and job.attempts)
-        return {job.slide_key: job.input_hash for job in writes if job.slide_key and not is_due(job, now)}
+    def _waiting_writes(self) -> Mapping[str, str]:
+        """Return slide key → input of the writes that were asked for before."""
+        writes = (job for job in self.store.jobs(JobState.WAITING) if job.kind is JobKind.WRITE)
+        return {job.slide_key: job.input_hash for job in writes if job.slide_key is not None}
 
-    def _ask_slide(self, state: SlideState, champion: str | None, put_off: Mapping[str, str]) -> None:
+    def _ask_slide(self, state: SlideState, champion: str | None, waiting: Mapping[str, str]) -> None:
         if state.key in self.reader.awaited or self.viewing.is_pending(state.key):
             return
         settings = self.project.settings
@@ -152,7 +151,7 @@ class Wants:
             key = self.prediction_key(state)
             if self.predictions.holds(key):
                 self._ask(JobKind.WRITE, state.key, self.write_input(state))
-            elif put_off.get(state.key) != self.write_input(state):  # else it couldn't be written now: no use yet
+            elif waiting.get(state.key) != self.write_input(state):  # else it asks by itself, once it can be written
                 self.ask_prediction(state)
         except SlideError as error:
             self.reader.fail(state.reading.entry, error)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 from bridge.annotations import SlideEntry
 from bridge.errors import BridgeError, ConfigError
+from bridge.store.lease import Look
 from scripts.daemon import wording as said
-from scripts.daemon.engine import Daemon
+from scripts.daemon.engine import RETRY_SECONDS, Daemon
 from scripts.daemon.lanes import Lane
 from scripts.daemon.names import HiddenNames, project_names
 from scripts.daemon.people_hooks import HookRunner
@@ -48,72 +49,121 @@ def watch(paths: Sequence[Path], stop: Callable[[], bool], *, is_verbose: bool =
     hidden = HiddenNames()
     files = {root: log_file(project.data_folder) for root, project in projects.items()}
     with daemon_logging(files, is_verbose=is_verbose, is_quiet=is_quiet, hide=hidden.hide), ExitStack() as stack:
-        opening = _Opening(tuple(projects), stop, hidden)
-        watched = opening.open_all(projects.values())
+        opening = Opening(tuple(projects), stop, hidden)
+        watched = opening.open_all()
         files_lane, compute = Lane.threaded("files"), Lane.threaded("compute", is_patient=True)
-        daemon = Daemon(watched, files_lane, compute, watched[0].observers.wake, opening.reopen)
+        daemon = Daemon(watched, files_lane, compute, opening.reopen, opening.retry)
         stack.callback(daemon.close)
-        run(daemon, stop)
+        run(daemon, opening, stop)
         logger.info("%s", said.stopping([d.kind.value for w in daemon.projects for d in w.loop.activity.now()]))
         daemon.close()
         logger.info("%s", said.stopped())
 
 
-def run(daemon: Daemon, stop: Callable[[], bool]) -> None:
-    """Tick until asked to stop, or until every project was taken over by others."""
-    while daemon.projects and not stop():
-        if not daemon.tick() and daemon.projects:
+def run(daemon: Daemon, opening: Opening, stop: Callable[[], bool]) -> None:
+    """Tick until asked to stop."""
+    while not stop():
+        if daemon.tick():
+            continue
+        if daemon.projects:
             daemon.projects[0].observers.wait(_LONGEST_WAIT)
+        else:
+            opening.wait(_LONGEST_WAIT)
 
 
-@dataclass(frozen=True, slots=True)
-class _Opening:
+@dataclass(slots=True)
+class Opening:
+    """Opens projects, now or as soon as that is possible.
+
+    Parameters
+    ----------
+    roots
+        All that this process is to watch.
+    wait
+        Sleeps some seconds.
+    """
+
     roots: tuple[Path, ...]
     stop: Callable[[], bool]
     hidden: HiddenNames
+    wait: Callable[[float], None] = sleep
+    _looks: dict[Path, Look] = field(default_factory=dict)  # what was seen of leases that others hold
+    _told: dict[Path, str] = field(default_factory=dict)
 
-    def open_all(self, projects: Iterable[Project]) -> list[WatchedProject]:
+    def open_all(self) -> list[WatchedProject]:
+        """Open all projects that can be; the others are tried again by ``retry``.
+
+        Raises
+        ------
+        BridgeError
+            None of them can be.
+        """
         opened: list[WatchedProject] = []
         errors: list[BridgeError] = []
-        for project in projects:
-            with about(project.root):
-                try:
-                    opened.append(self._open(project))
-                except BridgeError as error:
-                    errors.append(error)
-                    logger.error("%s", error)
+        for root in self.roots:
+            try:
+                opened.append(self._open(root, is_waiting=len(self.roots) == 1))
+            except BridgeError as error:
+                errors.append(error)
         if not opened:
             raise self._hidden_error(errors[0])
+        for root, met in zip(self._missing(opened), errors, strict=True):
+            self._tell(root, met)
         return opened
+
+    def retry(self, watched: Sequence[WatchedProject]) -> list[WatchedProject]:
+        """Try to open what isn't watched: another process had it, or it couldn't be opened anew."""
+        opened = []
+        for root in self._missing(watched):
+            try:
+                opened.append(self._open(root, is_waiting=False))
+            except BridgeError as error:
+                self._tell(root, error)
+        return opened
+
+    def reopen(self, watched: WatchedProject) -> WatchedProject | None:
+        """Open a project with its new settings; None when that must be tried again."""
+        root = watched.loop.project.root
+        with about(root):
+            try:
+                open_project(root).source.slides()
+            except BridgeError as error:
+                logger.warning("the settings were changed and can't be used, those before stay: %s", error)
+                return watched
+            watched.close()
+            logger.info("the settings were changed, the project is opened anew project=%s", root)
+        try:
+            return self._open(root, is_waiting=False)
+        except BridgeError as error:
+            self._tell(root, error)
+            return None
+
+    def _missing(self, watched: Sequence[WatchedProject]) -> list[Path]:
+        there = {one.loop.project.root for one in watched}
+        return [root for root in self.roots if root not in there]
+
+    def _tell(self, root: Path, error: BridgeError) -> None:
+        """Say why a project isn't watched, once for each reason."""
+        said_before, self._told[root] = self._told.get(root), type(error).__name__
+        if said_before != self._told[root]:
+            with about(root):
+                logger.error("%s; tried again every %.0f s", error, RETRY_SECONDS)
 
     def _hidden_error(self, error: BridgeError) -> BridgeError:
         """Return an error that is told outside the log, without slides' names."""
         told = self.hidden.hide(str(error))
         return error if told == str(error) else BridgeError(told)
 
-    def reopen(self, watched: WatchedProject) -> WatchedProject | None:
-        root = watched.loop.project.root
-        with about(root):
-            try:
-                project = open_project(root)
-            except BridgeError as error:
-                logger.warning("the settings were changed and can't be used, those before stay: %s", error)
-                return watched
-            watched.close()
-            logger.info("the settings were changed, the project is opened anew project=%s", root)
-            try:
-                return self._open(project)
-            except BridgeError as error:
-                logger.error("%s", error)
-                return None
-
-    def _open(self, project: Project) -> WatchedProject:
-        self._know(project, project.source.slides())
-        with ExitStack() as stack:
+    def _open(self, root: Path, *, is_waiting: bool) -> WatchedProject:
+        with about(root), ExitStack() as stack:
+            project = open_project(root)
+            self._know(project, project.source.slides())
             hooks = stack.enter_context(HookRunner(project, _now, hide=self.hidden.hide))
             world = World(_now, self.stop, hooks.tell, partial(self._know, project), self.hidden.hide)
-            watched = open_watched(project, world, monotonic, projects=self.roots)
+            look = self._looks.setdefault(root, Look())
+            watched = open_watched(project, world, monotonic, projects=self.roots, look=look, is_waiting=is_waiting)
             watched.stack.push(stack.pop_all())
+            self._told.pop(root, None)
             return watched
 
     def _know(self, project: Project, entries: Sequence[SlideEntry]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from bridge.errors import ProjectBusyError, StoreError
 from bridge.qupath import QuPathViewer
 from bridge.store import Backups, JobState, Store
-from bridge.store.lease import Lease
+from bridge.store.lease import Lease, Look
 from bridge.store.location import is_network_path
 from bridge.watch import FileState, observe
 from bridge.watch.observers import Observers
@@ -62,7 +62,7 @@ class WatchedProject:
         if not self.is_lost and self.clock() >= self._renew_at:
             self._renew_at = self.clock() + _RENEW_SECONDS
             self._renew()
-        if not self.is_lost:
+        if not self.is_lost and not self.loop.is_paused:
             self.loop.tick()
 
     def beat(self) -> None:
@@ -120,6 +120,8 @@ def open_watched(
     *,
     projects: Sequence[Path] = (),
     observers: Observers | None = None,
+    look: Look | None = None,
+    is_waiting: bool = True,
 ) -> WatchedProject:
     """Open a project for watching.
 
@@ -129,6 +131,8 @@ def open_watched(
         All that this process watches, for the heartbeat.
     observers
         None for those of the system.
+    look, is_waiting
+        As for ``Lease.take``.
 
     Raises
     ------
@@ -145,7 +149,7 @@ def open_watched(
         store = stack.enter_context(open_store(project, is_dry_run=False))
         watching = stack.enter_context(observers or Observers((), project.settings.watch))
         asked = world.is_stopping
-        world = replace(world, is_stopping=lambda: asked() or loop.is_lost)  # a long training of a project that was lost
+        world = replace(world, is_stopping=lambda: asked() or loop.is_lost)  # a training ends then
         loop = _loop(project, store, world, watching, clock, lease.check)
         names = tuple(str(path) for path in projects or (project.root,))
         heartbeat = Heartbeat(project.data_folder, names, slidebridge, world.now, hide=world.hide)

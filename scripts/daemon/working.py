@@ -25,6 +25,7 @@ from scripts.daemon.world import Activity, World
 from scripts.loop.learn import Learned, RunKind, StopCause, learn, load_project_champion, settle_training
 from scripts.loop.push import SlidePushed
 from scripts.loop.slide_jobs import ChampionBands, predict_one, write_one
+from scripts.loop.training_due import was_stopped
 from scripts.project import Project
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,6 @@ class Worker:
     check_lease: Callable[[], None]
     last_write: LastWrite | None = None
     _bands: ChampionBands | None = None
-    _was_stopped: bool = False
 
     def do(self, job: JobRecord) -> None:
         """Do one job, whatever becomes of it: one that fails is tried again later, and never stops another."""
@@ -131,7 +131,6 @@ class Worker:
         )
         if learned.is_superseded and self.world.is_stopping():
             raise InterruptedJobError
-        self._was_stopped = learned.is_superseded
         if learned.is_superseded:
             raise SupersededError(learned.reason)
         self.predictions.cache.prune(tuple(self.slides.entries), self.wants.champion_id())
@@ -153,7 +152,7 @@ class Worker:
         return job.kind is JobKind.TRAIN and should_stop_training(
             has_newer_labels=newest is not None and newest != job.input_hash,
             progress=self.activity.share(job.kind),
-            was_last_stopped=self._was_stopped,
+            was_last_stopped=was_stopped(self.store),
         )
 
     def _told_training(self, learned: Learned, seconds: float, *, is_nightly: bool) -> None:

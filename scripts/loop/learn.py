@@ -14,7 +14,7 @@ from bridge.annotations.new_labels import without_news
 from bridge.errors import BridgeError, SlideError
 from bridge.slides import open_slide
 from bridge.store import RunRecord, Store
-from models.checkpoints import Checkpoint, load_champion, save_checkpoint
+from models.checkpoints import Checkpoint, load_champion, prune_checkpoints, save_checkpoint
 from models.data import TrainingSlide
 from models.errors import CheckpointError, DamagedSlideError
 from models.training import Candidate, Decision, TrainingProgress, forget_state, promote
@@ -225,6 +225,7 @@ def _train(
         {state.key: tuple(sorted(learned_keys(state.plan))) for state in learned_from},
     )
     end_training(run.project, store, ending, now())
+    prune_checkpoints(run.project.checkpoints, run.project.settings.store.keep_checkpoints)
     return Learned(
         iteration,
         decision.promoted,

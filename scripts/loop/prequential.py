@@ -7,6 +7,7 @@ them. At the next training the predictions in the new area are closed, and at th
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -120,12 +121,12 @@ def _scored(
 
 
 def _tell(reading: SlideReading, iteration: int, confusion: Confusion) -> None:
-    score = Scores(confusion).score
+    score = Scores(confusion).score  # NaN where neither the labels nor the predictions have an object
     logger.info(
-        "slide=%s newly labelled area compared with what was predicted there iteration=%d score=%.3f pixels=%d",
+        "a newly labelled area was compared with what had been predicted slide=%s iteration=%d score=%s pixels=%d",
         reading.entry.name,
         iteration,
-        score,
+        "none" if math.isnan(score) else f"{score:.3f}",
         confusion.pixels,
     )
 

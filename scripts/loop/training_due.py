@@ -10,7 +10,7 @@ from bridge.annotations.new_labels import NewLabels, keys_digest, new_labels
 from bridge.store import RunRecord, RunState, Store
 from models.checkpoints import read_champion
 from scripts.loop.pull import Pulled, SlideState
-from scripts.loop.training_run import RunKind, data_hash
+from scripts.loop.training_run import RunKind, StopCause, data_hash
 from scripts.project import Project
 
 _DIGESTS = "trained_on"  # among a run's metrics: slide → digest of what it learned from there
@@ -40,6 +40,18 @@ def why_not(project: Project, store: Store, pulled: Pulled, kind: RunKind, *, is
     if store.last_trained_data_hash() == data_hash(project, pulled):
         return "nothing new is labelled since the last training"
     return _too_little(project, store, pulled)
+
+
+def was_stopped(store: Store) -> bool:
+    """Say whether an incremental training made way for newer labels since the last one that came to its end."""
+    for run in reversed(store.runs()):
+        if run.kind != RunKind.INCREMENTAL.value:
+            continue
+        if run.state is RunState.FINISHED:
+            return False
+        if run.reason == StopCause.NEWER_LABELS.value:
+            return True
+    return False
 
 
 def digests_of(states: Iterable[SlideState]) -> Mapping[str, object]:

@@ -163,7 +163,7 @@ def test_burst_of_events_stays_a_few_paths(start: Start, root: Path) -> None:
 def test_folder_that_was_removed_and_made_again_is_observed_again(
     start: Start, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "bridge.watch")
     observers = start(watched(root, "data"))
     shutil.rmtree(root)
     eventually(lambda: "can't be reached" in caplog.text, "nobody noticed")

@@ -5,27 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.checkpoints import (
-    Card,
-    NetCard,
-    NetRole,
-    load_champion,
-    promote_champion,
-    read_champion,
-    read_pointer,
-    save_checkpoint,
-    with_role,
-)
+from models.checkpoints import load_champion, promote_champion, read_champion, read_pointer
 from models.errors import CheckpointError
-from models.nets import CENTRED, EncoderName, NetOptions, build_net
-
-TINY = NetOptions(encoder=EncoderName.PLAIN, encoder_channels=(4,), decoder_channels=(4,), stem_channels=4)
-CARD = Card("deepzoom", (NetCard(NetRole.HIGH, TINY, ("Background", "Tumor"), 0.5, 64, CENTRED),))
-
-
-def saved(folder: Path, seed: int) -> str:
-    weights = with_role(build_net(TINY, 2, seed=seed).state_dict(), NetRole.HIGH)
-    return save_checkpoint(folder, weights, CARD).id
+from models.nets import build_net
+from tiny_checkpoint import TINY, saved
 
 
 def test_before_the_first_promotion_there_is_none(tmp_path: Path) -> None:

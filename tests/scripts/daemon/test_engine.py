@@ -234,9 +234,9 @@ def test_a_disk_that_is_full_stops_nothing_for_good(lab: DaemonLab) -> None:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
         lab.save(labelled())
-        lab.run(30.0)
+        lab.run(30.0, step=2.0)
         connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
-    lab.run(600.0, step=5.0)
+    lab.run(600.0, step=5.0, until=lambda: "Blob: Predicted" in ours(lab))
     assert len(lab.jobs(JobKind.READ, DONE)) == 1
     assert "Blob: Predicted" in ours(lab)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ConfigError, ProjectBusyError
+from bridge.store.lease import Lease
 from daemon_lab import DaemonLab
 from lab_support import labelled, xml_of
 from scripts.daemon.heartbeat import read_heartbeat
@@ -17,6 +19,17 @@ from scripts.daemon.watch import watch
 from scripts.project import open_project, open_store
 
 DEADLINE = 60.0
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Give back what daemons in threads, which don't end in the order in which they began, leave behind."""
+    names = ("", "bridge", "models", "scripts")
+    levels, handlers = {name: logging.getLogger(name).level for name in names}, logging.getLogger().handlers[:]
+    yield
+    logging.getLogger().handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture
@@ -121,3 +134,16 @@ def test_two_projects_and_one_that_is_taken(
 def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="slidebridge new"):
         watch([tmp_path], lambda: True)
+
+
+def test_a_project_that_another_has_is_watched_once_that_one_ends(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.daemon.engine.RETRY_SECONDS", 0.5)
+    other = tmp_path_factory.mktemp("other")
+    DaemonLab.with_slides(other)
+    with Lease.take(root / ".slidebridge", "sync"):
+        start(other, root)
+        wait_for(lambda: "tried again" in log(root))
+        assert "watching" not in log(root)
+    wait_for(lambda: "watching" in log(root))

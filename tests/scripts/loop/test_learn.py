@@ -12,6 +12,7 @@ from learn_support import NOW, classroom
 from bridge.store import RunState
 from lab_support import Lab, labelled
 from scripts.loop.learn import RunKind, StopCause, settle_training
+from scripts.loop.training_due import was_stopped
 
 
 def after(steps: int) -> Callable[[], bool]:
@@ -176,3 +177,15 @@ def test_nothing_to_settle_is_nothing_said(lab: Lab) -> None:
     with classroom(lab) as room:
         room.learn()
         assert settle_training(room.project, room.store, NOW) is None
+
+
+def test_a_training_that_made_way_is_remembered_until_one_comes_to_its_end(lab: Lab) -> None:
+    lab.write(labelled())
+    with classroom(lab) as room:
+        assert not was_stopped(room.store)
+        room.learn(stop=after(2), stop_cause=lambda: StopCause.NEWER_LABELS)
+        assert was_stopped(room.store)
+        room.learn(stop=after(2), stop_cause=lambda: StopCause.SHUTDOWN)
+        assert was_stopped(room.store)  # as after a kill
+        room.learn()
+        assert not was_stopped(room.store)
