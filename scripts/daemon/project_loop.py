@@ -19,6 +19,7 @@ from bridge.watch import AtRest
 from scripts.daemon import wording as said
 from scripts.daemon.deciding import Attention, has_come, is_due, order_compute, order_files, retry_delay
 from scripts.daemon.file_watch import FileWatch
+from scripts.daemon.memory import release_memory
 from scripts.daemon.reading import Reader
 from scripts.daemon.schedule import NIGHTLY_MARK, night_name
 from scripts.daemon.schedule import due as nightly_due
@@ -270,6 +271,7 @@ class ProjectLoop:
             with self._recorded(job):
                 self.worker.do(job)
         finally:
+            release_memory()
             self._has_trained = self._has_trained or job.kind is not JobKind.PREDICT
             self._is_asking = True
 
