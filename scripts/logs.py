@@ -56,6 +56,8 @@ def daemon_logging(
         handlers[-1].addFilter(_OfProject(project))
     for handler in handlers:
         handler.setFormatter(formatter)
+    if len(files) > 1 and sys.stderr is not None:
+        handlers[0].setFormatter(LineFormatter(hide, is_verbose=is_verbose, names_project=True))
     with _levels(is_verbose=is_verbose), _only(handlers):
         yield
 
@@ -76,11 +78,17 @@ def log_file(data_folder: Path, name: str = "watch") -> Path:
 
 
 class LineFormatter(logging.Formatter):
-    """``2026-01-31T02:00:00+01:00 INFO the sentence``, without slides' names where they are hidden."""
+    """``2026-01-31T02:00:00+01:00 INFO the sentence``, without slides' names where they are hidden.
 
-    def __init__(self, hide: Hide = lambda text: text, *, is_verbose: bool = False) -> None:
+    ``names_project`` adds the project's folder to lines of one that don't say it: where several are told of together.
+    """
+
+    def __init__(
+        self, hide: Hide = lambda text: text, *, is_verbose: bool = False, names_project: bool = False
+    ) -> None:
         super().__init__("%(asctime)s %(levelname)-7s " + ("%(name)s " if is_verbose else "") + "%(message)s")
         self._hide = hide
+        self._names_project = names_project
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  (logging's name)
         """Return local time with its distance from UTC."""
@@ -88,7 +96,11 @@ class LineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Return the line; what would break it, or a terminal, is escaped: messages quote files of people's."""
-        return _CONTROL.sub(lambda found: repr(found[0])[1:-1], super().formatMessage(record))
+        line = super().formatMessage(record)
+        project = _project.get()
+        if self._names_project and project is not None and " project=" not in line:
+            line += f" project={project.name}"
+        return _CONTROL.sub(lambda found: repr(found[0])[1:-1], line)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, with a traceback below it where there is one."""

@@ -210,3 +210,21 @@ def test_folder_that_was_cleared_away_is_made_again(tmp_path: Path) -> None:
 def test_other_commands_log_as_before() -> None:
     set_up_logging(is_verbose=False, is_quiet=False)
     assert logging.getLogger("scripts").level == logging.WARNING
+
+
+def test_where_several_projects_are_watched_each_line_says_which(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    with daemon_logging({p: log_file(p) for p in (first, second)}, is_verbose=False, is_quiet=False):
+        for project in (first, second):
+            with about(project):
+                logging.getLogger("scripts.daemon").info("training begins")
+        logging.getLogger("scripts.daemon").info("stopped")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("INFO")[2].split() for line in lines] == [
+        ["training", "begins", "project=first"],
+        ["training", "begins", "project=second"],
+        ["stopped"],
+    ]
+    assert "project=" not in log_file(first).read_text("utf-8")
