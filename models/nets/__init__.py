@@ -1,31 +1,70 @@
-"""Nets: tensors in, tensors out; no file but a known weights file, no slide, no training.
+"""Nets: tensors in, tensors out; no file but a known weights file or one the user names, no slide, no training.
 
-An encoder gives feature maps (its contract: channels and strides), the U-Net decodes them, `Segmenter` wraps pixels and
-softmax around it. May call ``models.errors`` and nothing else of ours.
+An encoder gives feature maps (its contract: channels and strides). The U-Net decodes them; `Segmenter` wraps pixels and
+softmax around it. `PatchClassifier` and `RefinementUNet` are H2G-Net's, `WeakNet` learns from masks and patch labels.
+May call ``models.errors`` and nothing else of ours.
 """
 
-from models.nets.build import EncoderName, NetOptions, build_net, count_parameters
+from models.nets.batch_renorm import (
+    BATCH_NORM,
+    IOFFE,
+    UNLIMITED,
+    BatchRenorm2d,
+    RenormLimits,
+    relaxed_limits,
+    set_renorm_limits,
+)
+from models.nets.build import EncoderName, NetOptions, build_encoder, build_net, count_parameters
 from models.nets.device import choose_device, mixed_precision, place
 from models.nets.efficientnet_lite0 import EfficientNetLite0, read_imagenet_weights
-from models.nets.encoder import CENTRED, Encoder, Normalization, PlainEncoder
+from models.nets.encoder import CENTRED, IMAGENET, Encoder, Normalization, PlainEncoder
+from models.nets.mobilenet_v2 import MobileNetV2
+from models.nets.patch_classifier import PatchClassifier
+from models.nets.refinement import REFINEMENT_CHANNELS, REFINEMENT_SIDE, RefinementUNet, refinement_input
+from models.nets.resnet18 import THROUGH_LAYER3, ResNet18
 from models.nets.segmenter import Normalize, Segmenter
+from models.nets.timm_encoder import TimmEncoder
 from models.nets.unet import UNet
+from models.nets.weak import LabelHead, MaskAndLabel, WeakNet
+from models.nets.weights import load_weights
 
 __all__ = [
+    "BATCH_NORM",
     "CENTRED",
+    "IMAGENET",
+    "IOFFE",
+    "REFINEMENT_CHANNELS",
+    "REFINEMENT_SIDE",
+    "THROUGH_LAYER3",
+    "UNLIMITED",
+    "BatchRenorm2d",
     "EfficientNetLite0",
     "Encoder",
     "EncoderName",
+    "LabelHead",
+    "MaskAndLabel",
+    "MobileNetV2",
     "NetOptions",
     "Normalization",
     "Normalize",
+    "PatchClassifier",
     "PlainEncoder",
+    "RefinementUNet",
+    "RenormLimits",
+    "ResNet18",
     "Segmenter",
+    "TimmEncoder",
     "UNet",
+    "WeakNet",
+    "build_encoder",
     "build_net",
     "choose_device",
     "count_parameters",
+    "load_weights",
     "mixed_precision",
     "place",
     "read_imagenet_weights",
+    "refinement_input",
+    "relaxed_limits",
+    "set_renorm_limits",
 ]

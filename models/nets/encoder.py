@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ class Normalization:
 
 
 CENTRED = Normalization((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
+# Mean and standard deviation of ImageNet's training pictures, as torchvision and timm train with them.
+IMAGENET = Normalization((0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255))
 
 
 class Encoder(nn.Module):
@@ -54,6 +56,14 @@ class Encoder(nn.Module):
             Map ``i`` has shape (n, channels[i], height / strides[i], width / strides[i]).
         """
         raise NotImplementedError
+
+    def aliases(self) -> Mapping[str, str]:
+        """Return the names that other libraries' weight files give to modules → the names here."""
+        return {}
+
+    def beyond(self) -> tuple[str, ...]:
+        """Return how names begin, in files of the whole net, that this encoder leaves out: later stages, head."""
+        return ()
 
 
 class ConvUnit(nn.Sequential):

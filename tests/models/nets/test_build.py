@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from models.errors import CheckpointError
 from models.nets import EncoderName, NetOptions, build_net
 
 TINY = NetOptions(encoder=EncoderName.PLAIN, decoder_channels=(8, 4), stem_channels=4)
@@ -44,3 +45,20 @@ def test_depth_follows_the_decoder() -> None:
 def test_absurd_numbers_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="not"):
         NetOptions(**changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", list(EncoderName))
+def test_every_encoder_makes_a_u_net_with_its_own_normalization(name: EncoderName) -> None:
+    options = NetOptions(encoder=name, decoder_channels=(8, 8, 8, 4), stem_channels=4, pretrained=False)
+    net = build_net(options, 3).eval()
+    assert net.encoder.normalization == options.normalization
+    with torch.inference_mode():
+        assert net(torch.zeros(1, 3, 32, 64)).shape == (1, 3, 32, 64)
+
+
+@pytest.mark.parametrize("name", [EncoderName.RESNET18, EncoderName.MOBILENET_V2])
+def test_imagenet_weights_that_nobody_ships_are_asked_for(name: EncoderName) -> None:
+    options = NetOptions(encoder=name, decoder_channels=(8, 8))
+    with pytest.raises(CheckpointError, match=f"no ImageNet weights of {name.value} come with SlideBridge"):
+        build_net(options, 2)
+    build_net(options, 2, load_imagenet=False)  # a checkpoint's weights follow
