@@ -115,8 +115,8 @@ def write_edits(
     WriteConflictError
         The file isn't what was read, or a save came in between; it holds that save. Read it again and merge again.
     WriteFailedError
-        The new file would lose something, the folder or disk doesn't take it, or nobody has placed the entry on its
-        slide (``SlideEntry.crops_to_bounds``); the file is as it was.
+        The new file would lose something, the folder or disk doesn't take it, nobody has placed the entry on its
+        slide (``SlideEntry.crops_to_bounds``), or the file is people's alone (``FileUse.GIVEN``); it is as it was.
     AnnotationFileError
         The source can't make the edits; the file is as it was.
     StoreError
@@ -124,6 +124,7 @@ def write_edits(
         the write.
     """
     check_marker(edits.write_marker)
+    check_ours_to_write(entry)
     check_placed(entry)
     try:
         composed = compose(source, entry, base, edits, store.live_objects(entry.key), iteration=iteration)
@@ -171,6 +172,7 @@ def restore_version(
         As for ``write_edits``.
     """
     check_marker(marker)
+    check_ours_to_write(entry)
     try:
         found = source.parse(version, entry)
     except AnnotationFileError as error:
@@ -188,6 +190,15 @@ def check_marker(marker: str) -> None:
     """Raise ValueError where a text can't name a write."""
     if _MARKER.fullmatch(marker) is None:
         raise ValueError(f"{marker!r} can't name a write: up to 64 letters, digits, dots, dashes")
+
+
+def check_ours_to_write(entry: SlideEntry) -> None:
+    """Raise WriteFailedError where a slide's annotation file is people's alone (``FileUse.GIVEN``)."""
+    if entry.written_path is None:
+        raise WriteFailedError(
+            f"{entry.annotation_path}: this file is read only, and nothing is ever written to it; to have an earlier"
+            " version back, `slidebridge backups restore --to FILE` and put that in its place yourself"
+        )
 
 
 def check_placed(entry: SlideEntry) -> None:

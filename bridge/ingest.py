@@ -16,7 +16,16 @@ from typing import Literal, TypeVar
 import shapely
 from shapely import affinity
 
-from bridge.annotations import Annotation, AnnotationSet, ClassScheme, LabelOptions, MachineObject, SlideEntry, Source
+from bridge.annotations import (
+    Annotation,
+    AnnotationSet,
+    ClassScheme,
+    FileUse,
+    LabelOptions,
+    MachineObject,
+    SlideEntry,
+    Source,
+)
 from bridge.annotations.ownership import WrittenObject
 from bridge.annotations.roles import Reconciliation, Role, reconcile
 from bridge.coords import Pyramid, Region
@@ -221,7 +230,14 @@ def read_slide(
     if off_slide:
         warnings = (*warnings, f"{entry.name}: {off_slide} objects lie off the slide and teach nothing")
     reconciled = reconcile(
-        found, known.written, known.newest_marker, scheme, labels, adopted=known.adopted, former=known.former
+        found,
+        known.written,
+        known.newest_marker,
+        scheme,
+        labels,
+        adopted=known.adopted,
+        former=known.former,
+        is_taken_over=entry.use is FileUse.GIVEN,
     )
     if labels.strict and reconciled.unknown:
         raise UnknownPathClassError(next(iter(reconciled.unknown)), scheme.names)

@@ -15,6 +15,7 @@ class SourceKind(Enum):
     IMAGESCOPE = "imagescope"  # a folder of slides with same-named .xml
     QUPATH = "qupath"  # a project.qpproj
     GEOJSON = "geojson"  # a folder of slides with same-named .geojson
+    HAIL = "hail"  # an H-AI-L project: TRAINING_data/<iteration>, HOLDOUT_data, Predicted_XMLs
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class SourceOptions:
     """Where slides and annotations are (``[source]``)."""
 
     kind: SourceKind = SourceKind.IMAGESCOPE
-    path: Path = Path()  # folder of slides, or the .qpproj file; relative to slidebridge.toml
+    path: Path = Path()  # folder of slides or project, or the .qpproj file; relative to slidebridge.toml
 
 
 @dataclass(frozen=True, slots=True)

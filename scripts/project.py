@@ -14,13 +14,13 @@ from platformdirs import user_data_path
 
 from bridge.annotations import ClassScheme, SlideEntry, Source
 from bridge.errors import ConfigError
-from bridge.imagescope import ImageScopeFolder
+from bridge.imagescope import MAX_CLASS, HailFolder, ImageScopeFolder, LayerClass
 from bridge.qupath import GeoJSONFolder, QuPathProject
 from bridge.store import Store
 from bridge.store.lease import Lease, Look
 from bridge.store.lease_beat import Beat
 from bridge.store.location import bring_store, find_store, known_project_id, refuse_unknown
-from scripts.config import FILE_NAME, LoadedSettings, Settings, load_settings
+from scripts.config import FILE_NAME, ClassOptions, LoadedSettings, Settings, load_settings
 from scripts.options import SourceKind, SourceOptions
 
 
@@ -87,7 +87,8 @@ def open_project(path: Path, environ: Mapping[str, str] = os.environ) -> Project
     for candidate in (folder, *folder.parents):
         if (candidate / FILE_NAME).is_file():
             loaded = _with_folders(load_settings(candidate / FILE_NAME, environ), candidate)
-            return Project(candidate, loaded, open_source(candidate, loaded.settings.source))
+            settings = loaded.settings
+            return Project(candidate, loaded, open_source(candidate, settings.source, settings.classes))
     raise ConfigError(f"{path}: no {FILE_NAME} here or above; set the project up with `slidebridge new`")
 
 
@@ -200,10 +201,10 @@ def left_out(source: Source) -> tuple[str, ...]:
 
     Raises
     ------
-    QuPathFormatError
-        The project file is not there, cut, or not one.
+    AnnotationFileError
+        The project file is not there, cut, or not one; or a folder of an H-AI-L project isn't there.
     """
-    return source.left_out() if isinstance(source, QuPathProject) else ()
+    return source.left_out() if isinstance(source, QuPathProject | HailFolder) else ()
 
 
 def _is_whole(folder: str) -> bool:
@@ -211,8 +212,13 @@ def _is_whole(folder: str) -> bool:
     return PurePosixPath(folder).is_absolute() or PureWindowsPath(folder).is_absolute() or ":/" in folder
 
 
-def open_source(root: Path, options: SourceOptions) -> Source:
+def open_source(root: Path, options: SourceOptions, classes: ClassOptions = ClassOptions()) -> Source:  # noqa: B008 - frozen
     """Return the source that the settings name.
+
+    Parameters
+    ----------
+    classes
+        Their rules ``id:N`` say which class an H-AI-L project's layers hold.
 
     Raises
     ------
@@ -230,3 +236,17 @@ def open_source(root: Path, options: SourceOptions) -> Source:
             return GeoJSONFolder(path)
         case SourceKind.QUPATH:
             return QuPathProject(path)
+        case SourceKind.HAIL:
+            return HailFolder(path, _layer_classes(classes))
+
+
+def _layer_classes(classes: ClassOptions) -> tuple[LayerClass, ...]:
+    """Return what the layers of an H-AI-L project hold, by the rules for their ``Id``."""
+    scheme = classes.scheme()
+    rules = ((key.removeprefix("id:").strip(), name) for key, name in classes.map.items() if key.startswith("id:"))
+    numbered = ((int(number), name) for number, name in rules if number.isascii() and number.isdigit())
+    return tuple(
+        LayerClass(number, name, scheme.colors[name])
+        for number, name in numbered
+        if 1 <= number <= MAX_CLASS and name in scheme.colors
+    )

@@ -40,9 +40,9 @@ class Beginning:
     Parameters
     ----------
     kind
-        ``"imagescope"``, ``"qupath"``, ``"geojson"`` or ``"qupath_create"``.
+        ``"imagescope"``, ``"qupath"``, ``"geojson"``, ``"hail"`` or ``"qupath_create"``.
     path
-        Folder of slides, a ``project.qpproj``, or the folder to make a project in.
+        Folder of slides, an H-AI-L project's folder, a ``project.qpproj``, or the folder to make a project in.
     slides, image_type, backend
         For ``qupath_create``: the slides, QuPath's name of their type, and who makes the project.
     mpp
@@ -88,6 +88,7 @@ class SetUp:
             "classes": list(self.found.colors),
             "unnamed_layers": dict(self.found.mapping),
             "problems": list(self.found.problems),
+            "without_resolution": list(self.found.unmeasured),
             "created": list(self.created),
             "old_settings": str(self.kept) if self.kept is not None else None,
             "dry_run": self.is_dry_run,
@@ -102,9 +103,13 @@ class SetUp:
             f"classes: {', '.join(found.colors) or 'none yet; add them to [classes.colors] in the settings'}",
         ]
         lines += [
-            f"unnamed layer {key} is called {name!r}; rename it in [classes.map]" for key, name in found.mapping.items()
+            f"layer {key} is called {name!r}; rename it in [classes.map] and [classes.colors]"
+            for key, name in found.mapping.items()
         ]
         lines += [f"not read: {problem}" for problem in found.problems]
+        if found.unmeasured:
+            named = f"{found.unmeasured[0]}{' and others' if len(found.unmeasured) > 1 else ''}"
+            lines.append(f"no resolution: {named}; set [slides] mpp, µm per pixel, in the settings")
         if self.classes_path is not None:
             verb = "would be added to" if self.is_dry_run else "are in"
             lines.append(f"our classes {verb} {self.classes_path}; open the project in QuPath only afterwards")
@@ -130,7 +135,9 @@ def set_up(beginning: Beginning, *, is_dry_run: bool = False) -> SetUp:
     source = open_source(Path(), SourceOptions(kind, beginning.path))
     found = survey(source)
     found = replace(found, problems=(*found.problems, *left_out(source)))
-    extra = {"model.mpp": beginning.mpp} if beginning.mpp is not None else {}
+    extra: dict[str, object] = {"model.mpp": beginning.mpp} if beginning.mpp is not None else {}
+    if kind is SourceKind.HAIL:
+        extra["labels.complete"] = "slide"  # H-AI-L's way: who annotates a slide annotates the whole of it
     relative = beginning.path.name if kind is SourceKind.QUPATH else "."
     text = settings_text(kind, relative, found.colors, found.mapping, extra)
     kept = None if is_dry_run else write_settings(root, text, may_replace=beginning.may_replace)

@@ -6,7 +6,7 @@ import itertools
 import json
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,19 +16,25 @@ from bridge.annotations import (
     Annotation,
     AnnotationSet,
     LabelOptions,
+    Layer,
     Rgb,
+    SlideEntry,
     Source,
     format_color,
     plain_class,
 )
-from bridge.errors import BridgeError, ConfigError, WriteFailedError
+from bridge.errors import BridgeError, ConfigError, SlideError, WriteFailedError
+from bridge.imagescope import MAX_CLASS, HailFolder
 from bridge.ingest import known_classes
+from bridge.slides import open_slide
 from bridge.store.atomic import replace_whole
 from scripts.config import FILE_NAME
 from scripts.options import SourceKind
 
 logger = logging.getLogger(__name__)
 _UNNAMED = "Annotation"
+_FLAT_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
+_MOST_OPENED = 20
 _PALETTE: tuple[Rgb, ...] = ((200, 0, 0), (0, 128, 255), (255, 160, 0), (0, 160, 80), (160, 0, 200), (120, 80, 40))
 
 
@@ -41,11 +47,13 @@ class Survey:
     colors
         Classes found, with their colours, in order of appearance.
     mapping
-        Rules for layers without a name.
+        Rules for layers without a name; in an H-AI-L project for all, by their ``Id``.
     slides, files, objects
         Counts.
     problems
         One line per file that couldn't be read.
+    unmeasured
+        Names of flat pictures for which neither they nor their annotation files say the resolution.
     """
 
     colors: Mapping[str, Rgb]
@@ -54,29 +62,58 @@ class Survey:
     files: int
     objects: int
     problems: tuple[str, ...]
+    unmeasured: tuple[str, ...] = ()
 
 
 def survey(source: Source) -> Survey:
     """Read every annotation file of a source and list its classes."""
     sets: list[AnnotationSet] = []
+    layers: list[Layer] = []
+    measured: set[str] = set()
     problems: list[str] = []
     entries = source.slides()
     for entry in entries:
         if not entry.annotation_path.is_file():
             continue
         try:
-            sets.append(source.parse(entry.annotation_path.read_bytes(), entry))
+            data = entry.annotation_path.read_bytes()
+            sets.append(source.parse(data, entry))
+            measured |= {entry.key} if sets[-1].mpp is not None else set()
+            layers += source.layers(data, entry) if isinstance(source, HailFolder) else ()
         except (BridgeError, OSError) as error:
             problems.append(f"{entry.name}: {error}")
-    colors = _class_colors(known_classes(sets))
-    unnamed, mapping = _unnamed_layers(sets, colors)
+    if isinstance(source, HailFolder):
+        colors, mapping = _numbered_layers(layers)
+    else:
+        named = _class_colors(known_classes(sets))
+        unnamed, mapping = _unnamed_layers(sets, named)
+        colors = {**named, **unnamed}
     objects = sum(len(s) for s in sets)
-    return Survey({**colors, **unnamed}, mapping, len(entries), len(sets), objects, tuple(problems))
+    unmeasured = tuple(_unmeasured(entry for entry in entries if entry.key not in measured and entry.mpp is None))
+    return Survey(colors, mapping, len(entries), len(sets), objects, tuple(problems), unmeasured)
+
+
+def _unmeasured(entries: Iterable[SlideEntry]) -> Iterator[str]:
+    """Yield the names of pictures that don't say their resolution; of many only some are opened."""
+    pictures = (entry for entry in entries if entry.slide_path.suffix.lower() in _FLAT_SUFFIXES)
+    for entry in itertools.islice(pictures, _MOST_OPENED):
+        try:
+            with open_slide(entry.slide_path) as slide:
+                is_measured = slide.pyramid.mpp is not None
+        except SlideError as error:  # whoever reads it says so
+            logger.debug("not looked at slide=%s error=%s", entry.name, error)
+            continue
+        if not is_measured:
+            yield entry.slide_path.name
+
+
+def _special_classes() -> frozenset[str]:
+    labels = LabelOptions()
+    return frozenset({*labels.roi_classes, *labels.ignore_classes, PROPOSED, BACKGROUND, "Region*"})
 
 
 def _class_colors(found: Mapping[str, Annotation]) -> dict[str, Rgb]:
-    labels = LabelOptions()
-    special = {*labels.roi_classes, *labels.ignore_classes, PROPOSED, BACKGROUND, "Region*"}
+    special = _special_classes()
     colors: dict[str, Rgb] = {}
     for path_class, annotation in found.items():
         name = plain_class(path_class) or path_class
@@ -100,6 +137,25 @@ def _unnamed_layers(sets: Sequence[AnnotationSet], taken: Collection[str]) -> tu
     is_single = len(keys) == 1 and _UNNAMED not in taken
     mapping = {key: _UNNAMED if is_single else next(names) for key in keys}
     colors = {mapping[key]: color or _PALETTE[i % len(_PALETTE)] for i, (key, color) in enumerate(keys.items())}
+    return colors, mapping
+
+
+def _numbered_layers(layers: Sequence[Layer]) -> tuple[dict[str, Rgb], dict[str, str]]:
+    """Return classes and rules by layer ``Id``, which is the class in an H-AI-L project; empty layers count, too."""
+    special = _special_classes()
+    found: dict[int, Layer] = {}
+    for layer in layers:
+        number = int(layer.id) if layer.id.isascii() and layer.id.isdigit() else 0
+        is_class = 1 <= number <= MAX_CLASS and layer.name.strip() not in special
+        if is_class and (number not in found or not found[number].name.strip()):
+            found[number] = layer
+    colors: dict[str, Rgb] = {}
+    mapping: dict[str, str] = {}
+    for number, layer in sorted(found.items()):
+        name = layer.name.strip() or (_UNNAMED if len(found) == 1 else f"{_UNNAMED} {number}")
+        name = name if name not in colors else f"{name} {number}"
+        colors[name] = layer.color or _PALETTE[len(colors) % len(_PALETTE)]
+        mapping[f"id:{number}"] = name
     return colors, mapping
 
 

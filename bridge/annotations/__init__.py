@@ -32,7 +32,7 @@ from bridge.annotations.scheme import (
     plain_class,
     predicted_class,
 )
-from bridge.annotations.source import Edits, MachineObject, MachineRole, SlideEntry, Source
+from bridge.annotations.source import Edits, FileUse, MachineObject, MachineRole, SlideEntry, Source
 from bridge.annotations.viewer import (
     Delivery,
     DeliveryProgress,
@@ -57,6 +57,7 @@ __all__ = [
     "DeliveryProgress",
     "DeliveryState",
     "Edits",
+    "FileUse",
     "LabelOptions",
     "LabelPlan",
     "LabelledShape",

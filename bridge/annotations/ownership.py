@@ -19,6 +19,7 @@ from shapely.geometry.base import BaseGeometry
 from bridge.annotations.geometry import repair_areas
 from bridge.annotations.objects import Annotation
 from bridge.annotations.outlines import as_array, is_same_outline, match_outlines, near_pairs
+from bridge.annotations.scheme import plain_class
 from bridge.annotations.source import MachineRole
 
 _EDITED_IOU = 0.3  # an object of the same layer that overlaps a missing one of ours this much is that one, edited
@@ -63,7 +64,11 @@ def is_named_as_written(annotation: Annotation, written: WrittenObject) -> bool:
 
 
 def match_written(
-    annotations: Sequence[Annotation], written: Sequence[WrittenObject], *, former: Sequence[WrittenObject] = ()
+    annotations: Sequence[Annotation],
+    written: Sequence[WrittenObject],
+    *,
+    former: Sequence[WrittenObject] = (),
+    is_taken_over: bool = False,
 ) -> Mapping[str, Annotation]:
     """Find each written object in a file, as it is now.
 
@@ -75,6 +80,8 @@ def match_written(
     ----------
     former
         Objects that a viewer may have brought back: in a layer, found only where they lie unchanged.
+    is_taken_over
+        The file as a whole was made a person's: a prediction that was edited has the plain class now.
 
     Returns
     -------
@@ -85,7 +92,7 @@ def match_written(
     layered = [a for a in annotations if a.layer is not None and not a.geometry.is_empty]
     missing, gone = ([w for w in side if w.object_id not in found] for side in (written, former))
     if layered and (missing or gone):
-        found |= _match_outlines(layered, missing, gone)
+        found |= _match_outlines(layered, missing, gone, is_taken_over=is_taken_over)
     return found
 
 
@@ -103,7 +110,11 @@ def _most_ours(bearers: Sequence[Annotation], written: WrittenObject) -> Annotat
 
 
 def _match_outlines(
-    annotations: Sequence[Annotation], written: Sequence[WrittenObject], former: Sequence[WrittenObject]
+    annotations: Sequence[Annotation],
+    written: Sequence[WrittenObject],
+    former: Sequence[WrittenObject],
+    *,
+    is_taken_over: bool,
 ) -> dict[str, Annotation]:
     """Match one to one: same layer and outline, then same outline elsewhere, then most overlap in the same layer.
 
@@ -126,17 +137,24 @@ def _match_outlines(
     take(match_outlines(outlines, shapes, same))
     done = set(taken.values())
     take(match_outlines(outlines, shapes, [(i, j) for i, j in moved if i not in done and j not in taken]))
-    take(_edited_pairs(annotations, written, taken))
+    plain = [plain_class(w.path_class) or w.path_class if is_taken_over else w.path_class for w in written]
+    take(_edited_pairs(annotations, written, plain, taken))
     return {ours[i].object_id: annotations[j] for j, i in taken.items()}
 
 
 def _edited_pairs(
-    annotations: Sequence[Annotation], written: Sequence[WrittenObject], taken: Mapping[int, int]
+    annotations: Sequence[Annotation],
+    written: Sequence[WrittenObject],
+    classes: Sequence[str],
+    taken: Mapping[int, int],
 ) -> list[tuple[int, int]]:
-    """Return (written, annotation) of one class that are still free and overlap enough, most overlap first."""
+    """Return (written, annotation) of one class that are still free and overlap enough, most overlap first.
+
+    ``classes`` are those that the written objects are looked for in.
+    """
     done = set(taken.values())
     left = [i for i in range(len(written)) if i not in done]
-    names = {written[i].path_class for i in left}
+    names = {classes[i] for i in left}
     free = [j for j, a in enumerate(annotations) if j not in taken and a.path_class in names]
     if not left or not free:
         return []
@@ -145,7 +163,7 @@ def _edited_pairs(
     pairs, overlap = overlapping_pairs(
         first,
         second,
-        [written[i].path_class for i in left],
+        [classes[i] for i in left],
         [annotations[j].path_class for j in free],
         least_iou=_EDITED_IOU,
     )

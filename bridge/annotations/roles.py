@@ -127,6 +127,7 @@ def reconcile(
     *,
     adopted: Sequence[WrittenObject] = (),
     former: Sequence[WrittenObject] = (),
+    is_taken_over: bool = False,
 ) -> Reconciliation:
     """Give every object its role, and every object of ours its fate.
 
@@ -144,10 +145,12 @@ def reconcile(
     former
         Objects of earlier writes that the newest one replaced or made plain. A viewer that had been open brings them
         back when it saves; told so, we know them for ours again instead of taking them for a person's.
+    is_taken_over
+        The file as a whole was made a person's (``FileUse.GIVEN``), all its predictions with it.
     """
     current = {w.object_id for w in written}
     former = [w for w in former if w.object_id not in current]
-    pairs = match_written(found.annotations, written, former=former)
+    pairs = match_written(found.annotations, written, former=former, is_taken_over=is_taken_over)
     unmoved = _unmoved(pairs, (*written, *former))
     marker = _marker(found, written, former, pairs, newest_marker, unmoved)
     origin = {id(a): w for w in (*written, *former) if (a := pairs.get(w.object_id)) is not None}

@@ -17,6 +17,14 @@ from shapely.geometry.base import BaseGeometry
 from bridge.annotations.objects import AnnotationSet, Rgb
 
 
+class FileUse(Enum):
+    """Whose an annotation file is."""
+
+    SHARED = "shared"  # a person's and ours: what people draw in it teaches, and we write our objects into it
+    GIVEN = "given"  # a person's alone: it teaches, and nothing is ever written to it
+    OFFERED = "offered"  # ours, for a person to correct: it teaches nothing as long as it lies where we write it
+
+
 @dataclass(frozen=True, slots=True)
 class SlideEntry:
     """One slide of a source.
@@ -44,6 +52,11 @@ class SlideEntry:
         Somebody opened the slide: ``origin`` is whole, nothing is to be added to it (``bridge.ingest.place_entry``).
     metadata
         Free key–value pairs of the entry (group, grade, patient …).
+    use
+        Whose the annotation file is.
+    part
+        ``"train"`` or ``"hold-out"`` where the source itself says which of them the slide is for; None where it
+        doesn't, and a slide's part is decided by its hash.
     """
 
     key: str
@@ -56,6 +69,13 @@ class SlideEntry:
     tool_size: tuple[int, int] | None = None
     is_placed: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+    use: FileUse = FileUse.SHARED
+    part: str | None = None
+
+    @property
+    def written_path(self) -> Path | None:
+        """The file that our objects go into; None where nothing may be written for the slide."""
+        return None if self.use is FileUse.GIVEN else self.annotation_path
 
 
 class MachineRole(Enum):

@@ -43,7 +43,11 @@ def read_imagescope(data: bytes) -> AnnotationSet:
     ImageScopeFormatError
         Cut off, not XML, another tool's XML, with a document type, or beyond the limits; the message has the line.
     """
-    document = parse_document(data)
+    return read_document(parse_document(data))
+
+
+def read_document(document: Document) -> AnnotationSet:
+    """Return the annotations of a parsed file; see ``read_imagescope``."""
     annotations: list[Annotation] = []
     verbatim: Counter[str] = Counter()
     repaired = regions = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bridge.annotations.source import Edits
@@ -50,21 +50,33 @@ def object_id(layer_index: int, region_index: int) -> str:
     return f"L{layer_index}R{region_index}"
 
 
-def leaving_regions(document: Document, edits: Edits) -> Leaving:
+def is_named_ours(layer: LayerElement) -> bool:
+    """Say whether a layer's name says that it holds what we write."""
+    return is_our_layer(layer.name)
+
+
+def leaving_regions(
+    document: Document, edits: Edits, *, holds_ours: Callable[[LayerElement], bool] = is_named_ours
+) -> Leaving:
     """Return which regions leave our layers: those that the edits name, and the holes that lie in nothing else.
 
     Holes that we wrote and whose region a person has deleted leave too: they mean nothing and would keep the layer.
+
+    Parameters
+    ----------
+    holds_ours
+        Says whether what we write lies in a layer.
 
     Raises
     ------
     ImageScopeFormatError
         An ``object_id`` names no region, or one that doesn't lie in a layer of ours.
     """
-    targets: dict[_Position, str | None] = {_position(document, name): None for name in edits.delete}
+    targets: dict[_Position, str | None] = {_position(document, name, holds_ours): None for name in edits.delete}
     for name, (path_class, _) in edits.promote.items():
-        targets[_position(document, name)] = path_class
+        targets[_position(document, name, holds_ours)] = path_class
     for index, layer in enumerate(document.layers):
-        if is_our_layer(layer.name) and any(region.is_negative for region in layer.regions):
+        if holds_ours(layer) and any(region.is_negative for region in layer.regions):
             targets |= _holes_leaving(index, layer, targets)
     return Leaving(dict(sorted(targets.items())))
 
@@ -95,12 +107,12 @@ def user_layer(document: Document, path_class: str) -> LayerElement | None:
     return None
 
 
-def _position(document: Document, name: str) -> _Position:
+def _position(document: Document, name: str, holds_ours: Callable[[LayerElement], bool]) -> _Position:
     found = _OBJECT_ID.fullmatch(name)
     layer, region = (int(found[1]), int(found[2])) if found else (-1, -1)
     if not 0 <= layer < len(document.layers) or region >= len(document.layers[layer].regions):
         raise ImageScopeFormatError(f"there is no object {name[:40]!r}; read the file again")
-    if not is_our_layer(document.layers[layer].name):
+    if not holds_ours(document.layers[layer]):
         theirs = document.layers[layer].name
         raise ImageScopeFormatError(f"object {name!r} lies in layer {theirs!r}, which is not ours to change")
     return layer, region

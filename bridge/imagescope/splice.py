@@ -53,6 +53,15 @@ def chunk(document: Document, text: bytes) -> bytes:
     return b"\t" + text + document.newline.encode()
 
 
+def append_layers(document: Document, layers: Iterable[bytes]) -> Splice:
+    """Put layers right before ``</Annotations>``, where ``cut_layer`` takes them out without a trace."""
+    chunks = b"".join(chunk(document, layer) for layer in layers)
+    root = document.root
+    if not root.is_self_closed:
+        return Splice(root.close, root.close, chunks)
+    return Splice(root.end - 2, root.end, b">" + document.newline.encode() + chunks + b"</Annotations>")
+
+
 def cut_line(document: Document, element: Element) -> Splice:
     """Take an element out; with its whole line or lines where nothing else is on them."""
     body, start = document.body, element.start

@@ -18,8 +18,8 @@ from bridge.imagescope.layers import MARKER, MARKER_COLOR, MARKER_LAYER, SELF_CL
 from bridge.imagescope.selection import Leaving, is_marker_layer, is_ours, leaving_regions, user_layer
 from bridge.imagescope.splice import (
     Splice,
+    append_layers,
     apply_splices,
-    chunk,
     cut_layer,
     cut_line,
     insert_regions,
@@ -60,13 +60,13 @@ def apply_edits(data: bytes, edits: Edits) -> bytes:
     """
     document = parse_document(data)
     leaving = leaving_regions(document, edits)
-    ids = _Ids(document)
+    ids = FreeIds(document)
     splices = [cut_layer(document, layer) for layer in document.layers if is_ours(layer)]
     splices += _cut_markers(document)
     splices += _promotions(document, leaving, edits, ids)
     kept = _our_layers(document, leaving, edits.add, ids)
     marker = _marker_layer(document, edits.write_marker, ids)
-    splices.append(_append(document, [*kept, marker]))
+    splices.append(append_layers(document, [*kept, marker]))
     return _packed(document, apply_splices(document.body, splices))
 
 
@@ -102,8 +102,8 @@ def _packed(document: Document, body: bytes) -> bytes:
     return data
 
 
-class _Ids:
-    """Ids that the file doesn't use yet, for layers and regions."""
+class FreeIds:
+    """Ids that a file doesn't use yet, for layers and regions: iterators that never end."""
 
     def __init__(self, document: Document) -> None:
         self.layers = _unused(layer.attributes.get("Id", "") for layer in document.layers)
@@ -117,7 +117,7 @@ def _cut_markers(document: Document) -> list[Splice]:
     return [cut_line(document, found.element) for found in properties]
 
 
-def _promotions(document: Document, leaving: Leaving, edits: Edits, ids: _Ids) -> list[Splice]:
+def _promotions(document: Document, leaving: Leaving, edits: Edits, ids: FreeIds) -> list[Splice]:
     """Put promoted regions where their class lies; the cut of our layers takes them out of there."""
     moved: dict[str, list[bytes]] = {}
     for (layer, region), path_class in leaving.targets.items():
@@ -138,14 +138,14 @@ def _promotions(document: Document, leaving: Leaving, edits: Edits, ids: _Ids) -
     return splices
 
 
-def _new_user_layer(document: Document, name: str, color: Rgb, regions: bytes, ids: _Ids) -> Splice:
+def _new_user_layer(document: Document, name: str, color: Rgb, regions: bytes, ids: FreeIds) -> Splice:
     text = layer_text(name, next(ids.layers), color, [regions.decode()], newline=document.newline)
     human = [layer for layer in document.layers if not is_ours(layer)]
     place = human[-1].element.end if human else document.root.open_end
     return Splice(place, place, f"{document.newline}\t{text}".encode())
 
 
-def _our_layers(document: Document, leaving: Leaving, add: tuple[MachineObject, ...], ids: _Ids) -> list[bytes]:
+def _our_layers(document: Document, leaving: Leaving, add: tuple[MachineObject, ...], ids: FreeIds) -> list[bytes]:
     """Return the text of our layers as they will be, without those that hold no region."""
     new: dict[str, list[MachineObject]] = {}
     for machine_object in add:
@@ -156,7 +156,7 @@ def _our_layers(document: Document, leaving: Leaving, add: tuple[MachineObject, 
         if is_our_layer(layer.name) and len(cut.get(index, ())) < len(layer.regions):
             texts.append(_changed_layer(document, layer, cut.get(index, ()), new.pop(layer.name, []), ids))
     for name, objects in new.items():
-        regions = _regions(document, objects, ids, first_display_id=1)
+        regions = region_texts(document, objects, ids, first_display_id=1)
         if regions:
             text = layer_text(name, next(ids.layers), objects[0].color, regions, newline=document.newline)
             texts.append(text.encode())
@@ -173,18 +173,21 @@ def _our_name(machine_object: MachineObject) -> str:
 
 
 def _changed_layer(
-    document: Document, layer: LayerElement, cut: Sequence[int], add: list[MachineObject], ids: _Ids
+    document: Document, layer: LayerElement, cut: Sequence[int], add: list[MachineObject], ids: FreeIds
 ) -> bytes:
     splices = unselect(document, layer)
     splices += [cut_line(document, layer.regions[i].element) for i in cut]
     shown = [_number(region.attributes.get("DisplayId", "")) for region in layer.regions]
-    regions = _regions(document, add, ids, first_display_id=1 + max(shown, default=0))
+    regions = region_texts(document, add, ids, first_display_id=1 + max(shown, default=0))
     if regions:
         splices.append(insert_regions(document, layer, "".join(regions).encode()))
     return apply_splices(document.body, splices, layer.element.start, layer.element.end)
 
 
-def _regions(document: Document, objects: Iterable[MachineObject], ids: _Ids, *, first_display_id: int) -> list[str]:
+def region_texts(
+    document: Document, objects: Iterable[MachineObject], ids: FreeIds, *, first_display_id: int
+) -> list[str]:
+    """Return objects as ``<Region>`` elements, whole lines; those without area on whole pixels are left out, logged."""
     writer = RegionWriter(document.newline, document.mpp or 0.0, ids.regions)
     texts: list[str] = []
     for machine_object in objects:
@@ -195,7 +198,7 @@ def _regions(document: Document, objects: Iterable[MachineObject], ids: _Ids, *,
     return texts
 
 
-def _marker_layer(document: Document, write_marker: str, ids: _Ids) -> bytes:
+def _marker_layer(document: Document, write_marker: str, ids: FreeIds) -> bytes:
     properties = [(MARKER, write_marker)]
     if document.root.is_self_closed or _was_self_closed(document):
         properties.append((SELF_CLOSED, "self-closed"))
@@ -206,15 +209,6 @@ def _marker_layer(document: Document, write_marker: str, ids: _Ids) -> bytes:
 def _was_self_closed(document: Document) -> bool:
     """Say whether the root was ``<Annotations/>`` before we wrote: the marker layer remembers it."""
     return any(is_marker_layer(layer) and layer.property_value(SELF_CLOSED) is not None for layer in document.layers)
-
-
-def _append(document: Document, layers: list[bytes]) -> Splice:
-    """Put layers right before ``</Annotations>``, where ``cut_layer`` takes them out without a trace."""
-    chunks = b"".join(chunk(document, layer) for layer in layers)
-    root = document.root
-    if not root.is_self_closed:
-        return Splice(root.close, root.close, chunks)
-    return Splice(root.end - 2, root.end, b">" + document.newline.encode() + chunks + b"</Annotations>")
 
 
 def _unused(ids: Iterable[str]) -> Iterator[int]:

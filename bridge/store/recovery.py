@@ -124,7 +124,8 @@ def recover(
 
 def _at_home(record: WriteRecord, owner: tuple[Source, SlideEntry] | None) -> WriteRecord:
     """Return the record with the target where it is today: projects move."""
-    return record if owner is None else replace(record, target=owner[1].annotation_path.resolve())
+    target = None if owner is None else owner[1].written_path
+    return record if target is None else replace(record, target=target.resolve())
 
 
 def finish_displaced(

@@ -48,8 +48,9 @@ class FileIndex:
     Attributes
     ----------
     watched
-        What to watch: the source's folder by itself, and whole those of its folders that annotations lie in. So
-        ``.slidebridge/``, where we write a lot, is not watched, nor the thousands of tiles that may lie beside a slide.
+        What to watch: the source's folder by itself, and whole those of its folders that annotations lie in, and
+        slides where no project file lists them. So ``.slidebridge/``, where we write a lot, is not watched, nor the
+        thousands of tiles that may lie beside a slide.
     """
 
     root: str
@@ -124,11 +125,13 @@ def index_files(
     folders: dict[str, set[str]] = {home: set()}
     slides = set()
     for entry in listed:
-        place = _normal(entry.annotation_path)
-        slides.add(_normal(entry.slide_path))
+        place, slide = _normal(entry.annotation_path), _normal(entry.slide_path)
+        slides.add(slide)
+        # Without a project file a slide's own folder says, too, what belongs to it: an annotation file may come there.
+        around = () if project_file is not None else _folders_around(slide, home)
         for name in _names_of_a_save(place, has_summary=project_file is not None):
             files.setdefault(name, set()).add(entry.key)
-        for folder in _folders_around(place, home):
+        for folder in (*_folders_around(place, home), *around):
             folders.setdefault(folder, set()).add(entry.key)
     return FileIndex(
         root=home,
@@ -137,8 +140,15 @@ def index_files(
         files={name: frozenset(keys) for name, keys in files.items()},
         folders={name: frozenset(keys) for name, keys in folders.items()},
         slides=frozenset(slides),
-        watched=_watched(root, (entry.annotation_path for entry in listed)),
+        watched=_watched(root, _places(listed, has_project_file=project_file is not None)),
     )
+
+
+def _places(entries: Iterable[SlideEntry], *, has_project_file: bool) -> Iterator[Path]:
+    for entry in entries:
+        yield entry.annotation_path
+        if not has_project_file:
+            yield entry.slide_path
 
 
 def _names_of_a_save(place: str, *, has_summary: bool) -> Iterator[str]:

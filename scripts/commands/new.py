@@ -43,6 +43,9 @@ def new(
     imagescope: Annotated[Path | None, typer.Option(help="Folder of slides, with or without same-named .xml.")] = None,
     qupath: Annotated[Path | None, typer.Option(help="A QuPath project.qpproj. Close the project first.")] = None,
     geojson: Annotated[Path | None, typer.Option(help="Folder of slides, with or without same-named .geojson.")] = None,
+    hail: Annotated[
+        Path | None, typer.Option(help="An H-AI-L project: the folder that holds TRAINING_data and HOLDOUT_data.")
+    ] = None,
     qupath_create: Annotated[Path | None, typer.Option(help="Make a QuPath project in this folder.")] = None,
     slides: Annotated[list[Path] | None, typer.Argument(help="Slides or folders of them, for --qupath-create.")] = None,
     image_type: Annotated[
@@ -60,10 +63,16 @@ def new(
     """Set a project up: look at the annotation files and write slidebridge.toml beside them."""
     from scripts.set_up import Backend, Beginning, set_up
 
-    chosen = {"imagescope": imagescope, "qupath": qupath, "geojson": geojson, "qupath_create": qupath_create}
+    chosen = {
+        "imagescope": imagescope,
+        "qupath": qupath,
+        "geojson": geojson,
+        "hail": hail,
+        "qupath_create": qupath_create,
+    }
     given = {kind: path for kind, path in chosen.items() if path is not None}
     if len(given) != 1:
-        raise typer.BadParameter("give one of --imagescope, --qupath, --geojson, --qupath-create")
+        raise typer.BadParameter("give one of --imagescope, --qupath, --geojson, --hail, --qupath-create")
     if slides and qupath_create is None:
         raise typer.BadParameter("slides are named with --qupath-create only")
     kind, path = next(iter(given.items()))

@@ -62,7 +62,7 @@ class FileWatch:
         return "polling" if is_known and self.observers.is_polling(self.source.root) else "events"
 
     def watch(self, entries: Iterable[SlideEntry]) -> None:
-        """Watch these slides; those that are new are looked at at once."""
+        """Watch these slides; those that are new, or whose file is another one now, are looked at at once."""
         now, before = self.clock(), self._entries
         self._entries = {entry.key: entry for entry in entries}
         self._index = index_files(
@@ -70,7 +70,7 @@ class FileWatch:
         )
         self.observers.watch([WatchedRoot(self.source.root, self._index.watched, self.is_remote)])
         self._tracker = self._tracker.forget(before.keys() - self._entries.keys())
-        self.hint(self._entries.keys() - before.keys())
+        self.hint([key for key, entry in self._entries.items() if key not in before or _is_moved(before[key], entry)])
         self._next_scan = now + self.options.rescan_seconds
 
     def hint(self, keys: Iterable[str]) -> None:
@@ -123,3 +123,7 @@ class FileWatch:
             logger.debug("slide=%s not looked at: %s", self._entries[key].name, why)
         pending = self._tracker.waiting()
         self._tracker = self._tracker.hint((k for k in result.hinted if k not in pending), now, is_told=False)
+
+
+def _is_moved(before: SlideEntry, now: SlideEntry) -> bool:
+    return before.annotation_path != now.annotation_path

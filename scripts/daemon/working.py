@@ -271,7 +271,7 @@ class Worker:
                     self.backups,
                     self.world.now(),
                     settle_seconds=settle,
-                    target=None if entry is None else entry.annotation_path,
+                    target=None if entry is None else entry.written_path,
                     blocker=blocker,
                 )
             except WriteConflictError as error:

@@ -96,7 +96,8 @@ def gather(project: Project) -> ProjectFacts:
 
 def _folders(project: Project, entries: Sequence[SlideEntry]) -> list[Path]:
     """Return the folders that we write to, each once."""
-    return list(dict.fromkeys([project.root, *(entry.annotation_path.parent for entry in entries)]))
+    written = (entry.written_path for entry in entries)
+    return list(dict.fromkeys([project.root, *(path.parent for path in written if path is not None)]))
 
 
 def _is_writable(folder: Path) -> bool:
@@ -117,7 +118,8 @@ def _free_bytes(root: Path) -> int:
 def _slide_facts(project: Project, entry: SlideEntry) -> SlideFacts:
     found, file_problem, blocker = _read(project, entry)
     slide_problem, mpp_problem, warnings = _look_at_slide(project.settings, entry, found)
-    write_problem = None if found is None else _write_problem(project, entry, found)
+    is_checked = entry.written_path is not None  # nothing is ever written to what is people's alone
+    write_problem = _write_problem(project, entry, found) if found is not None and is_checked else None
     return SlideFacts(
         entry=entry,
         slide_problem=slide_problem,

@@ -312,7 +312,7 @@ def _settle_displaced(project: Project, store: Store, backups: Backups, entries:
     for record in waiting:
         entry = owners.get(record.slide_key)
         blocker = (lambda e=entry: project.source.blocker(e)) if entry is not None else (lambda: None)
-        target = None if entry is None else entry.annotation_path
+        target = None if entry is None else entry.written_path
         try:
             finish_displaced(
                 record.marker, store, backups, _now(), settle_seconds=settle_seconds, target=target, blocker=blocker

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bridge.annotations import LabelPlan, SlideEntry
+from bridge.annotations import FileUse, LabelPlan, SlideEntry
 from bridge.annotations.labels import WHOLE_SLIDE, apply_hold_out, area_key, blind_areas, build_plan, shape_key
 from bridge.annotations.split import HOLD_OUT, TRAIN, HoldOutOptions, is_split_by_slide, split_areas, split_slides
 from bridge.ingest import SlideReading
@@ -33,8 +33,14 @@ def make_plans(
 
 
 def whole_plan(project: Project, store: Store, reading: SlideReading) -> LabelPlan:
-    """Return what one slide teaches while nothing of it is held out; the same until it is saved or trained on."""
+    """Return what one slide teaches while nothing of it is held out; the same until it is saved or trained on.
+
+    Nothing, where there is no annotation file yet, or only one that we offered and nobody has taken over: by itself
+    it says of no pixel that it is background, even where whole slides count as labelled.
+    """
     key = reading.entry.key
+    if reading.data is None or reading.entry.use is FileUse.OFFERED:
+        return LabelPlan(key)
     return build_plan(
         key,
         reading.reconciled,
@@ -78,13 +84,15 @@ def _split(
     """Decide which slides or areas judge; return the held-out keys per slide, new decisions included."""
     options = project.settings.holdout
     groups = {r.entry.key: _group_of(r.entry, options.by) for r in readings}
+    stated = {r.entry.key: r.entry.part for r in readings if r.entry.part is not None}
     labelled = {key: group for key, group in groups.items() if not plans[key].is_empty}
     known = {slide.key: dict(store.parts(slide.key)) for slide in store.slides()}
     parts = {key: dict(known.get(key, {})) for key in groups}
     bounds: Mapping[str, Bounds] = {}
     # Once slides were told apart it stays so, also while some of them can't be read.
-    if is_split_by_slide(labelled.values()) or any(WHOLE_SLIDE in areas for areas in known.values()):
-        fresh = _split_slides(store, groups, labelled, known, options)
+    is_by_slide = is_split_by_slide(labelled.values()) or any(WHOLE_SLIDE in areas for areas in known.values())
+    if is_by_slide or stated:
+        fresh = _split_slides(store, groups, labelled, known, stated, options)
     else:
         fresh, bounds = _split_areas(store, labelled, plans, known, options)
     for (key, area), part in fresh.items():
@@ -103,10 +111,15 @@ def _split_slides(
     groups: Mapping[str, str],
     labelled: Mapping[str, str],
     known: Mapping[str, Mapping[str, str]],
+    stated: Mapping[str, str],
     options: HoldOutOptions,
 ) -> Mapping[tuple[str, str], str]:
-    """Decide per slide or patient; slides of a decided patient follow, labelled or not."""
-    decided = {groups.get(key, key): areas[WHOLE_SLIDE] for key, areas in known.items() if WHOLE_SLIDE in areas}
+    """Decide per slide or patient; slides of a decided patient follow, labelled or not.
+
+    What the source says goes over the hash; but what was once trained on never judges, and what was once decided stays.
+    """
+    said = {groups[key]: TRAIN if store.learned(key) else part for key, part in sorted(stated.items())}
+    decided = said | {groups.get(key, key): areas[WHOLE_SLIDE] for key, areas in known.items() if WHOLE_SLIDE in areas}
     new = sorted(set(labelled.values()) - set(decided))
     untrained = [g for g in new if not any(store.learned(key) for key, group in groups.items() if group == g)]
     decided |= split_slides(new, decided, untrained, options)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bridge.annotations import AnnotationSet, LabelPlan, MachineRole, ObjectKind, SlideEntry
+from bridge.annotations import AnnotationSet, FileUse, LabelPlan, MachineRole, ObjectKind, SlideEntry
 from bridge.annotations.diff import diff_annotations, is_suspicious
 from bridge.annotations.fingerprints import fingerprints
 from bridge.annotations.roles import Fate, Marker, Role
@@ -187,7 +187,7 @@ def record_reading(
     key, data, revision = reading.entry.key, reading.data, reading.revision
     last, suspected = store.last_read(key), store.suspicious_revision(key)
     if data is None or revision is None:
-        return last is not None and last.revision != NO_FILE
+        return last is not None and last.revision != NO_FILE and not _is_taken_back(reading, last)
     if last is not None and last.revision == revision:
         if not is_dry_run:
             believe(store, reading, now)  # again: a viewer may have put the same bytes back over our write
@@ -205,6 +205,11 @@ def record_reading(
     score_new_areas(project, store, backups, reading, now)
     believe(store, reading, now)
     return False
+
+
+def _is_taken_back(reading: SlideReading, last: ReadRecord) -> bool:
+    """Say whether a file that is gone was ours alone: one that we offered, and in which nobody had drawn."""
+    return reading.entry.use is FileUse.OFFERED and last.human_count == 0
 
 
 def _lost_much(project: Project, backups: Backups, last: ReadRecord, reading: SlideReading) -> bool:

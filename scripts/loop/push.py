@@ -11,7 +11,7 @@ from datetime import datetime
 import numpy as np
 import shapely
 
-from bridge.annotations import PROPOSED, ClassScheme, MachineObject, MachineRole, Proposal
+from bridge.annotations import PROPOSED, ClassScheme, Edits, FileUse, MachineObject, MachineRole, Proposal
 from bridge.annotations.labels import WHOLE_SLIDE
 from bridge.annotations.roles import Fate, Role
 from bridge.annotations.writing import (
@@ -70,16 +70,35 @@ def is_stale(
     state: SlideState, store: Store, scheme: ClassScheme, champion_id: str | None, wanted: Wanted, k: int
 ) -> bool:
     """Say whether a slide needs a write: new predictions, boxes used up or wiped, or objects to make plain."""
-    if state.is_suspicious or state.reading.is_held:
+    if state.is_suspicious or state.reading.is_held or state.reading.entry.written_path is None:
         return False
+    wanted = _writable(wanted, state.reading)
     reconciled = state.reading.reconciled
     is_new = wanted.predictions and champion_id is not None and store.predicted_with(state.key) != champion_id
     open_boxes = sum(o.written.role is MachineRole.PROPOSAL for o in reconciled.with_fate(Fate.OPEN))
     used_up = wanted.proposals and open_boxes < k and _has_moved_on(state, store)
     is_wiped = bool(reconciled.with_fate(Fate.OVERWRITTEN))
     # What our last write couldn't make plain waits for the next save: else every pass would try, and write, again.
-    to_promote = _has_moved_on(state, store) and bool(compose_edits(reconciled, (), scheme, "none").promote)
+    to_promote = _has_moved_on(state, store) and bool(_edits(state.reading, (), scheme, "none").promote)
     return wanted.is_forced or is_new or used_up or is_wiped or to_promote
+
+
+def _writable(wanted: Wanted, reading: SlideReading) -> Wanted:
+    """Return what is wanted, without proposals where the file is no place for them."""
+    return replace(wanted, proposals=False) if reading.entry.use is FileUse.OFFERED else wanted
+
+
+def _edits(
+    reading: SlideReading,
+    objects: Sequence[MachineObject],
+    scheme: ClassScheme,
+    marker: str,
+    *,
+    replaces: frozenset[MachineRole] = frozenset(MachineRole),
+) -> Edits:
+    """Compose the edits; in a file that we offered nothing is made plain: a person does that by taking it over."""
+    edits = compose_edits(reading.reconciled, objects, scheme, marker, replaces=replaces)
+    return replace(edits, promote={}) if reading.entry.use is FileUse.OFFERED else edits
 
 
 def _has_moved_on(state: SlideState, store: Store) -> bool:
@@ -133,6 +152,7 @@ def push_slide(
         raise WriteConflictError(reading.warnings[-1])
     if prediction is None:
         wanted = replace(wanted, predictions=False, proposals=False)
+    wanted = _writable(wanted, reading)
     for _ in range(attempts):
         pushed, edits_of = _compose(project, store, state, reading, prediction, wanted, seed)
         if is_dry_run:
@@ -143,9 +163,7 @@ def push_slide(
                 project.source,
                 reading.entry,
                 reading.data,
-                compose_edits(
-                    reading.reconciled, edits_of, project.scheme, marker, replaces=_replaced(wanted, champion_id)
-                ),
+                _edits(reading, edits_of, project.scheme, marker, replaces=_replaced(wanted, champion_id)),
                 store,
                 backups,
                 iteration=iteration,
@@ -220,7 +238,7 @@ def _compose(
             scheme=project.scheme,
         )
         objects = (*chosen, *objects)
-    promoted = len(compose_edits(reading.reconciled, (), project.scheme, "none").promote)
+    promoted = len(_edits(reading, (), project.scheme, "none").promote)
     return SlidePushed(entry.name, summary, proposals, promoted, shortage, key=entry.key), objects
 
 

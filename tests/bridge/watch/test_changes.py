@@ -31,6 +31,40 @@ def hinted(*keys: str, is_list_changed: bool = False) -> Hinted:
     return Hinted(frozenset(keys), is_list_changed)
 
 
+def hail() -> FileIndex:
+    """An H-AI-L project: the annotation file need not lie beside its slide."""
+    places = {
+        "a.svs": ("TRAINING_data/0", "TRAINING_data/0/a.xml"),
+        "b.svs": ("TRAINING_data/1", "Predicted_XMLs/b.xml"),
+    }
+    entries = [SlideEntry(k, k, ROOT / folder / k, ROOT / file) for k, (folder, file) in places.items()]
+    return index_files(ROOT, entries, own_prefix=OURS)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("TRAINING_data/0/a.xml", hinted("a.svs")),
+        ("Predicted_XMLs/b.xml", hinted("b.svs")),
+        ("Predicted_XMLs/ours-1.tmp", hinted()),
+        ("TRAINING_data/1/b.xml", hinted(is_list_changed=True)),
+        ("TRAINING_data/1/c.svs", hinted(is_list_changed=True)),
+        ("TRAINING_data/1/b.svs", hinted()),
+        ("TRAINING_data/2", hinted(is_list_changed=True)),
+        ("TRAINING_data/1/tiles/1.png", hinted()),
+        ("HOLDOUT_data", hinted(is_list_changed=True)),
+    ],
+)
+def test_what_a_path_of_an_hail_project_is_about(path: str, expected: Hinted) -> None:
+    assert hail().keys_of(ROOT / path) == expected
+
+
+def test_slides_of_a_folder_are_watched_where_their_drawings_may_come_to_lie() -> None:
+    watched = {(folder.path.name, folder.is_recursive) for folder in hail().watched}
+
+    assert watched == {(ROOT.name, False), ("TRAINING_data", True), ("Predicted_XMLs", True)}
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
