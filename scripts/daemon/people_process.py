@@ -59,8 +59,8 @@ def split_command(command: str, *, is_windows: bool = sys.platform == "win32") -
 
     Examples
     --------
-    >>> split_command("'/opt/my tools/tell' --to lab", is_windows=False)
-    ('/opt/my tools/tell', '--to', 'lab')
+    >>> split_command("'/my tools/tell' --to lab", is_windows=False)
+    ('/my tools/tell', '--to', 'lab')
     >>> split_command(r'"C:\My Tools\tell.exe" --to lab', is_windows=True)
     ('C:\\My Tools\\tell.exe', '--to', 'lab')
     """

@@ -39,9 +39,7 @@ FILLED = [kind for kind in HookKind if kind is not HookKind.QUPATH]
 
 
 def _machine(*command: str) -> Machine:
-    return Machine(
-        command or ("/opt/slide bridge/bin/slidebridge",), "LAB\\Müller & Co", *map(Path, ("/c", "/d", "/h"))
-    )
+    return Machine(command or ("/slide bridge/bin/slidebridge",), "LAB\\Müller & Co", *map(Path, ("/c", "/d", "/h")))
 
 
 def _texts(kind: HookKind, filling: Filling, machine: Machine | None = None) -> dict[str, str]:
@@ -102,9 +100,9 @@ def _by_windows(line: str) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_systemd_starts_what_was_meant(name: str) -> None:
     project = Path("/data") / name
-    units = _units(Filling((project, Path("/other")), time(2, 5)), _machine(f"/opt/{name}/slidebridge"))
+    units = _units(Filling((project, Path("/other")), time(2, 5)), _machine(f"/{name}/slidebridge"))
     watch = _by_systemd(units["slidebridge-watch.service"]["Service"]["ExecStart"])
-    assert watch == [f"/opt/{name}/slidebridge", "watch", str(project), "/other"]
+    assert watch == [f"/{name}/slidebridge", "watch", str(project), "/other"]
     nightly = _by_systemd(units["slidebridge-nightly.service"]["Service"]["ExecStart"])
     assert nightly[1:] == ["nightly", "--project", str(project), "--project", "/other"]
 
@@ -133,14 +131,14 @@ def test_the_shell_that_cron_starts_gets_what_was_meant(name: str) -> None:
     line = next(line for line in text.splitlines() if not line.startswith("#"))
     minute, hour, day, month, weekday, command = line.split(" ", 5)
     assert (minute, hour, day, month, weekday) == ("5", "2", "*", "*", "*")
-    assert _by_cron(command) == ["/opt/slide bridge/bin/slidebridge", "nightly", "--project", f"/data/{name}"]
+    assert _by_cron(command) == ["/slide bridge/bin/slidebridge", "nightly", "--project", f"/data/{name}"]
 
 
 def test_windows_tasks_say_who_when_and_for_how_long() -> None:
     texts = _texts(HookKind.WINDOWS, Filling((Path("/data/a b"),), time(2, 5), makes_up=True))
     watch, nightly = (etree.fromstring(texts[f"slidebridge-{n}.xml"].encode("utf-16")) for n in ("watch", "nightly"))
     assert watch.findtext(f".//{TASK}LogonTrigger/{TASK}UserId") == "LAB\\Müller & Co"
-    assert watch.findtext(f".//{TASK}Command") == "/opt/slide bridge/bin/slidebridge"
+    assert watch.findtext(f".//{TASK}Command") == "/slide bridge/bin/slidebridge"
     assert watch.findtext(f".//{TASK}ExecutionTimeLimit") == "PT0S"  # without it Windows ends a task after three days
     assert watch.find(f".//{TASK}RestartOnFailure") is not None
     assert (nightly.findtext(f".//{TASK}StartBoundary") or "").endswith("T02:05:00")
