@@ -96,11 +96,6 @@ def training_ended(learned: Learned, seconds: float, *, is_nightly: bool = False
     return f"{words} ended, {use}: {_grounds(learned.reason)}{facts}"
 
 
-def training_makes_way() -> str:
-    """Say that a running training was asked to stop."""
-    return "newer labels were saved: the training stops and begins again with them"
-
-
 def predicted(entry: SlideEntry, outlines: int, iteration: int, seconds: float) -> str:
     """Say that a slide was predicted, before anything is written."""
     return f"predicted{_facts(slide=entry.name, outlines=outlines, iteration=iteration, seconds=round(seconds, 1))}"
@@ -120,26 +115,10 @@ def written(pushed: SlidePushed, iteration: int) -> str:
     return f"wrote to the slide's annotation file{facts}{f' note: {pushed.shortage}' if pushed.shortage else ''}"
 
 
-def superseded(kind: JobKind, entry: SlideEntry | None = None) -> str:
-    """Say that work was dropped for newer work of its kind."""
-    return f"{_WORK[kind]} is left to a newer save{_facts(slide=entry.name if entry else None)}"
-
-
 def failed(job: JobRecord, error: object, next_try: datetime | None, *, slide: str | None = None) -> str:
     """Say that a job failed, why, and when it is tried again; ``next_try`` None gives it up."""
     then = f"tried again at {_moment(next_try)}" if next_try else f"not tried again before {_until(job.kind)}"
     return f"{_WORK[job.kind]} failed, {then}: {_line(error)}{_facts(slide=slide, attempts=job.attempts)}"
-
-
-def nightly_waits(at: datetime | None) -> str:
-    """Say when the next nightly training begins."""
-    return f"the next nightly training begins at {at:%Y-%m-%d %H:%M %Z}" if at else "no nightly training is set"
-
-
-def nightly_missed(at: datetime, *, is_made_up: bool) -> str:
-    """Say that nothing was running when the nightly training should have begun."""
-    then = "it begins now" if is_made_up else "left out"
-    return f"the nightly training of {at:%Y-%m-%d %H:%M %Z} was missed, {then}"
 
 
 def taken_up(jobs: int) -> str:
