@@ -127,9 +127,10 @@ def default_color(path_class: str) -> Rgb:
 
 
 def read_measurements(value: Any) -> dict[str, float]:
-    """Return measurements from a map (0.4+) or a list of ``{name, value}``; what is no number is left out."""
+    """Return measurements from a map (0.4+) or a list of ``{name, value}``; what has no name or number is left out."""
     if isinstance(value, list):
-        value = {row.get("name"): row.get("value") for row in value if isinstance(row, dict)}
+        rows = [row for row in value if isinstance(row, dict) and isinstance(row.get("name"), str)]
+        value = {row["name"]: row.get("value") for row in rows}
     if not isinstance(value, dict):
         return {}
     pairs = ((str(name), _number(number)) for name, number in value.items())

@@ -75,6 +75,7 @@ def test_every_way_to_say_a_kind(value: Any, kind: ObjectKind) -> None:
         [
             *({"name": "a", "value": 1.5}, {"name": "b", "value": "NaN"}),
             *({"name": "c", "value": "Infinity"}, {"name": "d", "value": "-inf"}),
+            *({"name": ["a"], "value": 1}, {"value": 2}, "a"),
         ],
     ],
 )
