@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP)
 	$(BIN)/slidebridge demo --output demo
 
-# Files of tests side by side, one thread each: what two cores do in eight minutes takes one after another fifteen
+# Files of tests side by side, one thread each: one after another they take twice as long
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --durations=15
 
 test: lint
