@@ -4,7 +4,7 @@ No pickle, ever. Reads and writes files in folders it is given; knows no slide, 
 ``models.nets`` and ``models.errors``.
 """
 
-from models.checkpoints.card import Card, NetCard, NetRole, check_class_order
+from models.checkpoints.card import Card, DesignName, NetCard, NetRole, check_class_order
 from models.checkpoints.champion import (
     ChampionPointer,
     load_champion,
@@ -27,6 +27,7 @@ __all__ = [
     "Card",
     "ChampionPointer",
     "Checkpoint",
+    "DesignName",
     "NetCard",
     "NetRole",
     "ResumeState",

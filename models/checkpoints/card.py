@@ -10,16 +10,26 @@ from enum import Enum
 from typing import Any
 
 from models.errors import CheckpointError
-from models.nets import EncoderName, NetOptions, Normalization
+from models.nets import EncoderName, LabelHead, NetKind, NetOptions, Normalization
 
 FORMAT = 1
+
+
+class DesignName(Enum):
+    """Model designs, as a card and the settings name them."""
+
+    DEEPZOOM = "deepzoom"  # H-AI-L: a coarse pass finds hot-spots, a fine one segments there
+    PATCHWISE = "patchwise"  # H2G-Net's first stage: one class per patch
+    HYBRID = "hybrid"  # H2G-Net: the patches' heat map and the slide at low resolution, refined to a mask
+    WEAK = "weak"  # L2S: learns from masks and from patch labels
 
 
 class NetRole(Enum):
     """What a net of a checkpoint is for."""
 
-    HIGH = "high"  # segments at the working resolution
+    HIGH = "high"  # sees the working resolution
     LOW = "low"  # finds hot-spots at a coarser one, before it
+    REFINEMENT = "refinement"  # makes a mask of the slide at a coarser one and the high net's heat map, after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,7 @@ class Card:
     design
         ``deepzoom``, …
     nets
-        One or two.
+        The high one, and at most one of each other role.
     data_hashes
         Slide key → content hash of the label plan that was trained on.
     metrics
@@ -89,7 +99,8 @@ class Card:
 
     def __post_init__(self) -> None:
         if NetRole.HIGH not in self.roles or len(set(self.roles)) != len(self.nets):
-            raise CheckpointError(f"a checkpoint holds one high net and at most one low one, not {self.roles}")
+            roles = ", ".join(role.value for role in self.roles)
+            raise CheckpointError(f"a checkpoint holds one high net, and at most one of each other role, not {roles}")
 
     @property
     def roles(self) -> tuple[NetRole, ...]:
@@ -123,7 +134,7 @@ class Card:
             if net.role is role:
                 return net
         raise CheckpointError(
-            f"the checkpoint has no {role.value}-resolution net; train one, or set one_network = true"
+            f"the {self.design} checkpoint has no {role.value} net; train with the settings as they are now"
         )
 
     def to_json(self) -> dict[str, Any]:  # Any: JSON
@@ -209,12 +220,14 @@ def _net_to_json(net: NetCard) -> dict[str, Any]:
     options = net.options
     return {
         "role": net.role.value,
+        "kind": options.kind.value,
         "encoder": options.encoder.value,
         "encoder_channels": list(options.encoder_channels),
         "decoder_channels": list(options.decoder_channels),
         "stem_channels": options.stem_channels,
         "convolutions": options.convolutions,
         "pretrained": options.pretrained,
+        "label_head": options.label_head.value if options.label_head is not None else None,
         "class_names": list(net.class_names),
         "mpp": net.mpp,
         "tile_px": net.tile_px,
@@ -223,27 +236,28 @@ def _net_to_json(net: NetCard) -> dict[str, Any]:
 
 
 def _net_from_json(data: Any) -> NetCard:
-    rule = data["normalization"]
+    rule, label_head = data["normalization"], data.get("label_head")
     return NetCard(
         role=NetRole(data["role"]),
         options=NetOptions(
+            kind=NetKind(data.get("kind", NetKind.UNET.value)),  # a card of before there were others
             encoder=EncoderName(data["encoder"]),
             encoder_channels=tuple(int(c) for c in data["encoder_channels"]),
             decoder_channels=tuple(int(c) for c in data["decoder_channels"]),
             stem_channels=int(data["stem_channels"]),
             convolutions=int(data["convolutions"]),
             pretrained=bool(data["pretrained"]),
+            label_head=LabelHead(label_head) if label_head is not None else None,
         ),
         class_names=tuple(str(name) for name in data["class_names"]),
         mpp=float(data["mpp"]),
         tile_px=int(data["tile_px"]),
-        normalization=Normalization(_triple(rule["mean"]), _triple(rule["scale"])),
+        normalization=Normalization(_numbers(rule["mean"]), _numbers(rule["scale"])),
     )
 
 
-def _triple(values: Any) -> tuple[float, float, float]:
-    first, second, third = (float(value) for value in values)
-    return first, second, third
+def _numbers(values: Any) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
 
 
 def _mapping(data: Any, kind: Callable[[Any], Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from models.checkpoints.card import Card, NetRole, parse_card
 from models.errors import CheckpointError
-from models.nets import UNet, build_net
+from models.nets import Net, build_net
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Checkpoint:
         prefix = f"{role.value}."
         return {key.removeprefix(prefix): tensor for key, tensor in self.weights.items() if key.startswith(prefix)}
 
-    def build(self, role: NetRole = NetRole.HIGH) -> UNet:
+    def build(self, role: NetRole = NetRole.HIGH) -> Net:
         """Return one net with its weights, in evaluation mode, on the CPU.
 
         Raises

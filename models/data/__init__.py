@@ -5,7 +5,7 @@ no net. May call ``bridge.slides``, ``bridge.raster``, ``bridge.annotations`` an
 """
 
 from models.data.augmentation import Augmentation, AugmentationOptions, to_tensors
-from models.data.batches import BatchMaker, batches_ahead
+from models.data.batches import BatchMaker, Maker, batches_ahead
 from models.data.clusters import ClusterOptions, TissueClusters
 from models.data.index import SlideIndex, index_slide
 from models.data.sampler import SamplingOptions, TileSpot, TreeSampler
@@ -28,6 +28,7 @@ __all__ = [
     "BatchMaker",
     "ClusterOptions",
     "MacenkoOptions",
+    "Maker",
     "SamplingOptions",
     "SlideIndex",
     "StainJitter",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Protocol, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -14,6 +15,18 @@ from models.data.sampler import TreeSampler
 from models.data.tiles import TileDataset
 
 _AUGMENTATION_STREAM = 1  # tells the generator of the pixels from that of the places
+
+
+B = TypeVar("B")
+B_co = TypeVar("B_co", covariant=True)
+
+
+class Maker(Protocol[B_co]):
+    """Whatever makes a step's batch from its number."""
+
+    def make(self, step: int) -> B_co:
+        """Return the batch of one step."""
+        ...
 
 
 class BatchMaker:
@@ -58,16 +71,14 @@ class BatchMaker:
 
 
 @contextmanager
-def batches_ahead(maker: BatchMaker, first_step: int) -> Iterator[Iterator[tuple[Tensor, Tensor]]]:
+def batches_ahead(maker: Maker[B], first_step: int) -> Iterator[Iterator[B]]:
     """Give an endless iterator of batches from a step on, one of them always made ahead in a thread."""
     with ThreadPoolExecutor(1, "batches") as executor:
         coming = executor.submit(maker.make, first_step)
         yield _follow(executor, maker, first_step, coming)
 
 
-def _follow(
-    executor: ThreadPoolExecutor, maker: BatchMaker, step: int, coming: Future[tuple[Tensor, Tensor]]
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _follow(executor: ThreadPoolExecutor, maker: Maker[B], step: int, coming: Future[B]) -> Iterator[B]:
     while True:
         batch = coming.result()
         step += 1

@@ -14,6 +14,7 @@ from models.inference.deepzoom import DeepZoomPredictor
 from models.inference.hot_spots import HotSpotOptions, HotSpots, find_hot_spots
 from models.inference.onnx import export_onnx, open_session
 from models.inference.predictor import Predictor, Runtime
+from models.inference.slide_predictor import SlidePredictor, open_predictor
 
 __all__ = [
     "Area",
@@ -24,8 +25,10 @@ __all__ = [
     "PredictionProgress",
     "Predictor",
     "Runtime",
+    "SlidePredictor",
     "export_onnx",
     "find_hot_spots",
+    "open_predictor",
     "open_session",
     "predict_bands",
     "prediction_grid",

@@ -70,6 +70,11 @@ class DeepZoomPredictor:
         """µm per pixel of the result."""
         return self.high.mpp
 
+    @property
+    def map_mpp(self) -> float:
+        """Of the bands: the same."""
+        return self.high.mpp
+
     def predict(
         self,
         slide: Slide,

@@ -14,11 +14,12 @@ from models.nets.batch_renorm import (
     relaxed_limits,
     set_renorm_limits,
 )
-from models.nets.build import EncoderName, NetOptions, build_encoder, build_net, count_parameters
+from models.nets.build import EncoderName, NetKind, NetOptions, build_encoder, build_net, count_parameters
 from models.nets.device import choose_device, mixed_precision, place
 from models.nets.efficientnet_lite0 import EfficientNetLite0, read_imagenet_weights
-from models.nets.encoder import CENTRED, IMAGENET, Encoder, Normalization, PlainEncoder
+from models.nets.encoder import CENTRED, IMAGENET, UNIT, Encoder, Normalization, PlainEncoder
 from models.nets.mobilenet_v2 import MobileNetV2
+from models.nets.net import Net
 from models.nets.patch_classifier import PatchClassifier
 from models.nets.refinement import REFINEMENT_CHANNELS, REFINEMENT_SIDE, RefinementUNet, refinement_input
 from models.nets.resnet18 import THROUGH_LAYER3, ResNet18
@@ -36,6 +37,7 @@ __all__ = [
     "REFINEMENT_CHANNELS",
     "REFINEMENT_SIDE",
     "THROUGH_LAYER3",
+    "UNIT",
     "UNLIMITED",
     "BatchRenorm2d",
     "EfficientNetLite0",
@@ -44,6 +46,8 @@ __all__ = [
     "LabelHead",
     "MaskAndLabel",
     "MobileNetV2",
+    "Net",
+    "NetKind",
     "NetOptions",
     "Normalization",
     "Normalize",

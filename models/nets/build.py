@@ -12,11 +12,15 @@ from torch import nn
 
 from models.errors import CheckpointError
 from models.nets.efficientnet_lite0 import EfficientNetLite0
-from models.nets.encoder import CENTRED, IMAGENET, Encoder, Normalization, PlainEncoder
+from models.nets.encoder import CENTRED, IMAGENET, UNIT, Encoder, Normalization, PlainEncoder
 from models.nets.mobilenet_v2 import MobileNetV2
+from models.nets.net import Net
+from models.nets.patch_classifier import PatchClassifier
+from models.nets.refinement import REFINEMENT_CHANNELS, RefinementUNet
 from models.nets.resnet18 import ResNet18
 from models.nets.timm_encoder import TimmEncoder
 from models.nets.unet import UNet
+from models.nets.weak import LabelHead, WeakNet
 from models.nets.weights import load_weights
 
 _MOST_STAGES, _MOST_CHANNELS = 8, 4096  # a card from elsewhere must not ask for all memory there is
@@ -32,24 +36,39 @@ class EncoderName(Enum):
     PLAIN = "plain"  # one convolution a stage, random weights: low-resolution passes, tests
 
 
+class NetKind(Enum):
+    """Builds of nets."""
+
+    UNET = "unet"  # a class per pixel
+    PATCH = "patch"  # H2G-Net's patch classifier: a class per tile
+    REFINEMENT = "refinement"  # H2G-Net's refinement U-Net: low resolution and heat map in, a class per pixel out
+    WEAK = "weak"  # learning from patch labels: a class per pixel and per patch
+
+
 @dataclass(frozen=True, slots=True)
 class NetOptions:
-    """One segmentation net (``[model]``).
+    """One net (``[model]``).
 
     Parameters
     ----------
+    kind
+        What it is; the numbers below are those of ``UNET`` unless they say more.
     encoder
         What turns pixels into feature maps.
     encoder_channels
-        Channels per map of ``PLAIN``; the others have their own.
+        Channels per map of ``PLAIN``; the others have their own. Of ``REFINEMENT``: channels per level, finest first,
+        the paper's if empty.
     decoder_channels
-        One number per encoder map used, coarsest first: their count is the depth, 2^depth the stride.
+        One number per encoder map used, coarsest first: their count is the depth, 2^depth the stride. Of ``PATCH`` and
+        ``WEAK`` only the count matters; ``REFINEMENT`` has none.
     stem_channels
         Width of the full-resolution skip.
     convolutions
         3×3 convolutions per decoder stage.
     pretrained
         Start from ImageNet weights where the encoder has them.
+    label_head
+        What infers a patch's label from the mask's scores. None: ``WEAK`` has the paper's, ``UNET`` none.
 
     Raises
     ------
@@ -57,12 +76,14 @@ class NetOptions:
         Numbers that make no net.
     """
 
+    kind: NetKind = NetKind.UNET
     encoder: EncoderName = EncoderName.EFFICIENTNET_LITE0
     encoder_channels: tuple[int, ...] = ()
     decoder_channels: tuple[int, ...] = (64, 48, 32, 16)
     stem_channels: int = 16
     convolutions: int = 1
     pretrained: bool = True
+    label_head: LabelHead | None = None
 
     def __post_init__(self) -> None:
         widths = (*self.encoder_channels, *self.decoder_channels, self.stem_channels)
@@ -73,18 +94,22 @@ class NetOptions:
 
     @property
     def normalization(self) -> Normalization:
-        """How pixels become the encoder's input."""
+        """How pixels become the net's input."""
+        if self.kind is NetKind.REFINEMENT:
+            return UNIT
         return IMAGENET if self.encoder in (EncoderName.RESNET18, EncoderName.MOBILENET_V2) else CENTRED
 
     @property
     def stride(self) -> int:
         """Sides of a net's input are multiples of this."""
+        if self.kind is NetKind.REFINEMENT:
+            return int(2 ** (len(self.encoder_channels or REFINEMENT_CHANNELS) - 1))
         return int(2 ** len(self.decoder_channels))
 
 
 def build_net(
     options: NetOptions, n_classes: int, *, seed: int = 0, load_imagenet: bool = True, weights_path: Path | None = None
-) -> UNet:
+) -> Net:
     """Build a net with fresh weights; torch's global random state is left as it was.
 
     Parameters
@@ -109,17 +134,29 @@ def build_net(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder = _build_encoder(options)
-        net = UNet(
-            encoder,
-            n_classes,
-            decoder_channels=options.decoder_channels,
-            stem_channels=options.stem_channels,
-            convolutions=options.convolutions,
-        )
-    if load_imagenet and options.pretrained:
+        net = _build_kind(options, n_classes)
+    encoder = net.pretrained_part()
+    if load_imagenet and options.pretrained and isinstance(encoder, Encoder):
         _load_imagenet(encoder, options.encoder, weights_path)
     return net
+
+
+def _build_kind(options: NetOptions, n_classes: int) -> Net:
+    match options.kind:
+        case NetKind.UNET:
+            return UNet(
+                _build_encoder(options),
+                n_classes,
+                decoder_channels=options.decoder_channels,
+                stem_channels=options.stem_channels,
+                convolutions=options.convolutions,
+            )
+        case NetKind.PATCH:
+            return PatchClassifier(_build_encoder(options), n_classes)
+        case NetKind.REFINEMENT:
+            return RefinementUNet(n_classes, channels=options.encoder_channels or REFINEMENT_CHANNELS)
+        case NetKind.WEAK:
+            return WeakNet(_build_encoder(options), n_classes, label_head=options.label_head or LabelHead.TABLE_A3)
 
 
 def count_parameters(net: nn.Module) -> int:

@@ -10,17 +10,21 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
-    """How pixels become a net's input: ``(pixel − mean) / scale``, pixels 0–255, one number per channel (RGB)."""
+    """How pixels become a net's input: ``(pixel − mean) / scale``, pixels 0–255, one number per channel.
 
-    mean: tuple[float, float, float]
-    scale: tuple[float, float, float]
+    Channels are red, green, blue, and a heat map where there is a fourth.
+    """
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if len(self.mean) != 3 or len(self.scale) != 3 or not all(s > 0 for s in self.scale):
-            raise ValueError(f"normalization needs three means and three positive scales, got {self}")
+        if len(self.mean) not in (3, 4) or len(self.scale) != len(self.mean) or not all(s > 0 for s in self.scale):
+            raise ValueError(f"normalization needs a mean and a positive scale for each of 3 or 4 channels, got {self}")
 
 
 CENTRED = Normalization((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
+UNIT = Normalization((0.0,) * 4, (255.0,) * 4)  # slide and heat map, each to [0, 1]
 # Mean and standard deviation of ImageNet's training pictures, as torchvision and timm train with them.
 IMAGENET = Normalization((0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255))
 

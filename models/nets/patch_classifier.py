@@ -8,12 +8,16 @@ only fit with it: 2,386,686 = 2,352,374 learned and 34,312 running numbers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from models.nets.encoder import Encoder
+from models.nets.net import Net
 
 
-class PatchClassifier(nn.Module):
+class PatchClassifier(Net):
     """Pixels of a tile in, one score per class out (before softmax).
 
     Parameters
@@ -28,6 +32,8 @@ class PatchClassifier(nn.Module):
     dropout
         Share of them dropped in training.
     """
+
+    class_axes: ClassVar[Mapping[str, tuple[int, ...]]] = {"head.6.weight": (0,), "head.6.bias": (0,)}
 
     def __init__(self, encoder: Encoder, n_classes: int = 2, *, hidden: int = 100, dropout: float = 0.5) -> None:
         super().__init__()
@@ -46,6 +52,10 @@ class PatchClassifier(nn.Module):
     def stride(self) -> int:
         """Height and width of the input are multiples of this."""
         return self.encoder.strides[-1]
+
+    def pretrained_part(self) -> nn.Module:
+        """Return the encoder."""
+        return self.encoder
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return class scores.

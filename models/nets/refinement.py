@@ -10,15 +10,17 @@ statistics, which follow the same rule; here is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.nets.batch_renorm import IOFFE, BatchRenorm2d, RenormLimits
+from models.nets.net import Net
 
 REFINEMENT_SIDE = 1024
 REFINEMENT_CHANNELS = (8, 16, 32, 64, 128, 128, 256, 256, 512)  # of each level, finest first
@@ -35,7 +37,7 @@ class _Level(nn.Sequential):
         super().__init__(*units)
 
 
-class RefinementUNet(nn.Module):
+class RefinementUNet(Net):
     """A low-resolution picture in (with a heat map), one score per class and pixel out (before softmax).
 
     Parameters
@@ -60,6 +62,8 @@ class RefinementUNet(nn.Module):
     ValueError
         Fewer than two levels.
     """
+
+    class_axes: ClassVar[Mapping[str, tuple[int, ...]]] = {"head.weight": (0,), "head.bias": (0,)}
 
     def __init__(
         self,

@@ -16,11 +16,11 @@ class Normalize(nn.Module):
 
     def __init__(self, normalization: Normalization) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("scale", torch.tensor(normalization.scale).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(normalization.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.tensor(normalization.scale).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return the net's input; pixels are float 0–255 of shape (n, 3, height, width)."""
+        """Return the net's input; pixels are float 0–255 of shape (n, channels, height, width)."""
         return (pixels - self.mean) / self.scale
 
 
@@ -46,12 +46,13 @@ class Segmenter(nn.Module):
         Parameters
         ----------
         pixels
-            uint8, shape (n, height, width, 3), RGB; sides multiples of the net's stride.
+            uint8, shape (n, height, width, channels), RGB and, where the net wants it, a heat map; sides multiples of
+            the net's stride.
 
         Returns
         -------
         Tensor
-            float32, shape (n, classes, height, width), summing to 1 over the classes.
+            float32, summing to 1 over the classes: (n, classes, height, width), or (n, classes) of a patch classifier.
         """
         scores = self.net(self.normalize(pixels.permute(0, 3, 1, 2).float()))
         return torch.softmax(scores, dim=1)

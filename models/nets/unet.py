@@ -6,13 +6,15 @@ Ronneberger, Fischer and Brox, "U-Net: Convolutional Networks for Biomedical Ima
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.nets.encoder import ConvUnit, Encoder
+from models.nets.net import Net
 
 
 class _UpStage(nn.Module):
@@ -30,7 +32,7 @@ class _UpStage(nn.Module):
         return out
 
 
-class UNet(nn.Module):
+class UNet(Net):
     """Encoder, decoder and head: pixels in, one score per class and pixel out.
 
     Parameters
@@ -51,6 +53,8 @@ class UNet(nn.Module):
     ValueError
         The numbers of encoder maps and decoder stages differ, or the strides don't double from 2.
     """
+
+    class_axes: ClassVar[Mapping[str, tuple[int, ...]]] = {"head.weight": (0,), "head.bias": (0,)}
 
     def __init__(
         self,
@@ -82,6 +86,10 @@ class UNet(nn.Module):
     def stride(self) -> int:
         """Height and width of the input must be multiples of this."""
         return self.encoder.strides[-1]
+
+    def pretrained_part(self) -> nn.Module:
+        """Return the encoder."""
+        return self.encoder
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return class scores (before softmax).

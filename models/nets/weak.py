@@ -7,13 +7,15 @@ is inferred from the low-resolution scores of the mask, so that labels teach the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.nets.encoder import Encoder
+from models.nets.net import Net
 
 _DECODER_CHANNELS, _CLASSIFIER_CHANNELS = 64, 8
 
@@ -32,7 +34,7 @@ class MaskAndLabel(NamedTuple):
     label: Tensor
 
 
-class WeakNet(nn.Module):
+class WeakNet(Net):
     """Pixels in; a score per class and pixel, or per class and patch, out (before softmax).
 
     A mask step calls the net itself (encoder and decoder), a label step `classify` (everything).
@@ -46,6 +48,13 @@ class WeakNet(nn.Module):
     label_head
         The paper's or its code's.
     """
+
+    class_axes: ClassVar[Mapping[str, tuple[int, ...]]] = {
+        "head.weight": (0,),
+        "head.bias": (0,),
+        "classifier.1.weight": (1,),
+        "classifier.4.weight": (0,),
+    }
 
     def __init__(self, encoder: Encoder, n_classes: int, *, label_head: LabelHead = LabelHead.TABLE_A3) -> None:
         super().__init__()
@@ -65,6 +74,10 @@ class WeakNet(nn.Module):
     def stride(self) -> int:
         """Input pixels per cell of the encoder's coarsest map; other sides are rounded up to multiples of it."""
         return self.encoder.strides[-1]
+
+    def pretrained_part(self) -> nn.Module:
+        """Return the encoder."""
+        return self.encoder
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the mask's scores (table A.2).

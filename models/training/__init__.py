@@ -5,19 +5,24 @@ and the store is never opened. May call all other rooms of ``models`` but ``acti
 """
 
 from models.training.deepzoom import DeepZoom
+from models.training.design import Design
 from models.training.evaluate import WindowPredictor, evaluate
-from models.training.fit import Candidate, fit, forget_state
+from models.training.fit import fit
 from models.training.loop import TrainingProgress
 from models.training.options import ModelOptions, TrainingOptions
 from models.training.promote import Decision, promote
+from models.training.run import Candidate, FitArguments, Run, forget_state
 from models.training.state import HistoryEntry
 
 __all__ = [
     "Candidate",
     "Decision",
     "DeepZoom",
+    "Design",
+    "FitArguments",
     "HistoryEntry",
     "ModelOptions",
+    "Run",
     "TrainingOptions",
     "TrainingProgress",
     "WindowPredictor",

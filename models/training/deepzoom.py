@@ -1,21 +1,20 @@
-"""The design *deepzoom* behind the interface that all designs share: fit, predict, card."""
+"""The design *deepzoom* (H-AI-L) behind the interface that all designs share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from time import monotonic
+from typing import Unpack
 
 from bridge.annotations import ClassScheme
 from bridge.raster import ProbabilityMap
 from bridge.slides import Slide
 from models.checkpoints import Checkpoint
 from models.data import TrainingSlide
-from models.inference import Area, DeepZoomPredictor, HotSpotOptions, PredictionOptions, Runtime
-from models.training.fit import Candidate, fit
-from models.training.loop import TrainingProgress
+from models.inference import Area, HotSpotOptions, PredictionOptions, Runtime, SlidePredictor, open_predictor
+from models.training.fit import fit
 from models.training.options import ModelOptions, TrainingOptions
+from models.training.run import Candidate, FitArguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,43 +37,16 @@ class DeepZoom:
         slides: Sequence[TrainingSlide],
         scheme: ClassScheme,
         options: TrainingOptions,
-        *,
-        parent: Checkpoint | None = None,
-        iteration: int = 1,
-        now: str = "",
-        stop: Callable[[], bool] = lambda: False,
-        progress: Callable[[TrainingProgress], None] | None = None,
-        clock: Callable[[], float] = monotonic,
-        resume_folder: Path | None = None,
-        keep_state: bool = False,
+        **how: Unpack[FitArguments],
     ) -> Candidate:
-        """Train; parameters and errors as `models.training.fit`."""
-        return fit(
-            slides,
-            scheme,
-            self.model,
-            options,
-            parent=parent,
-            iteration=iteration,
-            now=now,
-            stop=stop,
-            progress=progress,
-            clock=clock,
-            resume_folder=resume_folder,
-            keep_state=keep_state,
-        )
+        """Train; as `Design.fit`."""
+        return fit(slides, scheme, self.model, options, **how)
 
     def predictor(
         self, checkpoint: Checkpoint, *, device: str = "auto", runtime: Runtime = Runtime.AUTO, threads: int = 0
-    ) -> DeepZoomPredictor:
-        """Return the checkpoint, ready to predict slide after slide.
-
-        Raises
-        ------
-        CheckpointError
-            Weights that don't fit their card.
-        """
-        return DeepZoomPredictor(
+    ) -> SlidePredictor:
+        """Return the checkpoint, ready to predict slide after slide; as `Design.predictor`."""
+        return open_predictor(
             checkpoint,
             one_network=self.model.one_network,
             hot_spots=self.hot_spots,

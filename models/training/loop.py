@@ -7,21 +7,25 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from models.checkpoints import clear_resume_state
-from models.data import BatchMaker, batches_ahead
+from models.data import batches_ahead
 from models.errors import CheckpointError
-from models.losses import SegmentationLoss
-from models.nets import Normalization, Normalize, UNet, mixed_precision
+from models.nets import Net
 from models.training.options import TrainingOptions
 from models.training.schedule import plan_steps, rate_at
 from models.training.state import HistoryEntry, TrainingState
+from models.training.task import Task
 from models.training.transfer import set_statistics_frozen
 
 logger = logging.getLogger(__name__)
+
+_DROPOUT_STREAM = 2  # tells the generator of the net from those of places and pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +70,12 @@ class LoopInputs:
         Names the net in logs and progress.
     net
         With the weights to begin with, on its device; trained in place.
-    normalization
-        Its input rule.
-    maker
-        Gives batches.
-    loss
-        Of scores and labels.
+    task
+        What it learns from.
     judge
         Returns a net's hold-out loss, less is better; None without a hold-out.
     freeze_statistics
-        Keep the encoder's batch normalization as it is.
+        Keep the batch normalization of what was pretrained as it is.
     run_key
         Hash of all inputs: which state may be resumed.
     folder
@@ -83,10 +83,8 @@ class LoopInputs:
     """
 
     role: str
-    net: UNet
-    normalization: Normalization
-    maker: BatchMaker
-    loss: SegmentationLoss
+    net: Net
+    task: Task[Any]  # Any: what a batch is, only the task knows
     judge: Callable[[nn.Module], float] | None
     freeze_statistics: bool
     run_key: str
@@ -115,7 +113,6 @@ class NetTraining:
         self._options = options
         self._max_seconds = max_seconds
         self._device = next(inputs.net.parameters()).device
-        self._normalize = Normalize(inputs.normalization).to(self._device)
         optimizer = make_optimizer(inputs.net, options)
         self._state = TrainingState(inputs.net, optimizer, decay=options.average, planned=options.max_steps)
         self._probe = copy.deepcopy(inputs.net)
@@ -139,9 +136,9 @@ class NetTraining:
         counters = self._state.counters
         began = clock() - counters.elapsed
         is_stopped = False
-        with batches_ahead(self._in.maker, counters.step) as batches:
+        with batches_ahead(self._in.task, counters.step) as batches:
             while not self._is_over() and not (is_stopped := stop()):
-                self._step(*next(batches))
+                self._step(next(batches))
                 counters.elapsed = clock() - began
                 counters.planned = plan_steps(counters.planned, counters.step, counters.elapsed, self._max_seconds)
                 self._tell(progress)
@@ -161,26 +158,29 @@ class NetTraining:
         is_stale = counters.looks_without_gain >= self._options.patience
         return counters.is_done or is_stale or counters.step >= counters.planned
 
-    def _step(self, pixels: Tensor, labels: Tensor) -> None:
+    def _step(self, batch: Any) -> None:
         counters, optimizer = self._state.counters, self._state.optimizer
         set_statistics_frozen(self._in.net, is_frozen=self._in.freeze_statistics)
         share = rate_at(counters.step, counters.planned, self._options.warm_up_steps)
         for group in optimizer.param_groups:
             group["lr"] = share * group["top_rate"]
         optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(self._in.net, pixels, labels)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        loss = self._backpropagated(batch)
         optimizer.step()
         self._state.average.update(self._in.net, counters.step)
         counters.step += 1
-        counters.loss_sum += float(loss.detach())
+        counters.loss_sum += loss
         counters.loss_count += 1
 
-    def _loss(self, net: nn.Module, pixels: Tensor, labels: Tensor) -> Tensor:
-        inputs = self._normalize(pixels.to(self._device)).contiguous(memory_format=torch.channels_last)
-        with mixed_precision(self._device):
-            scores = net(inputs)
-        return self._in.loss(scores.float(), labels.to(self._device))
+    def _backpropagated(self, batch: Any) -> float:
+        """Return the step's loss, its gradients added up; what dropout drops depends on the step's number alone."""
+        total = 0.0
+        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
+            torch.manual_seed(_seed_of(self._options.seed, self._state.counters.step))
+            for loss in self._in.task.losses(self._in.net, batch):
+                loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+                total += float(loss.detach())
+        return total
 
     def _tell(self, progress: Callable[[TrainingProgress], None] | None) -> None:
         counters = self._state.counters
@@ -220,12 +220,17 @@ class NetTraining:
         return TrainedNet(self._state.result, counters.step, tuple(counters.history), counters.is_done)
 
 
-def make_optimizer(net: UNet, options: TrainingOptions) -> torch.optim.Optimizer:
-    """Return AdamW with four groups: encoder and the rest, convolutions and (without decay) all else.
+def _seed_of(seed: int, step: int) -> int:
+    return int(np.random.default_rng((seed, step, _DROPOUT_STREAM)).integers(2**63))
+
+
+def make_optimizer(net: Net, options: TrainingOptions) -> torch.optim.Optimizer:
+    """Return AdamW with up to four groups: the pretrained part and the rest, weights and (without decay) all else.
 
     Each group carries its ``top_rate``, which the schedule scales.
     """
-    encoder = {id(parameter) for parameter in net.encoder.parameters()}
+    pretrained = net.pretrained_part()
+    encoder = {id(parameter) for parameter in pretrained.parameters()} if pretrained is not None else set()
     groups = []
     for is_encoder in (True, False):
         rate = options.learning_rate * (options.encoder_share if is_encoder else 1.0)
@@ -233,5 +238,6 @@ def make_optimizer(net: UNet, options: TrainingOptions) -> torch.optim.Optimizer
         for decays in (True, False):
             params = [p for p in members if (p.ndim > 1) is decays]
             decay = options.weight_decay if decays else 0.0
-            groups.append({"params": params, "lr": rate, "top_rate": rate, "weight_decay": decay})
+            if params:
+                groups.append({"params": params, "lr": rate, "top_rate": rate, "weight_decay": decay})
     return torch.optim.AdamW(groups)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from models.data import AugmentationOptions, SamplingOptions
 from models.nets import NetOptions
@@ -26,6 +27,8 @@ class ModelOptions:
         The net that finds hot-spots.
     low_factor
         Low-resolution pixels are this many times larger per side. H-AI-L's "1/16" is of the area: 4.
+    weights_path
+        File of the encoder's ImageNet weights, for encoders that no wheel has any of.
     keep_low
         Take the parent's low-resolution net as it is, where it has one: the same areas, new classes within them.
     """
@@ -36,6 +39,7 @@ class ModelOptions:
     low: NetOptions = field(default_factory=NetOptions)
     low_factor: float = LOW_FACTOR
     keep_low: bool = False
+    weights_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

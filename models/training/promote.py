@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bridge.annotations import ClassScheme
 from models.checkpoints import Checkpoint
 from models.data import TrainingSlide
-from models.inference import DeepZoomPredictor
+from models.inference import open_predictor
 from models.metrics import Scores
-from models.training.evaluate import evaluate
+from models.training.evaluate import WindowPredictor, evaluate
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +54,7 @@ def promote(
     scheme: ClassScheme,
     *,
     force: bool = False,
-    one_network: bool = False,
-    device: str = "auto",
+    make_predictor: Callable[[Checkpoint], WindowPredictor] = open_predictor,
     most_tiles: int | None = 500,
 ) -> Decision:
     """Judge a candidate against the champion on the held-out areas of some slides.
@@ -73,8 +72,8 @@ def promote(
         Today's; a class that the champion doesn't know, it doesn't find.
     force
         Promote, whatever the scores say.
-    one_network, device
-        As in prediction.
+    make_predictor
+        As in prediction: a design's ``predictor``. The two may be of different designs.
     most_tiles
         Bounds the time where whole slides are held out; both are judged on the same tiles.
 
@@ -88,8 +87,7 @@ def promote(
         return Decision(True, "promoted: nothing is held out to judge by")
 
     def judge(checkpoint: Checkpoint) -> Scores:
-        predictor = DeepZoomPredictor(checkpoint, one_network=one_network, device=device)
-        return evaluate(predictor, held_out, scheme, most_tiles=most_tiles)
+        return evaluate(make_predictor(checkpoint), held_out, scheme, most_tiles=most_tiles)
 
     ours = judge(candidate)
     theirs = judge(champion) if champion is not None else None

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from models.checkpoints import Checkpoint, NetCard, check_class_order
-from models.nets import UNet, build_net
+from models.nets import Net, build_net
 
 logger = logging.getLogger(__name__)
 
-_HEAD = ("head.weight", "head.bias")
 
-
-def start_net(card: NetCard, parent: Checkpoint | None, *, seed: int) -> UNet:
+def start_net(card: NetCard, parent: Checkpoint | None, *, seed: int, weights_path: Path | None = None) -> Net:
     """Return the net that a training begins with.
 
-    From a parent's net of the same build everything is taken but the head's rows of classes that it doesn't have: those
-    start fresh; rows of classes that are gone are dropped. A parent of another build is no start; transfer weights are.
+    From a parent's net of the same build everything is taken but the rows of classes that it doesn't have: those start
+    fresh; rows of classes that are gone are dropped. A parent of another build is no start; transfer weights are.
 
     Parameters
     ----------
@@ -28,6 +29,8 @@ def start_net(card: NetCard, parent: Checkpoint | None, *, seed: int) -> UNet:
         What to continue; None begins with transfer weights.
     seed
         Of fresh weights.
+    weights_path
+        File of the encoder's ImageNet weights, where no wheel has them.
 
     Raises
     ------
@@ -35,20 +38,29 @@ def start_net(card: NetCard, parent: Checkpoint | None, *, seed: int) -> UNet:
         The parent's classes follow each other in another order, or ImageNet weights are missing.
     """
     if parent is None or not continues(card, parent):
-        return build_net(card.options, len(card.class_names), seed=seed)
+        return build_net(card.options, len(card.class_names), seed=seed, weights_path=weights_path)
     before = parent.card.net(card.role)
     check_class_order(before.class_names, card.class_names)
     net = build_net(card.options, len(card.class_names), seed=seed, load_imagenet=False)
     weights = parent.net_weights(card.role)
     fresh = net.state_dict()
     kept = [(row, before.class_names.index(n)) for row, n in enumerate(card.class_names) if n in before.class_names]
-    for key in _HEAD:
-        head = fresh[key].clone()
-        for row, old_row in kept:
-            head[row] = weights[key][old_row]
-        weights[key] = head
+    for key, axes in net.class_axes.items():
+        if key in fresh:  # a net may be built without the part
+            weights[key] = _carried_over(weights[key], fresh[key], axes, kept)
     net.load_state_dict(weights)
     return net
+
+
+def _carried_over(old: Tensor, fresh: Tensor, axes: Sequence[int], rows: Sequence[tuple[int, int]]) -> Tensor:
+    """Return fresh numbers with those of the classes that both have taken over; ``rows`` are (new, old) indices."""
+    into = [torch.arange(size) for size in fresh.shape]
+    out_of = list(into)
+    for axis in axes:
+        into[axis], out_of[axis] = (torch.tensor(side, dtype=torch.int64) for side in zip(*rows, strict=True))
+    result = fresh.clone()
+    result[torch.meshgrid(*into, indexing="ij")] = old[torch.meshgrid(*out_of, indexing="ij")]
+    return result
 
 
 def continues(card: NetCard, parent: Checkpoint) -> bool:
@@ -62,10 +74,11 @@ def continues(card: NetCard, parent: Checkpoint) -> bool:
     return same
 
 
-def set_statistics_frozen(net: torch.nn.Module, *, is_frozen: bool) -> None:
-    """Put a net in training mode, with the batch normalization of its encoder kept in evaluation mode or not."""
+def set_statistics_frozen(net: Net, *, is_frozen: bool) -> None:
+    """Put a net in training mode, the batch normalization of its pretrained part in evaluation mode where frozen."""
     net.train()
-    if is_frozen:
-        for module in net.get_submodule("encoder").modules():
+    pretrained = net.pretrained_part()
+    if is_frozen and pretrained is not None:
+        for module in pretrained.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.eval()

@@ -235,7 +235,7 @@ def predicted_labels(game: Game) -> np.ndarray:
         return labels
     entry = project.source.slides()[0]
     with open_slide(entry.slide_path, mpp=(MPP, MPP)) as slide:
-        for band in design_of(project.settings).predict(champion, slide, _Everywhere()):
+        for band in design_of(project.settings).predictor(champion).predict(slide, _Everywhere()):
             labels[band.window.y : band.window.bottom] = band.probabilities.argmax(axis=0)
     return labels
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from bridge.annotations.labels import learned_keys
@@ -269,6 +270,8 @@ def _fit(
 
 
 def _judge(run: _Run, checkpoint: Checkpoint, slides: Sequence[TrainingSlide]) -> Decision:
+    settings = run.project.settings
+
     def judge(readable: Sequence[TrainingSlide]) -> Decision:
         return promote(
             checkpoint,
@@ -276,8 +279,7 @@ def _judge(run: _Run, checkpoint: Checkpoint, slides: Sequence[TrainingSlide]) -
             readable,
             run.project.scheme,
             force=run.is_forced,
-            one_network=run.project.settings.model.one_network,
-            device=run.project.settings.train.device,
+            make_predictor=partial(design_of(settings).predictor, device=settings.train.device),
         )
 
     decision = _without_damaged(slides, run.left_out, judge)

@@ -13,7 +13,7 @@ from bridge.raster import ProbabilityMap
 from bridge.slides import Slide, TissueMask
 from bridge.store import Backups, Store
 from models.checkpoints import Checkpoint
-from models.inference import DeepZoomPredictor, PredictionOptions
+from models.inference import PredictionOptions, SlidePredictor
 from scripts.loop.learn import design_of
 from scripts.loop.prediction_cache import PredictionCache, key_of
 from scripts.loop.pull import SlideState
@@ -35,7 +35,7 @@ class ChampionBands:
     """
 
     champion: Checkpoint
-    predictor: DeepZoomPredictor
+    predictor: SlidePredictor
     options: PredictionOptions
 
     @classmethod
@@ -106,7 +106,9 @@ def predict_one(
         reading.slide_path,
         reading.mpp,
         bands,
-        champion.card.mpp if champion else settings.model.mpp,  # the champion's, whatever is set meanwhile
+        bands.predictor.map_mpp
+        if bands is not None
+        else settings.model.mpp,  # the champion's, whatever is set meanwhile
         settings.predict,
         settings.propose,
         settings.tissue,

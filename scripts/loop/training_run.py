@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models.data import SamplingOptions
 from models.nets import EncoderName, NetOptions
-from models.training import DeepZoom, TrainingOptions
+from models.training import DeepZoom, Design, TrainingOptions
 from models.training import ModelOptions as NetworkOptions
 from scripts.config import Settings
 from scripts.loop.pull import Pulled
@@ -32,7 +32,7 @@ class StopCause(Enum):
     SHUTDOWN = "stopped before its end; the next one with the same labels goes on from there"
 
 
-def design_of(settings: Settings) -> DeepZoom:
+def design_of(settings: Settings) -> Design:
     """Return the model design that the settings name."""
     model = settings.model
     encoder = EncoderName(model.encoder.value)

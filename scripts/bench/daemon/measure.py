@@ -48,7 +48,7 @@ def _dice(place: Place, checkpoint_id: str) -> float:
     predicted: list[np.ndarray] = []
     true: list[np.ndarray] = []
     with open_slide(path, mpp=(MPP, MPP)) as slide:
-        for band in design_of(place.project.settings).predict(checkpoint, slide, _Everywhere()):
+        for band in design_of(place.project.settings).predictor(checkpoint).predict(slide, _Everywhere()):
             predicted.append(band.probabilities.argmax(axis=0) > 0)
             true.append(burn(place.truth(path), band.window))
     return dice(np.concatenate(predicted), np.concatenate(true))

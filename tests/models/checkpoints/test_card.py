@@ -77,7 +77,7 @@ def test_a_net_that_asks_for_all_memory_is_refused() -> None:
 
 
 def test_missing_net_says_what_to_do() -> None:
-    with pytest.raises(CheckpointError, match="one_network"):
+    with pytest.raises(CheckpointError, match="no low net; train"):
         Card("deepzoom", (net(),)).net(NetRole.LOW)
 
 

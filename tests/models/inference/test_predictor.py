@@ -45,5 +45,5 @@ def test_a_window_is_seen_with_its_surroundings(ground: Any) -> None:
 
 
 def test_a_net_that_is_not_there_is_asked_for_in_vain() -> None:
-    with pytest.raises(CheckpointError, match="no low-resolution net"):
+    with pytest.raises(CheckpointError, match="no low net; train"):
         Predictor(checkpoint(PLAIN), role=NetRole.LOW, device="cpu")

@@ -24,5 +24,5 @@ def test_pixels_are_normalized_per_channel_and_probabilities_sum_to_one() -> Non
 
 
 def test_normalization_without_a_scale_is_refused() -> None:
-    with pytest.raises(ValueError, match="positive scales"):
+    with pytest.raises(ValueError, match="a positive scale"):
         Normalization((0.0, 0.0, 0.0), (1.0, 0.0, 1.0))

@@ -1,0 +1,253 @@
+"""What all nets of one training share, and the steps that every design's training is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+from typing import Any, Self, TypedDict, Unpack
+
+import numpy as np
+import shapely
+import torch
+from torch import Tensor, nn
+
+from bridge.annotations import ClassScheme
+from models.checkpoints import Card, Checkpoint, DesignName, NetCard, NetRole, clear_resume_state, with_role
+from models.data import SlideIndex, TrainingSlide
+from models.errors import TrainingDataError
+from models.nets import Net, choose_device, place
+from models.training.loop import LoopInputs, NetTraining, TrainedNet, TrainingProgress
+from models.training.options import TrainingOptions
+from models.training.state import HistoryEntry
+from models.training.task import Task
+from models.training.transfer import continues, start_net
+
+logger = logging.getLogger(__name__)
+
+
+class FitArguments(TypedDict, total=False):
+    """What a design's ``fit`` may be told beside slides, scheme and options; see `Run` for what each means."""
+
+    parent: Checkpoint | None
+    iteration: int
+    now: str
+    stop: Callable[[], bool]
+    progress: Callable[[TrainingProgress], None] | None
+    clock: Callable[[], float]
+    resume_folder: Path | None
+    keep_state: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """What a training ends in.
+
+    Parameters
+    ----------
+    checkpoint
+        Not written yet.
+    history
+        By net.
+    is_finished
+        False when ``stop`` ended it: weights are what they were then, and the same call goes on from there if it was
+        given a folder.
+    """
+
+    checkpoint: Checkpoint
+    history: dict[NetRole, tuple[HistoryEntry, ...]]
+    is_finished: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """One training of a design.
+
+    Parameters
+    ----------
+    slides
+        Open slides with their plans; held-out areas judge, the rest trains.
+    scheme
+        The classes to learn.
+    options
+        Budget and step sizes.
+    parent
+        Goes on from its weights, class by class; None begins with transfer weights.
+    iteration
+        Number of this training within its project, for the card.
+    now
+        ISO 8601, for the card.
+    stop
+        Asked before each step.
+    progress
+        Told after each step.
+    clock
+        Seconds, for ``max_seconds``.
+    resume_folder
+        Where the state is kept every ``checkpoint_every`` steps, and taken up when all inputs are the same; emptied at
+        the end. None keeps none.
+    keep_state
+        Leave the state of a finished training in the folder: the same call gives the same candidate at once, until
+        ``forget_state``. For a caller that may be killed before it has put the candidate away.
+    """
+
+    slides: Sequence[TrainingSlide]
+    scheme: ClassScheme
+    options: TrainingOptions
+    parent: Checkpoint | None = None
+    iteration: int = 1
+    now: str = ""
+    stop: Callable[[], bool] = lambda: False
+    progress: Callable[[TrainingProgress], None] | None = None
+    clock: Callable[[], float] = monotonic
+    resume_folder: Path | None = None
+    keep_state: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        slides: Sequence[TrainingSlide],
+        scheme: ClassScheme,
+        options: TrainingOptions,
+        **how: Unpack[FitArguments],
+    ) -> Self:
+        """Return the training that a design's ``fit`` was asked for."""
+        return cls(slides, scheme, options, **how)
+
+    def start(self, card: NetCard, *, weights_path: Path | None = None) -> Net:
+        """Return the net that the training begins with, on its device; errors as `start_net`."""
+        net = start_net(card, self.parent, seed=self.options.seed, weights_path=weights_path)
+        return place(net, choose_device(self.options.device))
+
+    def train(
+        self,
+        card: NetCard,
+        net: Net,
+        task: Task[Any],  # Any: what a batch is, only the task knows
+        judge: Callable[[nn.Module], float] | None,
+        *,
+        max_seconds: float | None,
+        name: str = "",
+        key: Sequence[str] = (),
+    ) -> TrainedNet:
+        """Train one net, from where a kept state of the same inputs left it.
+
+        Parameters
+        ----------
+        card
+            What the net is; with the slides, the options and the parent it names the state that may be taken up.
+        net
+            As `start` returns it.
+        task, judge
+            What it learns from, and what it is judged by while it does.
+        max_seconds
+            Its share of the time.
+        name
+            Of the net in logs, and of its folder; its role's if empty. Two nets of one training have two names.
+        key
+            What else the training depends on: states of another key are not taken up.
+        """
+        name, options = name or card.role.value, self.options
+        is_continued = self.parent is not None and continues(card, self.parent)
+        inputs = LoopInputs(
+            role=name,
+            net=net,
+            task=task,
+            judge=judge,
+            freeze_statistics=options.freeze_statistics and (card.options.pretrained or is_continued),
+            run_key=self._key(card, key),
+            folder=self.resume_folder / name if self.resume_folder is not None else None,
+        )
+        if is_continued:
+            options = replace(options, learning_rate=options.learning_rate * options.fine_tune_share)
+        result = NetTraining(inputs, options, max_seconds=max_seconds).run(
+            stop=self.stop, progress=self.progress, clock=self.clock
+        )
+        logger.info("net trained role=%s steps=%d finished=%s", name, result.steps, result.is_finished)
+        return result
+
+    def end(
+        self, design: DesignName, trained: Sequence[tuple[NetCard, TrainedNet]], kept: Sequence[NetCard] = ()
+    ) -> Candidate:
+        """Return the candidate of the nets that were trained and of those kept from the parent.
+
+        The kept state is emptied, unless the training was stopped or is asked to keep it.
+        """
+        weights: dict[str, Tensor] = {}
+        for net_card, net in trained:
+            weights |= with_role(net.weights, net_card.role)
+        for net_card in kept:
+            assert self.parent is not None, "only a parent's net can be kept"
+            weights |= with_role(self.parent.net_weights(net_card.role), net_card.role)
+        is_finished = all(net.is_finished for _, net in trained)
+        if is_finished and self.resume_folder is not None and not self.keep_state:
+            forget_state(self.resume_folder)
+        card = self._card(design.value, (*(net_card for net_card, _ in trained), *kept), trained[0][1].steps)
+        return Candidate(Checkpoint.of(card, weights), {c.role: net.history for c, net in trained}, is_finished)
+
+    def _card(self, design: str, nets: tuple[NetCard, ...], steps: int) -> Card:
+        return Card(
+            design=design,
+            nets=nets,
+            data_hashes={slide.key: slide.plan.content_hash() for slide in self.slides},
+            versions={"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+            parent=self.parent.id if self.parent is not None else None,
+            seed=self.options.seed,
+            steps=steps,
+            iteration=self.iteration,
+            created=self.now,
+        )
+
+    def _key(self, card: NetCard, more: Sequence[str]) -> str:
+        parts = [repr(card), repr(replace(self.options, device="", max_seconds=None)), repr(self.scheme.names), *more]
+        parts.append(self.parent.id if self.parent is not None else "transfer")
+        parts.extend(sorted(_slide_part(slide) for slide in self.slides))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def forget_state(resume_folder: Path) -> None:
+    """Empty the folder that a training kept its state in."""
+    if resume_folder.is_dir():
+        for folder in sorted(path for path in resume_folder.iterdir() if path.is_dir()):
+            clear_resume_state(folder)
+
+
+def require_labels(labels: Mapping[str, set[int]], scheme: ClassScheme, min_labels: int) -> None:
+    """Refuse to train on too few different labels; background counts where an ROI says what it is.
+
+    Parameters
+    ----------
+    labels
+        Slide key → labels that train there.
+
+    Raises
+    ------
+    TrainingDataError
+        Says what there is, and what would mend it.
+    """
+    found = sorted({label for there in labels.values() for label in there})
+    if len(found) >= min_labels:
+        return
+    names = ", ".join(scheme.names[label] for label in found) or "nothing"
+    raise TrainingDataError(
+        f"fewer than {'two' if min_labels == 2 else min_labels} labels to train on: {names} on {len(labels)} slides;"
+        " label completely inside one proposal and set its class to ROI"
+    )
+
+
+def labels_of(indices: Sequence[SlideIndex]) -> dict[str, set[int]]:
+    """Return the labels that each slide's index holds."""
+    return {index.slide_key: set(index.positions) for index in indices}
+
+
+def _slide_part(slide: TrainingSlide) -> str:
+    return f"{slide.key} {slide.plan.content_hash()} {_areas_hash(slide)} {slide.slide.pyramid.mpp}"
+
+
+def _areas_hash(slide: TrainingSlide) -> str:
+    # The plan's hash leaves out what is emphasized, for it decides no label; it does decide the batches.
+    return hashlib.sha256(b"".join(shapely.to_wkb(area) for area in slide.plan.emphasis)).hexdigest()
