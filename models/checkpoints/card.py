@@ -218,20 +218,23 @@ def parse_card(text: bytes) -> Card:
 
 def _net_to_json(net: NetCard) -> dict[str, Any]:
     options = net.options
+    # What every net was before there were others is left out: a checkpoint's id is a hash over its card.
+    kind = {"kind": options.kind.value} if options.kind is not NetKind.UNET else {}
+    label_head = {"label_head": options.label_head.value} if options.label_head is not None else {}
     return {
         "role": net.role.value,
-        "kind": options.kind.value,
         "encoder": options.encoder.value,
         "encoder_channels": list(options.encoder_channels),
         "decoder_channels": list(options.decoder_channels),
         "stem_channels": options.stem_channels,
         "convolutions": options.convolutions,
         "pretrained": options.pretrained,
-        "label_head": options.label_head.value if options.label_head is not None else None,
         "class_names": list(net.class_names),
         "mpp": net.mpp,
         "tile_px": net.tile_px,
         "normalization": {"mean": list(net.normalization.mean), "scale": list(net.normalization.scale)},
+        **kind,
+        **label_head,
     }
 
 

@@ -25,7 +25,6 @@ from bridge.coords import Region, Window
 from bridge.raster import BandBlender, ProbabilityMap, TileGrid
 from bridge.slides import RgbPixels, Slide
 from models.data import slide_downsample
-from models.inference.predictor import Predictor
 
 _BATCHES_AHEAD = 2
 
@@ -35,6 +34,33 @@ class Area(Protocol):
 
     def fraction(self, region: Region) -> float:
         """Return the share of a level-0 region that is wanted, 0 to 1."""
+        ...
+
+
+class TilePredictor(Protocol):
+    """What turns tiles into class probabilities: a net of a checkpoint."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names, by plane of the result."""
+        ...
+
+    @property
+    def mpp(self) -> float:
+        """µm per pixel of the input."""
+        ...
+
+    @property
+    def stride(self) -> int:
+        """Sides of the input are multiples of this."""
+        ...
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (n, classes, height, width) of (n, height, width, channels)."""
+        ...
+
+    def give_back_memory(self) -> None:
+        """Return to the system what was kept from batch to batch."""
         ...
 
 
@@ -71,7 +97,7 @@ class PredictionProgress:
     all_tiles: int
 
 
-def prediction_grid(slide: Slide, predictor: Predictor, options: PredictionOptions) -> TileGrid:
+def prediction_grid(slide: Slide, predictor: TilePredictor, options: PredictionOptions) -> TileGrid:
     """Return the tiles that a slide is cut into.
 
     Raises
@@ -87,7 +113,7 @@ def prediction_grid(slide: Slide, predictor: Predictor, options: PredictionOptio
 
 def predict_bands(
     slide: Slide,
-    predictor: Predictor,
+    predictor: TilePredictor,
     tissue: Area,
     options: PredictionOptions | None = None,
     *,
@@ -165,7 +191,7 @@ _Result = tuple[Sequence[Window], NDArray[np.float32]]
 
 @contextmanager
 def _predicted(
-    slide: Slide, predictor: Predictor, tiles: Sequence[Window], options: PredictionOptions
+    slide: Slide, predictor: TilePredictor, tiles: Sequence[Window], options: PredictionOptions
 ) -> Iterator[Iterator[_Result]]:
     """Give an iterator of predicted batches, in order; leaving the context stops the threads."""
     readers = ThreadPoolExecutor(options.workers, "read")
@@ -176,6 +202,7 @@ def _predicted(
     finally:
         readers.shutdown(cancel_futures=True)
         network.shutdown(cancel_futures=True)
+        predictor.give_back_memory()
 
 
 _Batch = tuple[Sequence[Window], RgbPixels]
@@ -199,7 +226,7 @@ def _read_ahead(
         yield windows, pixels
 
 
-def _run_ahead(network: ThreadPoolExecutor, predictor: Predictor, batches: Iterator[_Batch]) -> Iterator[_Result]:
+def _run_ahead(network: ThreadPoolExecutor, predictor: TilePredictor, batches: Iterator[_Batch]) -> Iterator[_Result]:
     """Yield predicted batches; while one is glued, the next is in the network."""
     running: deque[tuple[Sequence[Window], Future[NDArray[np.float32]]]] = deque()
     for windows, pixels in batches:

@@ -67,3 +67,12 @@ def open_session(model: bytes, *, threads: int = 0) -> Any:  # Any: onnxruntime 
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # it warns of every initializer that it folds
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def shrinking() -> Any:
+    """Return what makes a session's run give back the memory that it and those before it took."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options

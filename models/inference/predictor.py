@@ -12,7 +12,7 @@ from bridge.coords import Window
 from bridge.raster import ProbabilityMap
 from bridge.slides import Slide
 from models.checkpoints import Checkpoint, NetCard, NetRole
-from models.inference.onnx import INPUT, OUTPUT, export_onnx, open_session
+from models.inference.onnx import INPUT, OUTPUT, export_onnx, open_session, shrinking
 from models.nets import Segmenter, choose_device, mixed_precision, place
 
 WHITE = 255
@@ -103,6 +103,15 @@ class Predictor:
         with torch.inference_mode(), mixed_precision(self.device):
             batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
             return np.asarray(self._segmenter(batch).float().cpu().numpy())
+
+    def give_back_memory(self) -> None:
+        """Return to the system what ONNX Runtime keeps for the next batch: a daemon rests longer than it predicts.
+
+        Kept from batch to batch it saves a third of the time; it is asked for again by the next one.
+        """
+        if self.runtime is Runtime.ONNXRUNTIME:
+            side = self.stride
+            self._session.run([OUTPUT], {INPUT: np.zeros((1, side, side, 3), np.uint8)}, shrinking())
 
     def predict_window(self, slide: Slide, window: Window, *, margin_px: int = 32) -> ProbabilityMap:
         """Return the map of one window that fits into memory, seen with some of what surrounds it.
