@@ -22,6 +22,7 @@ from lxml import etree
 from bridge.annotations import Annotation, SlideEntry
 from bridge.imagescope import read_imagescope
 from bridge.qupath import read_qpdata
+from bridge.store import JobKind, JobState
 from scripts.bench.daemon.people import read_people
 from scripts.bench.daemon.prints import prints_of
 from scripts.bench.daemon.visit import Visit
@@ -30,6 +31,7 @@ from scripts.bench.simulators import imagescope_editor, qupath
 from scripts.bench.simulators.changes import Changes
 from scripts.bench.simulators.imagescope import resave
 from scripts.bench.torture.ledger import Ledger
+from scripts.project import open_store
 
 _PIECES = 3  # that a save is written in
 _PIECE_SECONDS = 0.005
@@ -51,12 +53,16 @@ class Habits:
         Answered in one visit.
     stale_share
         Of the visits that go on in the image as it was opened before, whatever was written to the file since.
+    patience_seconds
+        After a save, waits so long at most until it was read: so that each save is a change of its own however busy the
+        machine is. 0 doesn't look.
     """
 
     every_seconds: float = 1.0
     saves: int | None = None
     most_boxes: int = 2
     stale_share: float = 0.0
+    patience_seconds: float = 0.0
     seed: int = 0
 
 
@@ -77,8 +83,9 @@ class Expert:
         saves = 0
         due = time.monotonic()
         while not self._is_over(saves):
-            self.visit(self._choose())
+            revision = self.visit(self._choose())
             saves += 1
+            self._await(revision)
             due = max(due + self.habits.every_seconds, time.monotonic())
             self._rest(due)
         return saves
@@ -90,14 +97,24 @@ class Expert:
         while (left := until - time.monotonic()) > 0 and not self.place.stop_file.exists():
             time.sleep(min(left, _GLANCE_SECONDS))
 
+    def _await(self, revision: str) -> None:
+        until = time.monotonic() + self.habits.patience_seconds
+        while time.monotonic() < until and not self._is_read(revision):
+            time.sleep(_GLANCE_SECONDS)
+
+    def _is_read(self, revision: str) -> bool:
+        with open_store(self.place.project, is_dry_run=True) as store:
+            done = store.jobs(JobState.DONE)
+        return any(job.kind is JobKind.READ and job.input_hash == revision for job in done)
+
     def _choose(self) -> SlideEntry:
         """Go where boxes are open, each slide in turn; else anywhere."""
         order = self._random.sample(self._entries, len(self._entries))
         opened = (entry for entry in order if self._look(entry, self._on_disk(entry)).boxes)
         return next(opened, order[0])
 
-    def visit(self, entry: SlideEntry) -> None:
-        """Open an image, change it, and save it."""
+    def visit(self, entry: SlideEntry) -> str:
+        """Open an image, change it, and save it; return the revision that was saved."""
         data = self._open(entry)
         visit = self._look(entry, data)
         if not visit.answer(self.habits.most_boxes):
@@ -105,7 +122,7 @@ class Expert:
                 visit.look_around()
             else:
                 visit.begin()
-        self._save(entry, visit, self._edit(data, visit))
+        return self._save(entry, visit, self._edit(data, visit))
 
     def _on_disk(self, entry: SlideEntry) -> bytes:
         path = entry.annotation_path
@@ -139,14 +156,15 @@ class Expert:
         holes = holes_in(data, visit.redrawn)
         return resave(imagescope_editor.edit_xml(data, _with_removed(changes, holes)))
 
-    def _save(self, entry: SlideEntry, visit: Visit, data: bytes) -> None:
+    def _save(self, entry: SlideEntry, visit: Visit, data: bytes) -> str:
+        revision = hashlib.sha256(data).hexdigest()
         wanted = self._wanted.setdefault(entry.key, set())
         wanted -= visit.lost
         wanted |= visit.gained
         self._ledger.note(
             "begin",
             slide=entry.key,
-            revision=hashlib.sha256(data).hexdigest(),
+            revision=revision,
             gained=sorted(visit.gained),
             lost=sorted(visit.lost - visit.gained),
             answered=visit.answered,
@@ -159,6 +177,7 @@ class Expert:
             imagescope_editor.save_xml(entry.annotation_path, data, count=_PIECES, pause=_pause)
         self._ledger.note("end", slide=entry.key, wall=time.time())
         self._shown[entry.key] = data
+        return revision
 
 
 def _pause() -> None:
@@ -201,9 +220,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--saves", type=int, help="to make in all; else until the stop file is there")
     parser.add_argument("--boxes", type=int, default=habits.most_boxes, help="answered in one visit at most")
     parser.add_argument("--stale", type=float, default=0.0, help="share of visits that don't reopen the image")
+    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for a save to be read")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
-    habits = Habits(asked.every, asked.saves, asked.boxes, asked.stale, asked.seed)
+    habits = Habits(asked.every, asked.saves, asked.boxes, asked.stale, asked.patience, asked.seed)
     print(Expert(Place(asked.world, asked.tool), habits).work())
     return 0
 

@@ -151,6 +151,7 @@ def _start_expert(place: Place, habits: Habits) -> subprocess.Popen[bytes]:
     place.stop_file.unlink(missing_ok=True)
     options = ["--every", f"{habits.every_seconds}", "--boxes", f"{habits.most_boxes}"]
     options += ["--stale", f"{habits.stale_share}", "--seed", f"{habits.seed}"]
+    options += ["--patience", f"{habits.patience_seconds}"]
     options += [] if habits.saves is None else ["--saves", f"{habits.saves}"]
     command = ["scripts.bench.daemon.experts", str(place.world), place.tool.value, *options]
     return _start(command, place.world / f"{place.tool.value}-expert.log")

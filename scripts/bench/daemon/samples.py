@@ -10,8 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
+from scipy.stats import theilslopes
 
 MIB = 1 << 20
+STRETCH_SECONDS = 120.0  # in which every kind of job begins and ends several times
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,8 @@ class Trend:
     Parameters
     ----------
     per_hour
-        Slope of the straight line of least squares.
+        Slope of what is never given back: the least values of each ``STRETCH_SECONDS``, and the median of the slopes
+        between any two of them (Theil and Sen). A look that falls into a training says nothing of a leak.
     bound
         Largest slope that still counts as flat; None: not judged, only shown.
     """
@@ -123,24 +127,29 @@ def trends(samples: Sequence[Sample], bounds: Mapping[str, float], *, warm_up: f
 
     Examples
     --------
-    >>> flat = Sample(0, 100, 5, 20, 0, 1, 1, 1, 1, 1)
-    >>> grown = Sample(3600, 130, 5, 20, 0, 1, 1, 1, 1, 1)
-    >>> [t.is_flat for t in trends([flat, grown], {"rss_mib": 20.0, "threads": 0.5}, warm_up=0)][:2]
-    [False, True]
+    >>> kept = [Sample(60.0 * minute, 100 + minute, 5, 20, 0, 1, 1, 1, 1, 1) for minute in range(60)]
+    >>> [round(t.per_hour) for t in trends(kept, {}, warm_up=0)][:2]
+    [60, 0]
     """
     until = warm_up * samples[-1].seconds
     kept = [sample for sample in samples if sample.seconds >= until]
-    hours = np.array([sample.seconds for sample in kept]) / 3600
+    seconds = np.array([sample.seconds for sample in kept])
     return tuple(
-        _trend(field.name, hours, [float(getattr(sample, field.name)) for sample in kept], bounds.get(field.name))
+        _trend(field.name, seconds, [float(getattr(sample, field.name)) for sample in kept], bounds.get(field.name))
         for field in fields(Sample)
         if field.name != "seconds"
     )
 
 
-def _trend(name: str, hours: np.ndarray, values: Sequence[float], bound: float | None) -> Trend:
-    slope = float(np.polyfit(hours, values, 1)[0]) if len(values) > 1 else 0.0
-    return Trend(name, min(values), max(values), values[0], values[-1], slope, bound)
+def _trend(name: str, seconds: NDArray[np.float64], values: Sequence[float], bound: float | None) -> Trend:
+    return Trend(name, min(values), max(values), values[0], values[-1], _floor_slope(seconds, values), bound)
+
+
+def _floor_slope(seconds: NDArray[np.float64], values: Sequence[float]) -> float:
+    stretches = seconds // STRETCH_SECONDS
+    floors = [np.asarray(values)[stretches == stretch].min() for stretch in np.unique(stretches)]
+    hours = np.unique(stretches) * STRETCH_SECONDS / 3600
+    return float(theilslopes(floors, hours).slope) if len(floors) > 1 else 0.0
 
 
 def save_samples(path: Path, samples: Sequence[Sample]) -> None:

@@ -1,7 +1,8 @@
 """The daemon for a long time with a save every few seconds: ``python -m scripts.bench.daemon.soak --minutes 30``.
 
-Memory, threads, open files and store are looked at every ten seconds; at the end their slopes are held against bounds,
-the daemon is asked once to stop, and the judge looks at everything. Exit 1 when something grew, or on any fault.
+Memory, threads, open files and store are looked at every five seconds; at the end the slopes of their floors are held
+against bounds, the daemon is asked once to stop, and the judge looks at everything. Exit 1 when something grew, or on
+any fault.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from scripts.bench.daemon.verdict import Verdict, judged
 from scripts.bench.daemon.world import Place, Tool, make_world
 from scripts.project import open_store
 
-SAMPLE_SECONDS = 10.0
+SAMPLE_SECONDS = 5.0
 WARM_UP = 1 / 3  # of the time: caches fill, the allocator finds its size, every kind of job was done once
 BOUNDS: Mapping[str, float] = {  # growth per hour that counts as flat
     "rss_mib": 60.0,  # 1 MiB a minute; a kept picture of one slide per save would be 500 an hour

@@ -21,9 +21,14 @@ class BrightnessNet:
     stride: int = 8
     names: tuple[str, ...] = ("Background", "Dark")
     batches: list[int] = field(default_factory=list)
+    holds_memory: bool = False
+
+    def give_back_memory(self) -> None:
+        self.holds_memory = False
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         self.batches.append(len(pixels))
+        self.holds_memory = True
         dark = 1 - pixels[..., 0].astype(np.float32) / 255
         return np.stack([1 - dark, dark], axis=1)
 
@@ -54,6 +59,7 @@ def test_bands_hold_each_pixel_of_the_slide_once(ground: Any, options: Predictio
     assert whole.shape == (2, 128, 192)
     assert np.allclose(whole[1], darkness(ground.slide, Window(0, 0, 192, 128)), atol=1e-5)
     assert max(net.batches) <= options.batch_size
+    assert not net.holds_memory
 
 
 def test_a_coarser_net_gets_a_coarser_grid(ground: Any) -> None:

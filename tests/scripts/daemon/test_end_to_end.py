@@ -24,10 +24,13 @@ from scripts.bench.daemon.world import Place, Tool, make_world
 from scripts.project import open_store
 
 SETTLE_SECONDS = 0.8
-ROUNDS = (Habits(1.5, 1, most_boxes=1), Habits(1.5, 5, most_boxes=3))  # of each expert
+PATIENCE_SECONDS = 120.0  # for anything that should take seconds: the machine may be busy
+ROUNDS = (  # of each expert
+    Habits(0.5, 1, most_boxes=1, patience_seconds=PATIENCE_SECONDS),
+    Habits(0.5, 5, most_boxes=3, patience_seconds=PATIENCE_SECONDS),
+)
 SAVES = sum(habits.saves or 0 for habits in ROUNDS)
 BURST, BURST_SECONDS = 100, 10.0
-PATIENCE_SECONDS = 120.0  # for anything that should take seconds: the machine may be busy
 
 
 @dataclass(frozen=True)

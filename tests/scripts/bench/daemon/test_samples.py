@@ -40,6 +40,15 @@ def test_noise_without_slope_is_flat() -> None:
     assert handles.is_flat and (handles.least, handles.most) == (30, 32)
 
 
+@pytest.mark.parametrize(("leak", "is_flat"), [(0.0, True), (0.5, False)])
+def test_looks_into_the_middle_of_a_training_hide_no_leak_and_feign_none(leak: float, is_flat: bool) -> None:
+    late = [
+        replace(s, rss_mib=s.rss_mib + (80 if i % 4 == i // 20 else 0)) for i, s in enumerate(samples(rss_mib=leak))
+    ]
+    (memory,) = [t for t in trends(late, {"rss_mib": 30.0}, warm_up=0) if t.name == "rss_mib"]
+    assert memory.is_flat is is_flat and memory.per_hour == pytest.approx(leak * 120, abs=10)
+
+
 def test_look_sees_threads_open_files_and_sizes(tmp_path: Path) -> None:
     me = psutil.Process()
     (tmp_path / "backups" / "aa").mkdir(parents=True)
