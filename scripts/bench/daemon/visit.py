@@ -153,8 +153,8 @@ class Visit:
 
     def _label(self, box: BaseGeometry) -> None:
         """Outline everything in a box, and nothing else."""
-        gone = self._remove | set(self._reshape)
-        opened = [a for a in self.annotations if self.is_open_prediction(a) and a.object_id not in gone]
+        done = self._remove | set(self._reshape) | set(self._reclass) | set(self._rename)  # at the box before
+        opened = [a for a in self.annotations if self.is_open_prediction(a) and a.object_id not in done]
         shown = [Shown(key, BLOB, a.geometry) for key, a in enumerate(opened)]
         work = work_off(box, self.truth, shown, shapely.union_all(self._outlined))
         for step in work.steps:

@@ -141,6 +141,22 @@ def test_box_is_answered_so_that_everything_in_it_is_outlined(new_place: Callabl
         assert drawn == (inside if "roi" in visit.answered.values() else set())
 
 
+@pytest.mark.parametrize("tool", Tool)
+def test_what_was_confirmed_at_one_box_is_not_deleted_at_the_next(
+    new_place: Callable[[Tool], Place], tool: Tool
+) -> None:
+    place = new_place(tool)
+    (entry,) = place.project.source.slides()
+    blob = shapely.Point(150, 155).buffer(12)  # on the border of two boxes, mostly in the second
+    written(place, entry, shapely.box(100, 100, 200, 152), shapely.box(100, 152, 200, 200), predictions=(blob,))
+    found = place.project.source.parse(entry.annotation_path.read_bytes(), entry).annotations
+    visits = [Visit(tool, found, [(BLOB, blob)], Random(seed)) for seed in range(20)]
+    assert all(visit.answer(2) == 2 for visit in visits)
+    both = [visit for visit in visits if set(visit.answered.values()) == {"roi"}]
+    assert both
+    assert all(f"{BLOB}\t{shape_of(blob)}" in visit.gained and not visit.deleted for visit in both)
+
+
 def test_jobs_that_the_store_has_forgotten_still_count(new_place: Callable[[Tool], Place]) -> None:
     place = new_place(Tool.IMAGESCOPE)
     (entry,) = place.project.source.slides()
