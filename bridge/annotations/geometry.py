@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -20,6 +21,7 @@ _PAIRS = 1 << 20  # of points and edges, held at once
 _SIDE_PAIRS = 4_000_000  # of sides, compared to estimate crossings
 _FEW_SIDES = 200  # these can't cross one another more often than _MOST_CROSSINGS
 _MOST_CROSSINGS = 20_000  # of a ring with itself; repair takes about a second then
+_ROUNDING_BITS = -48  # of 52 that a number has
 _RETRACED = 1e-12  # share of a ring's length: noding alone changes less
 _STRAIGHT = 1e-12  # of a corner's sides: a turn of less than this is float noise
 
@@ -187,7 +189,8 @@ def _even_odd(rings: NDArray[np.object_]) -> NDArray[np.object_]:
     Not ``make_valid``: that one makes one edge of two that coincide (wrong between two faces of a ring that runs along
     itself), and takes ten times as long.
     """
-    noded: NDArray[np.object_] = np.asarray(shapely.union_all(rings.reshape(-1, 1), axis=1), dtype=object)
+    snapped = shapely.union_all(rings.reshape(-1, 1), grid_size=_grid_size(rings), axis=1)
+    noded: NDArray[np.object_] = np.asarray(snapped, dtype=object)
     faces, place = shapely.get_parts(shapely.polygonize(noded.reshape(-1, 1)), return_index=True)
     is_odd = _is_crossed_odd(shapely.get_coordinates(shapely.point_on_surface(faces)), rings, place)
     areas = np.full(len(rings), MultiPolygon(), dtype=object)
@@ -196,6 +199,15 @@ def _even_odd(rings: NDArray[np.object_]) -> NDArray[np.object_]:
     is_doubled = _is_shorter(noded, rings)
     areas[is_doubled] = [shapely.union_all(shapely.get_parts(area)) for area in areas[is_doubled]]
     return areas
+
+
+def _grid_size(rings: NDArray[np.object_]) -> float:
+    """Return what corners and crossings are rounded to: a corner that lies on an edge but for rounding comes to do so.
+
+    A power of two, 16 to 32 times what the largest coordinate is rounded to: at a million pixels 4e-9 of one.
+    """
+    largest = float(np.abs(shapely.get_coordinates(rings)).max(initial=1.0))
+    return float(2.0 ** (math.ceil(math.log2(largest)) + _ROUNDING_BITS))
 
 
 def _is_crossed_odd(
