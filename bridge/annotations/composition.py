@@ -227,7 +227,14 @@ def _check_parts(parts: Sequence[Annotation], item: MachineObject, entry: SlideE
 
 def _as_asked(item: MachineObject, iteration: int) -> WrittenObject:
     return WrittenObject(
-        item.object_id, item.role, item.path_class, item.geometry, item.name, iteration, item.is_editable
+        item.object_id,
+        item.role,
+        item.path_class,
+        item.geometry,
+        item.name,
+        iteration,
+        item.is_editable,
+        checkpoint=item.checkpoint,
     )
 
 

@@ -94,10 +94,22 @@ def apply_hold_out(plan: LabelPlan, hold_out: Collection[str]) -> LabelPlan:
     if not held:
         return replace(plan, hold_out=())
     union = shapely.union_all(held)
+    plan = without_patch_labels(plan, [p for p in plan.patch_labels if _overlaps(p.region.to_polygon(), union)])
     left = (repair_area(shapely.difference(area, union)) for area in plan.emphasis)
-    patches = tuple(p for p in plan.patch_labels if not _overlaps(p.region.to_polygon(), union))
+    return replace(plan, hold_out=held, emphasis=tuple(area for area in left if not area.is_empty))
+
+
+def without_patch_labels(plan: LabelPlan, patches: Sequence[PatchLabel] | None = None) -> LabelPlan:
+    """Return the plan without some patch labels, all if None: nothing in their boxes is new because they were."""
+    gone = plan.patch_labels if patches is None else patches
+    if not gone:
+        return plan
+    labelled = {area_key(area) for area in (*plan.complete, *(shape.geometry for shape in plan.shapes))}
+    boxes = {area_key(patch.region.to_polygon()) for patch in gone} - labelled
     return replace(
-        plan, hold_out=held, emphasis=tuple(area for area in left if not area.is_empty), patch_labels=patches
+        plan,
+        emphasis=tuple(area for area in plan.emphasis if area_key(area) not in boxes),
+        patch_labels=tuple(patch for patch in plan.patch_labels if patch not in gone),
     )
 
 
@@ -204,7 +216,9 @@ def _cut_at_edges(shapes: Sequence[LabelledShape], complete: Sequence[BaseGeomet
 
 def _new_areas(plan: LabelPlan, rois: Sequence[BaseGeometry], learned: Collection[str]) -> tuple[BaseGeometry, ...]:
     areas = [area for area in rois if area_key(area) not in learned]
-    return (*areas, *(shape.geometry for shape in plan.shapes if shape_key(shape) not in learned))
+    shapes = [shape.geometry for shape in plan.shapes if shape_key(shape) not in learned]
+    patches = [patch.region.to_polygon() for patch in plan.patch_labels if patch_key(patch) not in learned]
+    return (*areas, *shapes, *patches)
 
 
 def _shared_areas(geometries: Sequence[BaseGeometry], areas: Sequence[BaseGeometry]) -> tuple[BaseGeometry, ...]:

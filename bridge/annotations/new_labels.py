@@ -61,6 +61,7 @@ def without_news(plan: LabelPlan) -> LabelPlan:
     What people rejected stays emphasized.
     """
     labelled = [*plan.complete, *(shape.geometry for shape in plan.shapes)]
+    labelled += [patch.region.to_polygon() for patch in plan.patch_labels]
     if plan.hold_out:  # what is emphasized was cut there
         held = shapely.union_all(plan.hold_out)
         labelled += [repair_area(shapely.difference(area, held)) for area in labelled if area.intersects(held)]

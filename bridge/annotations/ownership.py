@@ -41,6 +41,8 @@ class WrittenObject:
         False for a QuPath detection: lying in an ROI never accepts it.
     write_marker
         The write that put it into the file; None where that isn't known. No part of what an object is.
+    checkpoint
+        Id of the model that made it; None before the first, or where that isn't known. No part of it either.
     """
 
     object_id: str
@@ -51,6 +53,7 @@ class WrittenObject:
     iteration: int = 0
     is_editable: bool = True
     write_marker: str | None = field(default=None, compare=False)
+    checkpoint: str | None = field(default=None, compare=False)
 
 
 def is_as_written(annotation: Annotation, written: WrittenObject) -> bool:

@@ -78,6 +78,10 @@ class SlideEntry:
         return None if self.use is FileUse.GIVEN else self.annotation_path
 
 
+CHECKPOINT_KEY = "slidebridge.checkpoint"
+"""Beside each object of ours in a file, whatever its format: the id of the model that made it."""
+
+
 class MachineRole(Enum):
     """What the machine writes."""
 
@@ -107,6 +111,8 @@ class MachineObject:
         False: a QuPath detection instead of an annotation (ImageScope: written just the same).
     probability
         Mean probability of the class over the object, where known.
+    checkpoint
+        Id of the model that made it, kept with the object in the file; None before the first model.
     """
 
     object_id: str
@@ -117,6 +123,7 @@ class MachineObject:
     name: str | None = None
     is_editable: bool = True
     probability: float | None = None
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

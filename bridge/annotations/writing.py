@@ -63,6 +63,7 @@ def choose_predictions(
     *,
     object_ids: Sequence[str],
     scheme: ClassScheme,
+    checkpoint: str | None = None,
 ) -> tuple[tuple[MachineObject, ...], WriteSummary]:
     """Choose the predictions to write.
 
@@ -74,6 +75,8 @@ def choose_predictions(
     ----------
     object_ids
         A fresh UUID per prediction.
+    checkpoint
+        Id of the model that they are from.
 
     Raises
     ------
@@ -101,6 +104,7 @@ def choose_predictions(
             color=scheme.colors[predictions[i].path_class],
             is_editable=i in editable,
             probability=predictions[i].probability,
+            checkpoint=checkpoint,
         )
         for i in chosen
     )
@@ -111,9 +115,12 @@ def choose_predictions(
 
 
 def proposal_objects(
-    proposals: Sequence[Proposal], options: WriteOptions, object_ids: Sequence[str]
+    proposals: Sequence[Proposal], options: WriteOptions, object_ids: Sequence[str], checkpoint: str | None = None
 ) -> tuple[MachineObject, ...]:
-    """Turn proposals into objects to write: rectangles of class ``Proposed``, named with rank, reason and score."""
+    """Turn proposals into objects to write: rectangles of class ``Proposed``, named with rank, reason and score.
+
+    ``checkpoint`` is the id of the model that they were chosen by; None where chance alone did.
+    """
     return tuple(
         MachineObject(
             object_id=object_id,
@@ -122,6 +129,7 @@ def proposal_objects(
             geometry=proposal.region.to_polygon(),
             color=options.proposed_color,
             name=proposal.text,
+            checkpoint=checkpoint,
         )
         for proposal, object_id in zip(proposals, object_ids, strict=True)
     )

@@ -18,7 +18,7 @@ from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations.objects import Rgb
-from bridge.annotations.source import MachineObject, MachineRole
+from bridge.annotations.source import CHECKPOINT_KEY, MachineObject, MachineRole
 from bridge.imagescope.holes import polygon_with_holes
 from bridge.imagescope.layers import HINT, PROBABILITY, to_line_color
 from bridge.imagescope.measures import POLYGON, RECTANGLE, length_and_area, ring_area
@@ -178,6 +178,8 @@ def _hints(machine_object: MachineObject) -> Iterator[dict[str, object]]:
     yield {"Name": HINT, "Id": 0, "Value": machine_object.object_id}
     if machine_object.probability is not None:
         yield {"Name": PROBABILITY, "Id": 1, "Value": f"{machine_object.probability:.4f}"}
+    if machine_object.checkpoint is not None:
+        yield {"Name": CHECKPOINT_KEY, "Id": 2, "Value": machine_object.checkpoint}
 
 
 def _rings(geometry: BaseGeometry) -> Iterator[list[Vertices]]:

@@ -8,7 +8,7 @@ from typing import Any
 import geojson
 
 from bridge.annotations.objects import Annotation, ObjectKind, Plane, Rgb, Shape
-from bridge.annotations.source import MachineObject, MachineRole
+from bridge.annotations.source import CHECKPOINT_KEY, MachineObject, MachineRole
 from bridge.errors import InvalidGeometryError
 from bridge.qupath.geojson_document import OUR_KEY, to_uuid
 from bridge.qupath.geojson_outlines import on_grid, to_geojson
@@ -118,5 +118,6 @@ def _machine_properties(machine: MachineObject, write_marker: str) -> dict[str, 
         properties["isLocked"] = True
     if machine.probability is not None:
         properties[PROBABILITY] = machine.probability
-    properties["metadata"] = {OUR_KEY: encodable(write_marker)}
+    made_by = {} if machine.checkpoint is None else {CHECKPOINT_KEY: encodable(machine.checkpoint)}
+    properties["metadata"] = {OUR_KEY: encodable(write_marker), **made_by}
     return properties

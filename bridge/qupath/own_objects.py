@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from struct import pack
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import shapely
 
 from bridge.annotations import MachineObject, MachineRole
+from bridge.annotations.source import CHECKPOINT_KEY
 from bridge.errors import InvalidGeometryError
 from bridge.qupath import class_table as table
 from bridge.qupath.graph_builder import GraphBuilder
@@ -27,7 +28,7 @@ _T = TypeVar("_T")
 
 
 def build_objects(builder: GraphBuilder, objects: Sequence[MachineObject], write_marker: str) -> list[JavaObject]:
-    """Return the objects as nodes, in order, each bearing our metadata key with the write marker.
+    """Return the objects as nodes, in order, each bearing our metadata key with the write marker, and its model's id.
 
     A proposal becomes a locked rectangle. A prediction becomes an unlocked annotation, or a detection where it is not
     editable; a polygon without hole keeps its vertices as float32, everything else as well-known binary, both rounded
@@ -39,22 +40,24 @@ def build_objects(builder: GraphBuilder, objects: Sequence[MachineObject], write
         A geometry is empty, not finite, or a mere collection.
     """
     rois = _build_rois(builder, objects)
-    keys = builder.texts((OBJECT_ID, OWN_KEY))
+    keys = {count: builder.texts((OBJECT_ID, OWN_KEY, CHECKPOINT_KEY)[:count]) for count in (2, 3)}
     marker = builder.text(write_marker)
     return [_build(builder, item, roi, keys, marker) for item, roi in zip(objects, rois, strict=True)]
 
 
 def _build(
-    builder: GraphBuilder, item: MachineObject, roi: JavaObject, keys: ObjectArray, marker: JavaString
+    builder: GraphBuilder, item: MachineObject, roi: JavaObject, keys: Mapping[int, ObjectArray], marker: JavaString
 ) -> JavaObject:
     is_proposal = item.role is MachineRole.PROPOSAL
-    values = ObjectArray(keys.desc, [JavaString(item.object_id.encode()), marker])
+    made_by = [] if item.checkpoint is None else [builder.text(item.checkpoint)]
+    texts = [JavaString(item.object_id.encode()), marker, *made_by]
+    names = keys[len(texts)]
     return builder.object(
         table.ANNOTATION if is_proposal or item.is_editable else table.DETECTION,
         [
             None if item.name is None else builder.text(item.name),
             None,  # colour: that of the class
-            builder.metadata(keys, values),
+            builder.metadata(names, ObjectArray(names.desc, [*texts])),
             None,  # measurements
             _NO_CHILDREN,
             builder.boolean(is_proposal),

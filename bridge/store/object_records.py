@@ -17,7 +17,7 @@ from bridge.annotations.roles import Fate, Outcome
 from bridge.annotations.scheme import plain_class
 from bridge.annotations.source import MachineRole
 from bridge.store.database import Database, touch_slide
-from bridge.store.records import WriteState
+from bridge.store.records import ObjectOrigin, WriteState
 from bridge.store.schema import added, objects, writes
 
 _UNCOUNTED = (Fate.OPEN.value, Fate.OVERWRITTEN.value)
@@ -60,6 +60,19 @@ class ObjectRecords(Database):
             rows = _rows(connection, objects.c.slide_key == slide_key, objects.c.fate.in_(_ADOPTED))
         shapes = shapely.from_wkb([row.now_geometry for row in rows])
         return tuple(_object(r, r.now_class, r.now_name, shape) for r, shape in zip(rows, shapes, strict=True))
+
+    def origin(self, object_id: str) -> ObjectOrigin | None:
+        """Return who made an object of ours, as last written; None for one that no write of ours is known to have made.
+
+        Objects that came to nothing are forgotten some writes after they were taken out.
+        """
+        made = select(objects, writes.c.begun_at, writes.c.ended_at).join(
+            writes, objects.c.write_marker == writes.c.marker
+        )
+        newest = made.where(_stands(), objects.c.object_id == object_id).order_by(objects.c.id.desc()).limit(1)
+        with self.reading() as connection:
+            row = connection.execute(newest).first()
+        return None if row is None else _origin(row)
 
     def record_outcomes(
         self, slide_key: str, outcomes: Sequence[Outcome], revision: str, now: datetime, *, is_stale: bool = False
@@ -126,6 +139,20 @@ class ObjectRecords(Database):
         return tuple(_object(r, r.path_class, r.name, shape) for r, shape in zip(rows, shapes, strict=True))
 
 
+def _origin(row: Row[Any]) -> ObjectOrigin:
+    return ObjectOrigin(
+        row.object_id,
+        row.slide_key,
+        MachineRole(row.role),
+        row.path_class,
+        Fate(row.fate),
+        row.checkpoint_id,
+        row.iteration,
+        row.write_marker,
+        row.ended_at or row.begun_at,
+    )
+
+
 def _stands() -> ColumnElement[bool]:
     finished = select(writes.c.marker).where(writes.c.state == WriteState.FINISHED.value)
     return objects.c.write_marker.in_(finished)
@@ -145,6 +172,7 @@ def _object(row: Row[Any], path_class: str, name: str | None, geometry: BaseGeom
         row.iteration,
         row.is_editable,
         row.write_marker,
+        row.checkpoint_id,
     )
 
 

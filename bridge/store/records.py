@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # NumPy and shapely come with them
+    from bridge.annotations.roles import Fate
+    from bridge.annotations.source import MachineRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +237,52 @@ class JobRecord:
     ended_at: datetime | None = None
     note: str | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookRecord:
+    """How unlike its training slides a model found a slide.
+
+    Parameters
+    ----------
+    checkpoint_id
+        The model.
+    distance
+        In standard deviations of its training tiles.
+    is_far
+        Predictions there deserve a warning.
+    """
+
+    slide_key: str
+    checkpoint_id: str
+    distance: float
+    is_far: bool
+    measured_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectOrigin:
+    """Who made an object of ours, and when.
+
+    Parameters
+    ----------
+    checkpoint_id
+        The model; None before the first, or where a SlideBridge wrote it that kept no such record.
+    iteration
+        The training of the model; 0 before the first.
+    write_marker, written_at
+        The write that put it into the file.
+    """
+
+    object_id: str
+    slide_key: str
+    role: MachineRole
+    path_class: str
+    fate: Fate
+    checkpoint_id: str | None
+    iteration: int
+    write_marker: str
+    written_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

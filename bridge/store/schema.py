@@ -114,7 +114,8 @@ versions = Table(
 )
 
 # Our objects. `is_open`: the store takes it to be in the file. `closed_by`: the write that took it out or promoted it,
-# so that a write which is abandoned after all gives it back. `now_…`: what a person made of it.
+# so that a write which is abandoned after all gives it back. `now_…`: what a person made of it. `checkpoint_id`: the
+# model that made it; NULL before the first, and in rows of before that was kept.
 objects = Table(
     "objects",
     metadata,
@@ -127,6 +128,7 @@ objects = Table(
     Column("name", Text),
     Column("geometry", LargeBinary, nullable=False),
     Column("iteration", Integer, nullable=False),
+    Column("checkpoint_id", Text),
     Column("is_editable", Boolean, nullable=False),
     Column("is_open", Boolean, nullable=False),
     Column("closed_by", Text, ForeignKey(writes.c.marker)),
@@ -228,4 +230,15 @@ prequential = Table(
     Column("scored_at", UtcTime, nullable=False),
     Column("classes", JSON, nullable=False),
     Column("confusion", JSON, nullable=False),
+)
+
+# How far the tissue of a slide looks from what the model that last predicted it was trained on.
+looks = Table(
+    "looks",
+    metadata,
+    _slide_key(primary_key=True),
+    Column("checkpoint_id", Text, nullable=False),
+    Column("distance", Float, nullable=False),
+    Column("is_far", Boolean, nullable=False),
+    Column("measured_at", UtcTime, nullable=False),
 )

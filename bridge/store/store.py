@@ -9,6 +9,7 @@ from typing import Self
 from bridge.errors import StoreError
 from bridge.store.database import connect
 from bridge.store.job_records import JobRecords
+from bridge.store.look_records import LookRecords
 from bridge.store.mark_records import MarkRecords
 from bridge.store.migrate import migrate
 from bridge.store.object_records import ObjectRecords
@@ -34,6 +35,7 @@ class Store(
     JobRecords,
     MarkRecords,
     PrequentialRecords,
+    LookRecords,
 ):
     """A project's records. Every method is one transaction: it happens whole, or raises ``StoreError`` and didn't.
 

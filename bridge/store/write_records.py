@@ -295,6 +295,7 @@ def _object_columns(record: WriteRecord, item: WrittenObject, geometry: bytes) -
         "name": item.name,
         "geometry": geometry,
         "iteration": item.iteration,
+        "checkpoint_id": item.checkpoint,
         "is_editable": item.is_editable,
         "is_open": False,
         "fate": Fate.OPEN.value,

@@ -22,6 +22,7 @@ from bridge.annotations.labels import (
     learned_keys,
     missing_labels,
     shape_key,
+    without_patch_labels,
 )
 from bridge.coords import Region
 
@@ -142,6 +143,18 @@ def test_what_is_new_is_drawn_more_often_and_what_was_learned_is_not(tool, plan_
     assert [a.equals(FAR) for a in plan_of(more, learned=learned).emphasis] == [True]
 
 
+def test_a_new_patch_label_is_new_until_it_was_learned_or_is_taken_away(tool, ours, plan_of) -> None:
+    here = box(3000, 3000, 3512, 3512)
+    patch = ours.proposal(here)
+    saved = tool.save([tool.draw(LEFT, "ROI"), tool.name(tool.show(patch), "Tumor")])
+    plan = plan_of(saved, [patch])
+    assert area(plan.emphasis) == LEFT.area + here.area
+    assert plan_of(saved, [patch], learned=learned_keys(plan)).emphasis == ()
+    less = without_patch_labels(plan)
+    assert less.patch_labels == ()
+    assert [a.equals(LEFT) for a in less.emphasis] == [True]
+
+
 @pytest.mark.parametrize(
     ("shape", "path_class"),
     [(CELL, "Stroma"), (CELL.difference(box(120, 120, 150, 150)), "Tumor"), (box(100, 100, 210, 180), "Tumor")],
@@ -180,7 +193,7 @@ def test_a_held_out_roi_judges_and_nothing_in_it_trains(tool, ours, plan_of) -> 
     assert [p.region.x for p in plan.patch_labels] == [3000]
     emphasized = shapely.union_all(plan.emphasis)
     assert emphasized.intersection(RIGHT).area == 0
-    assert emphasized.area == pytest.approx(LEFT.area + 100 * 100)
+    assert emphasized.area == pytest.approx(LEFT.area + 100 * 100 + 256 * 256)
 
 
 def test_a_held_out_slide_teaches_nothing_at_all(tool, ours, plan_of) -> None:

@@ -130,8 +130,8 @@ def test_store_of_the_first_version_keeps_all_it_holds(tmp_path: Path) -> None:
         assert store.jobs() == ()
         with store.reading() as connection:
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    after = _rows(path)
-    assert {name: rows for name, rows in after.items() if name in ROWS} == before
+    after = _rows(path)  # columns that came later stand at the end
+    assert {name: [r[: len(before[name][0])] for r in after[name]] for name in ROWS} == before
 
 
 def _make_first_version(path: Path) -> None:
