@@ -5,6 +5,7 @@ No pickle, ever. Reads and writes files in folders it is given; knows no slide, 
 """
 
 from models.checkpoints.card import Card, DesignName, NetCard, NetRole, check_class_order
+from models.checkpoints.cards import read_card
 from models.checkpoints.champion import (
     ChampionPointer,
     load_champion,
@@ -13,6 +14,7 @@ from models.checkpoints.champion import (
     read_pointer,
 )
 from models.checkpoints.files import Checkpoint, load_checkpoint, save_checkpoint, with_role
+from models.checkpoints.lineage import SlideLineage
 from models.checkpoints.pruning import prune_checkpoints
 from models.checkpoints.resume import (
     ResumeState,
@@ -22,6 +24,9 @@ from models.checkpoints.resume import (
     optimizer_tensors,
     save_resume_state,
 )
+from models.checkpoints.stain_reference import StainReference
+from models.checkpoints.statistics import PixelStatistics
+from models.checkpoints.transfer import Transfer, load_transfer, plan_transfer, take_over, with_class_order
 
 __all__ = [
     "Card",
@@ -30,19 +35,28 @@ __all__ = [
     "DesignName",
     "NetCard",
     "NetRole",
+    "PixelStatistics",
     "ResumeState",
+    "SlideLineage",
+    "StainReference",
+    "Transfer",
     "check_class_order",
     "clear_resume_state",
     "load_champion",
     "load_checkpoint",
     "load_optimizer_tensors",
     "load_resume_state",
+    "load_transfer",
     "optimizer_tensors",
+    "plan_transfer",
     "promote_champion",
     "prune_checkpoints",
+    "read_card",
     "read_champion",
     "read_pointer",
     "save_checkpoint",
     "save_resume_state",
+    "take_over",
+    "with_class_order",
     "with_role",
 ]

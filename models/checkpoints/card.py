@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from models.checkpoints.lineage import SlideLineage
+from models.checkpoints.stain_reference import StainReference
+from models.checkpoints.statistics import PixelStatistics
 from models.errors import CheckpointError
-from models.nets import EncoderName, LabelHead, NetKind, NetOptions, Normalization
+from models.nets import LabelHead, NetKind, NetOptions, Normalization, parse_encoder
 
 FORMAT = 1
 
@@ -50,6 +53,8 @@ class NetCard:
         Side of the tiles it was trained on.
     normalization
         How pixels become its input.
+    stains
+        What slides are dyed like before that; None leaves their colours as they are.
     """
 
     role: NetRole
@@ -58,6 +63,7 @@ class NetCard:
     mpp: float
     tile_px: int
     normalization: Normalization
+    stains: StainReference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,10 @@ class Card:
         Number of finished trainings of the project, this one included; 0 for transfer weights.
     created
         ISO 8601.
+    statistics
+        How the tiles look that it was trained on; None where nobody measured it.
+    lineage
+        Slide key → what the slide gave, for the slides of ``data_hashes``; empty in a card of before there was one.
     """
 
     design: str
@@ -96,6 +106,8 @@ class Card:
     steps: int = 0
     iteration: int = 0
     created: str = ""
+    statistics: PixelStatistics | None = None
+    lineage: Mapping[str, SlideLineage] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if NetRole.HIGH not in self.roles or len(set(self.roles)) != len(self.nets):
@@ -151,7 +163,14 @@ class Card:
             "steps": self.steps,
             "iteration": self.iteration,
             "created": self.created,
+            **self._origin_to_json(),
         }
+
+    def _origin_to_json(self) -> dict[str, Any]:
+        # What older cards lack is left out where there is none: a checkpoint's id is a hash over its card.
+        statistics = {} if self.statistics is None else {"statistics": self.statistics.to_json()}
+        lineage = {key: found.to_json() for key, found in sorted(self.lineage.items())}
+        return statistics | ({"lineage": lineage} if lineage else {})
 
     @classmethod
     def from_json(cls, data: Any) -> Card:  # Any: whatever a file held
@@ -165,7 +184,7 @@ class Card:
         try:
             if data["format"] != FORMAT:
                 raise CheckpointError(f"card format {data['format']!r} is not {FORMAT}; update SlideBridge")
-            parent = data["parent"]
+            parent, statistics = data["parent"], data.get("statistics")
             return cls(
                 design=str(data["design"]),
                 nets=tuple(_net_from_json(net) for net in data["nets"]),
@@ -177,6 +196,8 @@ class Card:
                 steps=int(data["steps"]),
                 iteration=int(data["iteration"]),
                 created=str(data["created"]),
+                statistics=None if statistics is None else PixelStatistics.from_json(statistics),
+                lineage=_mapping(data.get("lineage", {}), SlideLineage.from_json),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"the card is not one of ours: {type(error).__name__} {error}") from error
@@ -221,6 +242,7 @@ def _net_to_json(net: NetCard) -> dict[str, Any]:
     # What every net was before there were others is left out: a checkpoint's id is a hash over its card.
     kind = {"kind": options.kind.value} if options.kind is not NetKind.UNET else {}
     label_head = {"label_head": options.label_head.value} if options.label_head is not None else {}
+    is_guided = {} if options.is_guided else {"is_guided": False}
     return {
         "role": net.role.value,
         "encoder": options.encoder.value,
@@ -235,6 +257,8 @@ def _net_to_json(net: NetCard) -> dict[str, Any]:
         "normalization": {"mean": list(net.normalization.mean), "scale": list(net.normalization.scale)},
         **kind,
         **label_head,
+        **is_guided,
+        **({} if net.stains is None else {"stains": net.stains.to_json()}),
     }
 
 
@@ -244,18 +268,20 @@ def _net_from_json(data: Any) -> NetCard:
         role=NetRole(data["role"]),
         options=NetOptions(
             kind=NetKind(data.get("kind", NetKind.UNET.value)),  # a card of before there were others
-            encoder=EncoderName(data["encoder"]),
+            encoder=parse_encoder(data["encoder"]),
             encoder_channels=tuple(int(c) for c in data["encoder_channels"]),
             decoder_channels=tuple(int(c) for c in data["decoder_channels"]),
             stem_channels=int(data["stem_channels"]),
             convolutions=int(data["convolutions"]),
             pretrained=bool(data["pretrained"]),
             label_head=LabelHead(label_head) if label_head is not None else None,
+            is_guided=bool(data.get("is_guided", True)),
         ),
         class_names=tuple(str(name) for name in data["class_names"]),
         mpp=float(data["mpp"]),
         tile_px=int(data["tile_px"]),
         normalization=Normalization(_numbers(rule["mean"]), _numbers(rule["scale"])),
+        stains=StainReference.from_json(data["stains"]) if data.get("stains") is not None else None,
     )
 
 

@@ -11,6 +11,7 @@ from models.checkpoints.files import Checkpoint, load_checkpoint, replace_atomic
 from models.errors import CheckpointError
 
 POINTER_NAME = "champion.json"
+TRANSFER_NAME = "transfer.json"
 _MAX_BYTES = 2**20
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -31,15 +32,20 @@ class ChampionPointer:
     previous: tuple[str, ...] = ()
 
 
-def read_pointer(folder: Path) -> ChampionPointer | None:
+def read_pointer(folder: Path, name: str = POINTER_NAME) -> ChampionPointer | None:
     """Return the pointer of a folder of checkpoints; None where there never was a champion.
+
+    Parameters
+    ----------
+    name
+        ``TRANSFER_NAME``: the one that names what every training from the start begins with.
 
     Raises
     ------
     CheckpointError
         The file is there and is no pointer.
     """
-    path = folder / POINTER_NAME
+    path = folder / name
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise CheckpointError(f"{path} is too large for a pointer; delete it and promote a checkpoint")
@@ -77,8 +83,13 @@ def load_champion(folder: Path) -> Checkpoint | None:
     return load_checkpoint(folder / champion) if champion else None
 
 
-def promote_champion(folder: Path, checkpoint_id: str) -> ChampionPointer:
+def promote_champion(folder: Path, checkpoint_id: str, name: str = POINTER_NAME) -> ChampionPointer:
     """Point at another checkpoint of the folder; the one before stays where it is and is remembered.
+
+    Parameters
+    ----------
+    name
+        As `read_pointer`.
 
     Raises
     ------
@@ -86,13 +97,13 @@ def promote_champion(folder: Path, checkpoint_id: str) -> ChampionPointer:
         There is no such checkpoint, or it is damaged.
     """
     load_checkpoint(folder / _require_id(checkpoint_id))
-    before = read_pointer(folder)
+    before = read_pointer(folder, name)
     previous: tuple[str, ...] = ()
     if before is not None:
         previous = before.previous if before.id == checkpoint_id else (before.id, *before.previous)
     pointer = ChampionPointer(checkpoint_id, previous)
     data = {"id": pointer.id, "previous": list(pointer.previous)}
-    replace_atomically(folder / POINTER_NAME, json.dumps(data, indent=1).encode())
+    replace_atomically(folder / name, json.dumps(data, indent=1).encode())
     return pointer
 
 

@@ -96,8 +96,13 @@ def with_role(weights: Weights, role: NetRole) -> dict[str, Tensor]:
 
 def content_id(card: Card, weights: bytes) -> str:
     """Return the hash that names weights and card; metrics, versions and times don't count."""
+    return id_of(card, hashlib.sha256(weights).hexdigest())
+
+
+def id_of(card: Card, weights_sha256: str) -> str:
+    """Return `content_id` of a card and of weights that are known by their hash."""
     data = {key: value for key, value in card.to_json().items() if key not in ("metrics", "versions", "created")}
-    digest = hashlib.sha256(hashlib.sha256(weights).digest())
+    digest = hashlib.sha256(bytes.fromhex(weights_sha256))
     digest.update(json.dumps(data, sort_keys=True).encode())
     return digest.hexdigest()[:_ID_DIGITS]
 
@@ -140,7 +145,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     CheckpointError
         A file is missing, too large, cut, changed, or not ours.
     """
-    record = _read_record(path)
+    record = read_record(path / CARD_NAME, path.name)
     data = _read_bounded(path / WEIGHTS_NAME, _MAX_WEIGHTS_BYTES)
     card = parse_card(json.dumps(record["card"]).encode())
     if hashlib.sha256(data).hexdigest() != record["weights_sha256"] or content_id(card, data) != record["id"]:
@@ -182,13 +187,20 @@ def _move_into_place(partial: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+def read_record(path: Path, checkpoint_id: str) -> dict[str, Any]:
+    """Return what a card file holds: ``id``, ``weights_sha256`` and ``card``; whether they belong together isn't asked.
+
+    Raises
+    ------
+    CheckpointError
+        The file can't be read, or is none.
+    """
     try:
-        record = json.loads(_read_bounded(path / CARD_NAME, _MAX_CARD_BYTES))
+        record = json.loads(_read_bounded(path, _MAX_CARD_BYTES))
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"checkpoint {path.name}: {CARD_NAME} is not JSON: {error}") from error
+        raise CheckpointError(f"checkpoint {checkpoint_id}: {CARD_NAME} is not JSON: {error}") from error
     if not isinstance(record, dict) or not {"id", "weights_sha256", "card"} <= record.keys():
-        raise CheckpointError(f"checkpoint {path.name}: {CARD_NAME} is not a card of ours")
+        raise CheckpointError(f"checkpoint {checkpoint_id}: {CARD_NAME} is not a card of ours")
     return record
 
 

@@ -1,4 +1,4 @@
-"""Which checkpoints stay: the champion, those before it, and what was trained last; the others go."""
+"""Which checkpoints stay: the champion, those before it, transfer weights, what was trained last; the others go."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
-from models.checkpoints.champion import read_pointer
+from models.checkpoints.cards import keep_card
+from models.checkpoints.champion import TRANSFER_NAME, read_pointer
 
 logger = logging.getLogger(__name__)
 _CHECKPOINT = re.compile(r"[0-9a-f]{16}")
@@ -15,7 +16,7 @@ _NEWEST = 3  # whatever became of them: one may just be judged
 
 
 def prune_checkpoints(folder: Path, keep: int) -> tuple[str, ...]:
-    """Delete candidates that lost and champions of long ago, and return their ids.
+    """Delete candidates that lost and champions of long ago, and return their ids; champions' cards stay (`read_card`).
 
     Nothing is deleted while there is no champion. A checkpoint that can't be deleted stays, with a line in the log.
 
@@ -29,19 +30,23 @@ def prune_checkpoints(folder: Path, keep: int) -> tuple[str, ...]:
     Raises
     ------
     CheckpointError
-        The champion pointer is damaged: nothing is deleted.
+        A pointer is damaged: nothing is deleted.
     """
-    pointer = read_pointer(folder)
+    pointer, transfer = read_pointer(folder), read_pointer(folder, TRANSFER_NAME)
     if pointer is None:
         return ()
     found = [path for path in folder.iterdir() if _CHECKPOINT.fullmatch(path.name) and path.is_dir()]
     newest = sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)[:_NEWEST]
     kept = {pointer.id, *pointer.previous[:keep], *(path.name for path in newest)}
-    return tuple(path.name for path in found if path.name not in kept and _delete(path))
+    kept |= {transfer.id} if transfer is not None else set()
+    gone = [path for path in found if path.name not in kept]
+    return tuple(path.name for path in gone if _delete(path, keeps_card=path.name in pointer.previous))
 
 
-def _delete(path: Path) -> bool:
+def _delete(path: Path, *, keeps_card: bool) -> bool:
     try:
+        if keeps_card:
+            keep_card(path)
         # Under another name first: what is left of a deletion that was cut short is no checkpoint.
         gone = path.rename(path.with_name(f".{path.name}.gone"))
         shutil.rmtree(gone)

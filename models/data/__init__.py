@@ -4,10 +4,17 @@ Nothing is chopped to disk: tiles come straight from the slide, decoded blocks a
 no net. May call ``bridge.slides``, ``bridge.raster``, ``bridge.annotations`` and ``bridge.coords``.
 """
 
+from models.data.appearance import MOST_TILE_PX, features_at, tile_features, training_features
 from models.data.augmentation import Augmentation, AugmentationOptions, to_tensors
 from models.data.batches import BatchMaker, Maker, batches_ahead
+from models.data.centred import CentredOptions, CentredTile, SplitRule, components, index_centres, tiles_on
 from models.data.clusters import ClusterOptions, TissueClusters
+from models.data.dyed import DyedSlide, dye_like, reference_stains, slide_stains
+from models.data.guided import GuidedSlide, HeatMap, interpolate
 from models.data.index import SlideIndex, index_slide
+from models.data.patch_ground import PatchOptions
+from models.data.patch_labels import LabelMaker, LabelSampler, LabelSpot, PatchIndex, index_patch_labels
+from models.data.patches import index_patches
 from models.data.sampler import SamplingOptions, TileSpot, TreeSampler
 from models.data.slides import Tile, TrainingSlide, slide_downsample
 from models.data.stain_jitter import StainJitter, StainJitterOptions, StainVectors
@@ -21,16 +28,40 @@ from models.data.stains import (
     separate_stains,
 )
 from models.data.tiles import TileDataset
+from models.data.tree import SamplingTree
+from models.data.weak_subsets import (
+    SortedTile,
+    TileUse,
+    WeakSetting,
+    WeakSubset,
+    draw_subset,
+    sort_tile,
+    subset_sizes,
+)
 
 __all__ = [
+    "MOST_TILE_PX",
     "Augmentation",
     "AugmentationOptions",
     "BatchMaker",
+    "CentredOptions",
+    "CentredTile",
     "ClusterOptions",
+    "DyedSlide",
+    "GuidedSlide",
+    "HeatMap",
+    "LabelMaker",
+    "LabelSampler",
+    "LabelSpot",
     "MacenkoOptions",
     "Maker",
+    "PatchIndex",
+    "PatchOptions",
     "SamplingOptions",
+    "SamplingTree",
     "SlideIndex",
+    "SortedTile",
+    "SplitRule",
     "StainJitter",
     "StainJitterOptions",
     "StainVectors",
@@ -38,16 +69,34 @@ __all__ = [
     "Tile",
     "TileDataset",
     "TileSpot",
+    "TileUse",
     "TissueClusters",
     "TrainingSlide",
     "TreeSampler",
+    "WeakSetting",
+    "WeakSubset",
     "batches_ahead",
     "combine_stains",
+    "components",
+    "draw_subset",
+    "dye_like",
+    "features_at",
     "find_stains",
+    "index_centres",
+    "index_patch_labels",
+    "index_patches",
     "index_slide",
+    "interpolate",
     "normalize_stains",
     "optical_density",
+    "reference_stains",
     "separate_stains",
     "slide_downsample",
+    "slide_stains",
+    "sort_tile",
+    "subset_sizes",
+    "tile_features",
+    "tiles_on",
     "to_tensors",
+    "training_features",
 ]

@@ -1,7 +1,8 @@
 """Augmentation of a batch: flips, quarter turns, slight warps, colour; labels go with the pixels, step for step.
 
 Warps are MONAI's; flips and turns are exact and free in NumPy. Colour, which MONAI lacks, is one 3 × 3 matrix a tile
-(hue is a turn about the grey axis, saturation a stretch away from it, brightness a factor) and a power of lightness.
+(hue is a turn about the grey axis, saturation a stretch away from it, brightness a factor) and a power of lightness;
+a heat map in the fourth channel goes with the pixels but has no colour.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Augmentation:
         Parameters
         ----------
         pixels
-            uint8, (n, side, side, 3).
+            uint8, (n, side, side, 3 or 4): RGB, and a heat map.
         labels
             uint8, (n, side, side).
         generator
@@ -85,8 +86,8 @@ class Augmentation:
         Returns
         -------
         tuple of Tensor
-            Pixels float32 (n, 3, side, side), 0–255; labels int64 (n, side, side), 255 where a warp shows what lies
-            beyond the tile.
+            Pixels float32 (n, 3 or 4, side, side), 0–255; labels int64 (n, side, side), 255 where a warp shows what
+            lies beyond the tile.
         """
         if self._options.flips:
             pixels, labels = _flip(pixels, labels, generator)
@@ -94,7 +95,8 @@ class Augmentation:
         masks = torch.from_numpy(np.ascontiguousarray(labels))
         if self._warp is not None:
             images, masks = self._bend(images, masks, generator)
-        return self._recolor(images, generator), masks.long()
+        images[:, :3] = self._recolor(images[:, :3], generator)
+        return images, masks.long()
 
     def _bend(self, images: Tensor, masks: Tensor, generator: np.random.Generator) -> Batch:
         chosen = generator.random(len(images)) < self._options.warp_share

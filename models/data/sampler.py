@@ -1,9 +1,9 @@
 """The sampler: says *where* the tiles of a batch lie, drawn down a tree with even chances at each stage.
 
-The tree is H2G-Net's (Pedersen et al., 2022): uniform over groups, then over the slides of the group, then over the
-classes of the slide, then over the positions of the class; rare classes and small slides are so seen as often as common
-and large ones. Each batch is drawn with a generator made of (seed, step): a batch depends on nothing drawn before, so
-that reading ahead and resuming change nothing.
+The tree is H2G-Net's: uniform over groups, then over the slides of the group, then over the classes of the slide, then
+over the positions of the class; rare classes and small slides are so seen as often as common and large ones. Each batch
+is drawn with a generator made of (seed, step): a batch depends on nothing drawn before, so that reading ahead and
+resuming change nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bridge.coords import Window
 from models.data.index import Positions, SlideIndex
+from models.data.tree import ReplayTrees
 
 SLIDE_STAGE, CLASS_STAGE = "slide", "class"
 
@@ -46,10 +47,11 @@ class SamplingOptions:
 
 @dataclass(frozen=True, slots=True)
 class TileSpot:
-    """Where one tile lies."""
+    """Where one tile lies, and what label it was drawn for: that of a patch, of some pixels of any other tile."""
 
     slide_key: str
     window: Window
+    label: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,13 +61,19 @@ class _Leaf:
     metadata: Mapping[str, str]
     positions: Positions
 
+    @property
+    def size(self) -> int:
+        return len(self.positions)
+
     def value(self, stage: str) -> str:
-        if stage == SLIDE_STAGE:
-            return self.index.slide_key
-        return str(self.label) if stage == CLASS_STAGE else self.metadata.get(stage, "")
+        return stage_value(stage, self.index.slide_key, self.label, self.metadata)
 
 
-_Node = dict[str, "_Node"] | list[_Leaf]
+def stage_value(stage: str, slide_key: str, label: int, metadata: Mapping[str, str]) -> str:
+    """Return what the places of one label on one slide are called at a stage of the tree."""
+    if stage == SLIDE_STAGE:
+        return slide_key
+    return str(label) if stage == CLASS_STAGE else metadata.get(stage, "")
 
 
 class TreeSampler:
@@ -106,8 +114,7 @@ class TreeSampler:
         new = [_Leaf(i, k, metadata.get(i.slide_key, {}), p) for i in indices for k, p in i.fresh.items()]
         if not old:
             raise ValueError("nothing is labelled on any slide")
-        self._all = _grow(old, self._options.tree)
-        self._fresh = _grow(new, self._options.tree) if new else None
+        self._trees = ReplayTrees.grow(old, new, self._options.tree, self._options.replay)
 
     def generator(self, step: int) -> np.random.Generator:
         """Return the generator of one step, at its start."""
@@ -116,9 +123,7 @@ class TreeSampler:
     def batch(self, step: int, size: int) -> list[TileSpot]:
         """Return the windows of one batch: first those of everything, then those of what is new."""
         generator = self.generator(step)
-        old = size if self._fresh is None else round(size * self._options.replay)
-        trees = [self._all] * old + [self._fresh or self._all] * (size - old)
-        return [self._spot(_descend(tree, generator), generator) for tree in trees]
+        return [self._spot(tree.draw(generator), generator) for tree in self._trees.of_batch(size)]
 
     def _spot(self, leaf: _Leaf, generator: np.random.Generator) -> TileSpot:
         point = leaf.positions[generator.integers(len(leaf.positions))]
@@ -127,23 +132,8 @@ class TreeSampler:
         left, top, right, bottom = _area_around(leaf.index, point)
         x = _settle(int(centre[0]) - self._tile_px // 2, left, right, self._tile_px)
         y = _settle(int(centre[1]) - self._tile_px // 2, top, bottom, self._tile_px)
-        return TileSpot(leaf.index.slide_key, Window(x, y, self._tile_px, self._tile_px, leaf.index.extent.downsample))
-
-
-def _grow(leaves: Sequence[_Leaf], stages: Sequence[str]) -> _Node:
-    if not stages:
-        return list(leaves)
-    values = sorted({leaf.value(stages[0]) for leaf in leaves})
-    return {v: _grow([leaf for leaf in leaves if leaf.value(stages[0]) == v], stages[1:]) for v in values}
-
-
-def _descend(node: _Node, generator: np.random.Generator) -> _Leaf:
-    while isinstance(node, dict):
-        branches = list(node.values())
-        node = branches[generator.integers(len(branches))]
-    # What no stage tells apart is drawn by how much of it there is.
-    sizes = np.array([len(leaf.positions) for leaf in node], np.float64)
-    return node[generator.choice(len(node), p=sizes / sizes.sum())]
+        window = Window(x, y, self._tile_px, self._tile_px, leaf.index.extent.downsample)
+        return TileSpot(leaf.index.slide_key, window, leaf.label)
 
 
 def _area_around(index: SlideIndex, point: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -26,11 +26,14 @@ class TrainingSlide:
         Its labels; ``plan.slide_key`` names the slide.
     metadata
         What the sampling tree may group by: grade, patient …
+    revision
+        SHA-256 of the annotation file that the plan was made of, for the card; empty where the caller doesn't know.
     """
 
     slide: Slide
     plan: LabelPlan
     metadata: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
 
     @property
     def key(self) -> str:

@@ -12,10 +12,10 @@ from bridge.coords import Window
 from bridge.errors import SlideError
 from bridge.raster import PlanRaster
 from models.data.cache import ArrayCache, Arrays
+from models.data.guided import pixels_beyond
 from models.data.slides import Tile, TrainingSlide
 from models.errors import DamagedSlideError
 
-WHITE = 255
 _BLOCK_PX = 256
 
 
@@ -24,6 +24,7 @@ class _SlideTiles:
 
     def __init__(self, slide: TrainingSlide, scheme: ClassScheme, mpp: float, part: Part) -> None:
         self.slide = slide
+        self.beyond = np.array(pixels_beyond(slide.slide), np.uint8)
         downsample = slide.downsample(mpp)
         self.extent = slide.slide.pyramid.window_at(downsample)
         self.raster = PlanRaster(slide.plan, scheme, downsample, part)
@@ -88,7 +89,7 @@ class TileDataset:
         slide_key
             A slide of the dataset.
         window
-            On the slide's working grid; may reach beyond the slide: white there, and ignored.
+            On the slide's working grid; may reach beyond the slide: white there (a heat map is 0), and ignored.
 
         Raises
         ------
@@ -96,7 +97,7 @@ class TileDataset:
             The slide is damaged there.
         """
         slide = self._slides[slide_key]
-        pixels = np.full((*window.shape, 3), WHITE, np.uint8)
+        pixels = np.tile(slide.beyond, (*window.shape, 1))
         labels = np.full(window.shape, IGNORE_LABEL, np.uint8)
         inside = window.intersection(slide.extent)
         if inside is not None:

@@ -7,27 +7,37 @@ from models.inference.bands import (
     Area,
     PredictionOptions,
     PredictionProgress,
+    fitting_tiles,
     predict_bands,
     prediction_grid,
 )
 from models.inference.deepzoom import DeepZoomPredictor
 from models.inference.hot_spots import HotSpotOptions, HotSpots, find_hot_spots
+from models.inference.hybrid import HybridPredictor
 from models.inference.onnx import export_onnx, open_session
+from models.inference.patchwise import PatchwisePredictor
 from models.inference.predictor import Predictor, Runtime
 from models.inference.slide_predictor import SlidePredictor, open_predictor
+from models.inference.unlikeness import FAR, Unlikeness, measure_unlikeness
 
 __all__ = [
+    "FAR",
     "Area",
     "DeepZoomPredictor",
     "HotSpotOptions",
     "HotSpots",
+    "HybridPredictor",
+    "PatchwisePredictor",
     "PredictionOptions",
     "PredictionProgress",
     "Predictor",
     "Runtime",
     "SlidePredictor",
+    "Unlikeness",
     "export_onnx",
     "find_hot_spots",
+    "fitting_tiles",
+    "measure_unlikeness",
     "open_predictor",
     "open_session",
     "predict_bands",

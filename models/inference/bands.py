@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
 
@@ -27,6 +27,7 @@ from bridge.slides import RgbPixels, Slide
 from models.data import slide_downsample
 
 _BATCHES_AHEAD = 2
+_LEAST_TILE_PX = 128  # a smaller tile is mostly border
 
 
 class Area(Protocol):
@@ -56,7 +57,7 @@ class TilePredictor(Protocol):
         ...
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return (n, classes, height, width) of (n, height, width, channels)."""
+        """Return (n, classes, height, width) of (n, height, width, channels); (n, classes) of a patch classifier."""
         ...
 
     def give_back_memory(self) -> None:
@@ -111,6 +112,35 @@ def prediction_grid(slide: Slide, predictor: TilePredictor, options: PredictionO
     return TileGrid(extent, tile_px, min(options.overlap_px, tile_px // 2))
 
 
+def fitting_tiles(
+    slide: Slide, predictor: TilePredictor, tissue: Area, options: PredictionOptions | None = None
+) -> PredictionOptions:
+    """Return options of smaller tiles where fewer pixels then go through the net: around small areas far apart.
+
+    Tiles of the side asked for, half and a quarter of it are counted; a smaller one keeps an overlap of a quarter of
+    its side, and a batch its pixels.
+
+    Raises
+    ------
+    MissingResolutionError
+        Nobody knows the slide's mpp.
+    """
+    options = options or PredictionOptions()
+    choices = [options, _smaller(options, 2), _smaller(options, 4)]
+
+    def pixels(choice: PredictionOptions) -> int:
+        grid = prediction_grid(slide, predictor, choice)
+        return sum(tile.width * tile.height for tile in _wanted_tiles(grid, tissue, choice, 0))
+
+    return min(choices, key=pixels)
+
+
+def _smaller(options: PredictionOptions, times: int) -> PredictionOptions:
+    side = max(options.tile_px // times, min(options.tile_px, _LEAST_TILE_PX))
+    batch_size = options.batch_size * max(1, options.tile_px // side) ** 2
+    return replace(options, tile_px=side, overlap_px=min(options.overlap_px, side // 4), batch_size=batch_size)
+
+
 def predict_bands(
     slide: Slide,
     predictor: TilePredictor,
@@ -159,7 +189,7 @@ def predict_bands(
     wanted = _wanted_tiles(grid, tissue, options, first_band)
     blender = BandBlender(grid, predictor.names, first_band=first_band)
     done = 0
-    with _predicted(slide, predictor, wanted, options) as results:
+    with predicted_tiles(slide, predictor, wanted, options) as results:
         for windows, maps in results:
             for window, probabilities in zip(windows, maps, strict=True):
                 yield from blender.add(ProbabilityMap(probabilities, window, predictor.names))
@@ -186,13 +216,14 @@ def _share(tile: Window, extent: Window, tissue: Area) -> float:
     return 0.0 if inside is None else tissue.fraction(inside.to_region())
 
 
-_Result = tuple[Sequence[Window], NDArray[np.float32]]
+TileResult = tuple[Sequence[Window], NDArray[np.float32]]
+"""Tiles, and what the net says of each: the first axis runs over the tiles."""
 
 
 @contextmanager
-def _predicted(
+def predicted_tiles(
     slide: Slide, predictor: TilePredictor, tiles: Sequence[Window], options: PredictionOptions
-) -> Iterator[Iterator[_Result]]:
+) -> Iterator[Iterator[TileResult]]:
     """Give an iterator of predicted batches, in order; leaving the context stops the threads."""
     readers = ThreadPoolExecutor(options.workers, "read")
     network = ThreadPoolExecutor(1, "network")
@@ -226,7 +257,9 @@ def _read_ahead(
         yield windows, pixels
 
 
-def _run_ahead(network: ThreadPoolExecutor, predictor: TilePredictor, batches: Iterator[_Batch]) -> Iterator[_Result]:
+def _run_ahead(
+    network: ThreadPoolExecutor, predictor: TilePredictor, batches: Iterator[_Batch]
+) -> Iterator[TileResult]:
     """Yield predicted batches; while one is glued, the next is in the network."""
     running: deque[tuple[Sequence[Window], Future[NDArray[np.float32]]]] = deque()
     for windows, pixels in batches:

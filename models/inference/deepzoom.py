@@ -14,7 +14,7 @@ from bridge.raster import ProbabilityMap
 from bridge.slides import Slide
 from models.checkpoints import Checkpoint, NetRole
 from models.data import slide_downsample
-from models.inference.bands import Area, PredictionOptions, PredictionProgress, predict_bands
+from models.inference.bands import Area, PredictionOptions, PredictionProgress, fitting_tiles, predict_bands
 from models.inference.hot_spots import HotSpotOptions, HotSpots, find_hot_spots
 from models.inference.predictor import Predictor, Runtime
 
@@ -86,6 +86,9 @@ class DeepZoomPredictor:
     ) -> Iterator[ProbabilityMap]:
         """Yield a slide's probabilities in bands of its full width; all else as `predict_bands`.
 
+        The second pass takes smaller tiles where hot-spots are small and far apart (`fitting_tiles`), so that bands may
+        be of less height than the options' tiles; for one slide and the same options they are always the same.
+
         Raises
         ------
         MissingResolutionError
@@ -93,11 +96,13 @@ class DeepZoomPredictor:
         SlideError
             The slide is damaged somewhere.
         """
+        seen = self.high.seen(slide)
         if self.low is None:
-            yield from predict_bands(slide, self.high, tissue, options, first_band=first_band, progress=progress)
+            yield from predict_bands(seen, self.high, tissue, options, first_band=first_band, progress=progress)
             return
         spots = self.find_hot_spots(slide, tissue, options)
-        for band in predict_bands(slide, self.high, spots, options, first_band=first_band, progress=progress):
+        closer = fitting_tiles(slide, self.high, spots, options)
+        for band in predict_bands(seen, self.high, spots, closer, first_band=first_band, progress=progress):
             yield spots.keep(band)
 
     def find_hot_spots(self, slide: Slide, tissue: Area, options: PredictionOptions | None = None) -> HotSpots:
@@ -112,7 +117,7 @@ class DeepZoomPredictor:
         """
         low = self._need_low()
         extent = slide.pyramid.window_at(slide_downsample(slide, low.mpp))
-        bands = predict_bands(slide, low, tissue, options)
+        bands = predict_bands(low.seen(slide), low, tissue, options)
         return find_hot_spots(bands, extent, _mpp(slide), self._hot_spot_options)
 
     def predict_window(self, slide: Slide, window: Window, *, margin_px: int = 32) -> ProbabilityMap:

@@ -7,9 +7,10 @@ import warnings
 from typing import Any
 
 import torch
+from torch.jit._trace import TracerWarning
 
 from models.checkpoints import Checkpoint, NetRole
-from models.nets import Segmenter
+from models.nets import MonaiName, NetKind, Segmenter
 
 OPSET = 17
 INPUT, OUTPUT = "pixels", "probabilities"
@@ -18,8 +19,9 @@ INPUT, OUTPUT = "pixels", "probabilities"
 def export_onnx(checkpoint: Checkpoint, role: NetRole = NetRole.HIGH, *, tile_px: int | None = None) -> bytes:
     """Return one net as an ONNX model, normalization and softmax inside.
 
-    Its input ``pixels`` is uint8 (n, height, width, 3), its output ``probabilities`` float32 (n, classes, height,
-    width); n, height and width are free, the sides multiples of the net's stride.
+    Its input ``pixels`` is uint8 (n, height, width, channels), 3 or, with a heat map, 4; its output ``probabilities``
+    float32 (n, classes, height, width), or (n, classes) of a patch classifier; n, height and width are free, the sides
+    multiples of the net's stride.
 
     Parameters
     ----------
@@ -38,14 +40,17 @@ def export_onnx(checkpoint: Checkpoint, role: NetRole = NetRole.HIGH, *, tile_px
     card = checkpoint.card.net(role)
     segmenter = Segmenter(checkpoint.build(role), card.normalization).eval()
     side = tile_px or card.tile_px
-    example = torch.zeros((1, side, side, 3), dtype=torch.uint8)
+    example = torch.zeros((1, side, side, len(card.normalization.mean)), dtype=torch.uint8)
     free = {0: "n", 1: "height", 2: "width"}
+    free_output = {0: "n"} if card.options.kind is NetKind.PATCH else {0: "n", 2: "height", 3: "width"}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # torch 2.9 deprecates this exporter; the new one needs onnxscript, which no part of ours needs otherwise.
         warnings.simplefilter("ignore", DeprecationWarning)
         # Of the padding's constants; ONNX Runtime folds them.
         warnings.filterwarnings("ignore", "Constant folding", UserWarning)
+        if isinstance(card.options.encoder, MonaiName):  # of their checks of sizes: all multiples of the stride pass
+            warnings.filterwarnings("ignore", category=TracerWarning)
         torch.onnx.export(
             segmenter,
             (example,),
@@ -54,7 +59,7 @@ def export_onnx(checkpoint: Checkpoint, role: NetRole = NetRole.HIGH, *, tile_px
             opset_version=OPSET,
             input_names=[INPUT],
             output_names=[OUTPUT],
-            dynamic_axes={INPUT: free, OUTPUT: {0: "n", 2: "height", 3: "width"}},
+            dynamic_axes={INPUT: free, OUTPUT: free_output},
         )
     return buffer.getvalue()
 

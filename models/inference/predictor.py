@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from bridge.coords import Window
 from bridge.raster import ProbabilityMap
 from bridge.slides import Slide
 from models.checkpoints import Checkpoint, NetCard, NetRole
+from models.data import DyedSlide, Stains, slide_stains
 from models.inference.onnx import INPUT, OUTPUT, export_onnx, open_session, shrinking
 from models.nets import Segmenter, choose_device, mixed_precision, place
 
@@ -61,6 +63,7 @@ class Predictor:
     ) -> None:
         self.checkpoint_id = checkpoint.id
         self.card: NetCard = checkpoint.card.net(role)
+        self._dyes: WeakKeyDictionary[Slide, Stains | None] = WeakKeyDictionary()
         self.device = choose_device(device)
         self.runtime = _choose_runtime(runtime, self.device)
         if self.runtime is Runtime.ONNXRUNTIME:
@@ -90,11 +93,12 @@ class Predictor:
         Parameters
         ----------
         pixels
-            uint8, (n, height, width, 3), RGB at the card's mpp; sides multiples of ``stride``.
+            uint8, (n, height, width, channels), RGB at the card's mpp and, where the net wants it, a heat map; sides
+            multiples of ``stride``.
 
         Returns
         -------
-        float32, (n, classes, height, width)
+        float32, (n, classes, height, width), or (n, classes) of a patch classifier
             Summing to 1 over the classes.
         """
         if self.runtime is Runtime.ONNXRUNTIME:
@@ -110,8 +114,24 @@ class Predictor:
         Kept from batch to batch it saves a third of the time; it is asked for again by the next one.
         """
         if self.runtime is Runtime.ONNXRUNTIME:
-            side = self.stride
-            self._session.run([OUTPUT], {INPUT: np.zeros((1, side, side, 3), np.uint8)}, shrinking())
+            shape = (1, self.stride, self.stride, len(self.card.normalization.mean))
+            self._session.run([OUTPUT], {INPUT: np.zeros(shape, np.uint8)}, shrinking())
+
+    def seen(self, slide: Slide) -> Slide:
+        """Return a slide as the net was trained to see it: dyed like the card's reference, where there is one.
+
+        Raises
+        ------
+        MissingResolutionError, SlideError
+            As `models.data.dye_like`.
+        """
+        reference = self.card.stains
+        if reference is None:
+            return slide
+        if slide not in self._dyes:  # kept: windows are asked for one by one
+            self._dyes[slide] = slide_stains(slide, self.mpp)
+        wanted = Stains(reference.haematoxylin, reference.eosin, reference.strengths)
+        return DyedSlide(slide, wanted, self._dyes[slide])
 
     def predict_window(self, slide: Slide, window: Window, *, margin_px: int = 32) -> ProbabilityMap:
         """Return the map of one window that fits into memory, seen with some of what surrounds it.
@@ -131,7 +151,7 @@ class Predictor:
             The slide is damaged there.
         """
         around = padded_to_stride(window, margin_px, self.stride)
-        result = self.probabilities(slide.read_window(around)[None])[0]
+        result = self.probabilities(self.seen(slide).read_window(around)[None])[0]
         rows, columns = around.slices(window)
         return ProbabilityMap(np.ascontiguousarray(result[:, rows, columns]), window, self.names)
 

@@ -7,12 +7,14 @@ from typing import Protocol
 
 from bridge.coords import Window
 from bridge.raster import ProbabilityMap
-from bridge.slides import Slide
+from bridge.slides import Slide, TissueOptions
 from models.checkpoints import Checkpoint, DesignName
 from models.errors import CheckpointError
 from models.inference.bands import Area, PredictionOptions, PredictionProgress
 from models.inference.deepzoom import DeepZoomPredictor
 from models.inference.hot_spots import HotSpotOptions
+from models.inference.hybrid import HybridPredictor
+from models.inference.patchwise import PatchwisePredictor
 from models.inference.predictor import Runtime
 
 
@@ -61,6 +63,8 @@ def open_predictor(
     *,
     one_network: bool = False,
     hot_spots: HotSpotOptions | None = None,
+    stride_px: int | None = None,
+    tissue: TissueOptions | None = None,
     device: str = "auto",
     runtime: Runtime = Runtime.AUTO,
     threads: int = 0,
@@ -71,6 +75,10 @@ def open_predictor(
     ----------
     one_network, hot_spots
         Of ``deepzoom``.
+    stride_px
+        Of ``patchwise``, as `PatchwisePredictor`.
+    tissue
+        Of ``hybrid``, as `HybridPredictor`.
     device, runtime, threads
         As `Predictor`.
 
@@ -91,4 +99,8 @@ def open_predictor(
                 runtime=runtime,
                 threads=threads,
             )
+        case DesignName.PATCHWISE.value:
+            return PatchwisePredictor(checkpoint, stride_px=stride_px, device=device, runtime=runtime, threads=threads)
+        case DesignName.HYBRID.value:
+            return HybridPredictor(checkpoint, tissue=tissue, device=device, runtime=runtime, threads=threads)
     raise CheckpointError(f"checkpoint {checkpoint.id} is of design {checkpoint.card.design!r}; update SlideBridge")

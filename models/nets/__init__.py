@@ -13,12 +13,17 @@ from models.nets.batch_renorm import (
     RenormLimits,
     relaxed_limits,
     set_renorm_limits,
+    set_renorm_momentum,
 )
-from models.nets.build import EncoderName, NetKind, NetOptions, build_encoder, build_net, count_parameters
+from models.nets.build import NetKind, NetOptions, build_encoder, build_net, count_parameters
 from models.nets.device import choose_device, mixed_precision, place
 from models.nets.efficientnet_lite0 import EfficientNetLite0, read_imagenet_weights
 from models.nets.encoder import CENTRED, IMAGENET, UNIT, Encoder, Normalization, PlainEncoder
+from models.nets.imagenet import Published, check_weights, published
+from models.nets.label_head import LABEL_HEAD_PART, LabelHead, MaskAndLabel
 from models.nets.mobilenet_v2 import MobileNetV2
+from models.nets.monai_net import MONAI_CHANNELS, MonaiNet
+from models.nets.names import AnyEncoder, EncoderName, MonaiName, TimmName, parse_encoder
 from models.nets.net import Net
 from models.nets.patch_classifier import PatchClassifier
 from models.nets.refinement import REFINEMENT_CHANNELS, REFINEMENT_SIDE, RefinementUNet, refinement_input
@@ -26,19 +31,22 @@ from models.nets.resnet18 import THROUGH_LAYER3, ResNet18
 from models.nets.segmenter import Normalize, Segmenter
 from models.nets.timm_encoder import TimmEncoder
 from models.nets.unet import UNet
-from models.nets.weak import LabelHead, MaskAndLabel, WeakNet
-from models.nets.weights import load_weights
+from models.nets.weak import WeakNet
+from models.nets.weights import load_weights, weights_digest
 
 __all__ = [
     "BATCH_NORM",
     "CENTRED",
     "IMAGENET",
     "IOFFE",
+    "LABEL_HEAD_PART",
+    "MONAI_CHANNELS",
     "REFINEMENT_CHANNELS",
     "REFINEMENT_SIDE",
     "THROUGH_LAYER3",
     "UNIT",
     "UNLIMITED",
+    "AnyEncoder",
     "BatchRenorm2d",
     "EfficientNetLite0",
     "Encoder",
@@ -46,6 +54,8 @@ __all__ = [
     "LabelHead",
     "MaskAndLabel",
     "MobileNetV2",
+    "MonaiName",
+    "MonaiNet",
     "Net",
     "NetKind",
     "NetOptions",
@@ -53,22 +63,29 @@ __all__ = [
     "Normalize",
     "PatchClassifier",
     "PlainEncoder",
+    "Published",
     "RefinementUNet",
     "RenormLimits",
     "ResNet18",
     "Segmenter",
     "TimmEncoder",
+    "TimmName",
     "UNet",
     "WeakNet",
     "build_encoder",
     "build_net",
+    "check_weights",
     "choose_device",
     "count_parameters",
     "load_weights",
     "mixed_precision",
+    "parse_encoder",
     "place",
+    "published",
     "read_imagenet_weights",
     "refinement_input",
     "relaxed_limits",
     "set_renorm_limits",
+    "set_renorm_momentum",
+    "weights_digest",
 ]

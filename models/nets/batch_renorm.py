@@ -132,3 +132,10 @@ def set_renorm_limits(net: nn.Module, limits: RenormLimits) -> None:
     for module in net.modules():
         if isinstance(module, BatchRenorm2d):
             module.limits = limits
+
+
+def set_renorm_momentum(net: nn.Module, momentum: float) -> None:
+    """Set the weight of the newest batch in the running statistics of every batch renormalization in a net."""
+    for module in net.modules():
+        if isinstance(module, BatchRenorm2d):
+            module.momentum = momentum

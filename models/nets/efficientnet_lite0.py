@@ -23,7 +23,10 @@ from models.nets.encoder import CENTRED, Encoder
 
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _STEM_CHANNELS = 32
-_BN_EPSILON, _BN_MOMENTUM = 1e-3, 0.01  # TensorFlow's values (its momentum 0.99 counts from the other end)
+_BN_EPSILON = 1e-3  # TensorFlow's
+# TensorFlow's 0.99 (0.01 here) is for long trainings: after 60 steps from scratch half of the statistics would still be
+# those that a fresh net begins with. Pretrained ones are kept as they are (``freeze_statistics``).
+_BN_MOMENTUM = 0.1
 
 
 class _Stage(NamedTuple):

@@ -25,6 +25,7 @@ class Normalization:
 
 CENTRED = Normalization((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 UNIT = Normalization((0.0,) * 4, (255.0,) * 4)  # slide and heat map, each to [0, 1]
+UNIT_RGB = Normalization((0.0,) * 3, (255.0,) * 3)  # the slide alone
 # Mean and standard deviation of ImageNet's training pictures, as torchvision and timm train with them.
 IMAGENET = Normalization((0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255))
 

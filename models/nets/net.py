@@ -16,9 +16,12 @@ class Net(nn.Module):
     class_axes
         Parameter's name → its axes that run over the classes: what is carried over row by row where a project's classes
         change.
+    weights_sha256
+        Of the file that its weights began with, where the user named one.
     """
 
     class_axes: ClassVar[Mapping[str, tuple[int, ...]]] = {}
+    weights_sha256: str | None = None
 
     @property
     def stride(self) -> int:

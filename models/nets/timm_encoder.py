@@ -6,10 +6,12 @@ Wightman, "PyTorch Image Models" (https://github.com/huggingface/pytorch-image-m
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor
+from torch.nn import functional
 
 from models.errors import CheckpointError
 from models.nets.encoder import Encoder, Normalization
@@ -26,29 +28,36 @@ class TimmEncoder(Encoder):
     name
         timm's: ``resnet34``, ``convnext_tiny``, …
     depth
-        Maps to compute, from the finest; None for all that timm gives. Strides are the net's own: a U-Net takes those
-        that double from 2, a patch classifier any.
+        Maps to compute, with strides 2, 4, … 2^depth; None for those that timm gives. Nets that begin at stride 4 or
+        more have no map of the finer strides: there stand the pixels themselves, averaged.
 
     Raises
     ------
     CheckpointError
-        timm isn't installed, or has no such encoder.
+        timm isn't installed, has no such encoder, or its strides don't double.
     """
 
     def __init__(self, name: str, depth: int | None = None) -> None:
         super().__init__()
-        wanted = {} if depth is None else {"out_indices": tuple(range(depth))}
+        strides = _strides(_create(name, {}))
+        finer: tuple[int, ...] = ()
+        wanted: dict[str, object] = {}
+        if depth is not None:
+            finer = _require_doubling(name, strides, depth)
+            wanted = {"out_indices": tuple(range(depth - len(finer)))}
         self.net = _create(name, wanted)
         self.is_channels_last = "NHWC" in str(getattr(self.net, "output_fmt", ""))  # Swin and its kin
-        self.channels = tuple(int(c) for c in self.net.feature_info.channels())
-        self.strides = tuple(int(s) for s in self.net.feature_info.reduction())
+        self.pooled_strides = finer
+        self.channels = (*(3 for _ in finer), *(int(c) for c in self.net.feature_info.channels()))
+        self.strides = (*finer, *_strides(self.net))
         mean, deviation = self.net.pretrained_cfg["mean"], self.net.pretrained_cfg["std"]
         self.normalization = Normalization(_to_pixels(mean), _to_pixels(deviation))
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Return the maps, finest first."""
         maps = self.net(pixels)
-        return [each.permute(0, 3, 1, 2) for each in maps] if self.is_channels_last else list(maps)
+        pooled = [functional.avg_pool2d(pixels, stride) for stride in self.pooled_strides]
+        return [*pooled, *((each.permute(0, 3, 1, 2) for each in maps) if self.is_channels_last else maps)]
 
     def aliases(self) -> Mapping[str, str]:
         """Return the names in timm's weight files → the names here."""
@@ -65,13 +74,31 @@ def _create(name: str, wanted: Mapping[str, object]) -> Any:  # Any: timm is not
         import timm
     except ImportError as error:
         raise CheckpointError(
-            f"encoder timm/{name} needs timm; install it by: pip install slidebridge[timm]"
+            f'encoder timm/{name} needs timm; install it by: pip install "slidebridge[timm]"'
         ) from error
     try:
         return timm.create_model(name, pretrained=False, features_only=True, **wanted)
     except (RuntimeError, ValueError, AttributeError, IndexError, AssertionError, TypeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"timm {timm.__version__} gives no encoder {name!r} of that depth: {reason}") from error
+
+
+def _strides(net: Any) -> tuple[int, ...]:
+    return tuple(int(stride) for stride in net.feature_info.reduction())
+
+
+def _require_doubling(name: str, strides: Sequence[int], depth: int) -> tuple[int, ...]:
+    """Return the strides up to 2^depth that are finer than the net's own."""
+    all_strides = tuple(2 ** (level + 1) for level in range(depth))
+    finer = tuple(stride for stride in all_strides if stride < strides[0])
+    is_doubling = all(after == 2 * before for before, after in pairwise(strides))
+    if not is_doubling or len(finer) == depth or (*finer, *strides)[:depth] != all_strides:
+        given = ", ".join(map(str, strides))
+        raise CheckpointError(
+            f"encoder timm/{name} has maps of strides {given}, and {depth} that double up to {2**depth} are needed;"
+            " choose one of another architecture, such as timm/resnet34 or timm/convnext_tiny"
+        )
+    return finer
 
 
 def _to_pixels(values: Any) -> tuple[float, float, float]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.nets.encoder import ConvUnit, Encoder
+from models.nets.label_head import LABEL_HEAD_AXES, LabelHead, MaskAndLabel, build_label_head
 from models.nets.net import Net
 
 
@@ -47,6 +48,8 @@ class UNet(Net):
         Width of the full-resolution skip, a 3×3 convolution of the pixels themselves.
     convolutions
         3×3 convolutions per decoder stage.
+    label_head
+        What infers a tile's label from the mask's scores, so that patch labels teach the mask; None has no such part.
 
     Raises
     ------
@@ -54,7 +57,11 @@ class UNet(Net):
         The numbers of encoder maps and decoder stages differ, or the strides don't double from 2.
     """
 
-    class_axes: ClassVar[Mapping[str, tuple[int, ...]]] = {"head.weight": (0,), "head.bias": (0,)}
+    class_axes: ClassVar[Mapping[str, tuple[int, ...]]] = {
+        "head.weight": (0,),
+        "head.bias": (0,),
+        **LABEL_HEAD_AXES,
+    }
 
     def __init__(
         self,
@@ -64,6 +71,7 @@ class UNet(Net):
         decoder_channels: Sequence[int] = (128, 64, 48, 32, 16),
         stem_channels: int = 16,
         convolutions: int = 1,
+        label_head: LabelHead | None = None,
     ) -> None:
         super().__init__()
         if len(decoder_channels) != len(encoder.channels):
@@ -81,6 +89,7 @@ class UNet(Net):
             for before, skip, after in zip(inputs, skips, decoder_channels, strict=True)
         )
         self.head = nn.Conv2d(decoder_channels[-1], n_classes, 1)
+        self.classifier = build_label_head(label_head, n_classes) if label_head is not None else None
 
     @property
     def stride(self) -> int:
@@ -110,3 +119,22 @@ class UNet(Net):
             x = stage(x, skip)
         out: Tensor = self.head(x)
         return out
+
+    def classify(self, pixels: Tensor) -> Tensor:
+        """Return the label's scores (table A.3 of L2S, on the mask's scores), shape (n, n_classes).
+
+        In training n is at least 2.
+
+        Raises
+        ------
+        ValueError
+            The net was built without a label head.
+        """
+        return self.both(pixels).label
+
+    def both(self, pixels: Tensor) -> MaskAndLabel:
+        """Return the scores of both heads from one pass; errors as `classify`."""
+        if self.classifier is None:
+            raise ValueError("this U-Net has no label head; build it with one")
+        mask = self(pixels)
+        return MaskAndLabel(mask, self.classifier(mask))

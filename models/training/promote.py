@@ -13,6 +13,7 @@ from models.data import TrainingSlide
 from models.inference import open_predictor
 from models.metrics import Scores
 from models.training.evaluate import WindowPredictor, evaluate
+from models.training.one_grid import on_one_grid
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +60,8 @@ def promote(
 ) -> Decision:
     """Judge a candidate against the champion on the held-out areas of some slides.
 
-    Every held-out pixel counts, up to ``most_tiles``, the same ones for both. Equal scores promote: the candidate has
-    seen more.
+    Every held-out pixel counts, up to ``most_tiles``, the same ones for both: where their mpp differ, those of the
+    finer one. Equal scores promote: the candidate has seen more.
 
     Parameters
     ----------
@@ -86,11 +87,13 @@ def promote(
     if not held_out:
         return Decision(True, "promoted: nothing is held out to judge by")
 
-    def judge(checkpoint: Checkpoint) -> Scores:
-        return evaluate(make_predictor(checkpoint), held_out, scheme, most_tiles=most_tiles)
+    def judge(predictor: WindowPredictor) -> Scores:
+        return evaluate(predictor, held_out, scheme, most_tiles=most_tiles)
 
-    ours = judge(candidate)
-    theirs = judge(champion) if champion is not None else None
+    if champion is None:
+        ours, theirs = judge(make_predictor(candidate)), None
+    else:
+        ours, theirs = (judge(p) for p in on_one_grid(make_predictor(candidate), make_predictor(champion)))
     decision = _decide(ours, theirs, _evidence(held_out, ours), force=force)
     logger.info("candidate=%s promoted=%s reason=%r", candidate.id, decision.promoted, decision.reason)
     return decision

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -20,20 +20,24 @@ from bridge.annotations import ClassScheme
 from models.checkpoints import Card, Checkpoint, DesignName, NetCard, NetRole, clear_resume_state, with_role
 from models.data import SlideIndex, TrainingSlide
 from models.errors import TrainingDataError
-from models.nets import Net, choose_device, place
+from models.nets import Net, check_weights, choose_device, place
 from models.training.loop import LoopInputs, NetTraining, TrainedNet, TrainingProgress
 from models.training.options import TrainingOptions
+from models.training.origin import lineage, pixel_statistics
 from models.training.state import HistoryEntry
 from models.training.task import Task
 from models.training.transfer import continues, start_net
 
 logger = logging.getLogger(__name__)
 
+_WEIGHTS_FILE, _KEPT_FROM = "weights_file_sha256", "nets_kept_from"  # among a card's versions
+
 
 class FitArguments(TypedDict, total=False):
     """What a design's ``fit`` may be told beside slides, scheme and options; see `Run` for what each means."""
 
     parent: Checkpoint | None
+    in_use: Checkpoint | None
     iteration: int
     now: str
     stop: Callable[[], bool]
@@ -77,6 +81,8 @@ class Run:
         Budget and step sizes.
     parent
         Goes on from its weights, class by class; None begins with transfer weights.
+    in_use
+        The model in use, where it isn't the parent: a design that keeps one of its nets as it is takes that.
     iteration
         Number of this training within its project, for the card.
     now
@@ -99,6 +105,7 @@ class Run:
     scheme: ClassScheme
     options: TrainingOptions
     parent: Checkpoint | None = None
+    in_use: Checkpoint | None = None
     iteration: int = 1
     now: str = ""
     stop: Callable[[], bool] = lambda: False
@@ -117,6 +124,28 @@ class Run:
     ) -> Self:
         """Return the training that a design's ``fit`` was asked for."""
         return cls(slides, scheme, options, **how)
+
+    def check_weights(self, cards: Sequence[NetCard], weights_path: Path | None) -> None:
+        """Refuse, before anything is trained, weights that are missing or that no net takes.
+
+        Parameters
+        ----------
+        cards
+            All nets of the training.
+        weights_path
+            The file of ImageNet weights that was named.
+
+        Raises
+        ------
+        CheckpointError
+            As `models.nets.check_weights`; nets that go on from the parent need no file.
+        """
+        check_weights([card.options for card in cards if not self._continues(card)], weights_path)
+
+    @property
+    def kept_from(self) -> Checkpoint | None:
+        """What a design takes nets from that it keeps as they are."""
+        return self.in_use or self.parent
 
     def start(self, card: NetCard, *, weights_path: Path | None = None) -> Net:
         """Return the net that the training begins with, on its device; errors as `start_net`."""
@@ -152,14 +181,14 @@ class Run:
             What else the training depends on: states of another key are not taken up.
         """
         name, options = name or card.role.value, self.options
-        is_continued = self.parent is not None and continues(card, self.parent)
+        is_continued = self._continues(card)
         inputs = LoopInputs(
             role=name,
             net=net,
             task=task,
             judge=judge,
             freeze_statistics=options.freeze_statistics and (card.options.pretrained or is_continued),
-            run_key=self._key(card, key),
+            run_key=self._key(card, key if net.weights_sha256 is None else (*key, net.weights_sha256)),
             folder=self.resume_folder / name if self.resume_folder is not None else None,
         )
         if is_continued:
@@ -168,12 +197,12 @@ class Run:
             stop=self.stop, progress=self.progress, clock=self.clock
         )
         logger.info("net trained role=%s steps=%d finished=%s", name, result.steps, result.is_finished)
-        return result
+        return replace(result, weights_sha256=net.weights_sha256)
 
     def end(
         self, design: DesignName, trained: Sequence[tuple[NetCard, TrainedNet]], kept: Sequence[NetCard] = ()
     ) -> Candidate:
-        """Return the candidate of the nets that were trained and of those kept from the parent.
+        """Return the candidate of the nets that were trained and of those kept from `kept_from`.
 
         The kept state is emptied, unless the training was stopped or is asked to keep it.
         """
@@ -181,13 +210,31 @@ class Run:
         for net_card, net in trained:
             weights |= with_role(net.weights, net_card.role)
         for net_card in kept:
-            assert self.parent is not None, "only a parent's net can be kept"
-            weights |= with_role(self.parent.net_weights(net_card.role), net_card.role)
+            assert self.kept_from is not None, "only a net that there is can be kept"
+            weights |= with_role(self.kept_from.net_weights(net_card.role), net_card.role)
         is_finished = all(net.is_finished for _, net in trained)
         if is_finished and self.resume_folder is not None and not self.keep_state:
             forget_state(self.resume_folder)
         card = self._card(design.value, (*(net_card for net_card, _ in trained), *kept), trained[0][1].steps)
+        origin = self._weights_file(net for _, net in trained)
+        if kept and self.kept_from is not None and self.kept_from is not self.parent:
+            origin = {**origin, _KEPT_FROM: self.kept_from.id}
+        card = replace(card, versions={**card.versions, **origin})
+        if is_finished:  # what was stopped is nobody's checkpoint yet
+            high = card.net(NetRole.HIGH)
+            statistics = pixel_statistics(self.slides, self.scheme, high, seed=self.options.seed)
+            card = replace(card, statistics=statistics, lineage=lineage(self.slides))
         return Candidate(Checkpoint.of(card, weights), {c.role: net.history for c, net in trained}, is_finished)
+
+    def _continues(self, card: NetCard) -> bool:
+        return self.parent is not None and continues(card, self.parent)
+
+    def _weights_file(self, trained: Iterable[TrainedNet]) -> Mapping[str, str]:
+        """Return the SHA-256 of the file that ImageNet weights came from, here or in what the parent began with."""
+        known = [net.weights_sha256 for net in trained if net.weights_sha256 is not None]
+        if not known and self.parent is not None:
+            known = [digest for name, digest in self.parent.card.versions.items() if name == _WEIGHTS_FILE]
+        return {_WEIGHTS_FILE: known[0]} if known else {}
 
     def _card(self, design: str, nets: tuple[NetCard, ...], steps: int) -> Card:
         return Card(

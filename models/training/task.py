@@ -8,9 +8,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from models.data import BatchMaker
-from models.losses import SegmentationLoss
-from models.nets import Normalization, Normalize, mixed_precision
+from models.nets import Normalize, mixed_precision
 
 B = TypeVar("B")
 
@@ -35,39 +33,6 @@ class Task(Protocol[B]):
         net is in training mode, torch's random state that of the step.
         """
         ...
-
-
-class SegmentationTask:
-    """Tiles and their partly labelled masks.
-
-    Parameters
-    ----------
-    maker
-        Gives batches.
-    normalization
-        Of the net's input.
-    loss
-        Of scores and labels.
-    device
-        Where the net is.
-    """
-
-    def __init__(
-        self, maker: BatchMaker, normalization: Normalization, loss: SegmentationLoss, device: torch.device
-    ) -> None:
-        self._maker = maker
-        self._normalize = Normalize(normalization).to(device)
-        self._loss = loss
-        self._device = device
-
-    def make(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return pixels and labels; as `BatchMaker.make`."""
-        return self._maker.make(step)
-
-    def losses(self, net: nn.Module, batch: tuple[Tensor, Tensor]) -> Iterator[Tensor]:
-        """Yield the batch's loss."""
-        pixels, labels = batch
-        yield self._loss(scores_of(net, self._normalize, pixels), labels.to(self._device))
 
 
 def scores_of(net: nn.Module, normalize: Normalize, pixels: Tensor) -> Tensor:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from models.checkpoints import Checkpoint, NetCard, check_class_order
-from models.nets import Net, build_net
+from models.nets import LABEL_HEAD_PART, Net, build_net
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,8 @@ def start_net(card: NetCard, parent: Checkpoint | None, *, seed: int, weights_pa
     """Return the net that a training begins with.
 
     From a parent's net of the same build everything is taken but the rows of classes that it doesn't have: those start
-    fresh; rows of classes that are gone are dropped. A parent of another build is no start; transfer weights are.
+    fresh; rows of classes that are gone are dropped. So does a label head that the parent lacks, and one that is no
+    longer wanted is dropped. A parent of another build is no start; transfer weights are.
 
     Parameters
     ----------
@@ -46,10 +48,19 @@ def start_net(card: NetCard, parent: Checkpoint | None, *, seed: int, weights_pa
     fresh = net.state_dict()
     kept = [(row, before.class_names.index(n)) for row, n in enumerate(card.class_names) if n in before.class_names]
     for key, axes in net.class_axes.items():
-        if key in fresh:  # a net may be built without the part
+        if key in fresh and key in weights:  # a net may be built without the part
             weights[key] = _carried_over(weights[key], fresh[key], axes, kept)
+    if before.options.label_head is not card.options.label_head:
+        weights = _with_head_of(fresh, weights)
     net.load_state_dict(weights)
     return net
+
+
+def _with_head_of(fresh: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights with the label head that a net has, fresh where they have none."""
+    body = {key: tensor for key, tensor in weights.items() if not key.startswith(LABEL_HEAD_PART)}
+    head = {key: weights.get(key, tensor) for key, tensor in fresh.items() if key.startswith(LABEL_HEAD_PART)}
+    return body | head
 
 
 def _carried_over(old: Tensor, fresh: Tensor, axes: Sequence[int], rows: Sequence[tuple[int, int]]) -> Tensor:
@@ -64,11 +75,14 @@ def _carried_over(old: Tensor, fresh: Tensor, axes: Sequence[int], rows: Sequenc
 
 
 def continues(card: NetCard, parent: Checkpoint) -> bool:
-    """Say whether a net can go on from the parent's: same role, build, input rule and resolution."""
+    """Say whether a net can go on from the parent's: same role, build, input rule and resolution; any label head."""
     if card.role not in parent.card.roles:
         return False
     before = parent.card.net(card.role)
-    same = (before.options, before.normalization, before.mpp) == (card.options, card.normalization, card.mpp)
+    wanted = card.options  # where a net's weights once came from is no part of its build
+    build = replace(before.options, label_head=wanted.label_head, pretrained=wanted.pretrained)
+    had, has = (before.normalization, before.stains, before.mpp), (card.normalization, card.stains, card.mpp)
+    same = (build, *had) == (card.options, *has)
     if not same:
         logger.warning("parent %s has another net or mpp: training begins with transfer weights", parent.id)
     return same

@@ -15,6 +15,7 @@ from models.nets import (
     RenormLimits,
     relaxed_limits,
     set_renorm_limits,
+    set_renorm_momentum,
 )
 
 EPS, MOMENTUM = 1e-3, 0.1
@@ -136,3 +137,12 @@ def test_a_net_s_limits_are_set_together() -> None:
 def test_limits_that_limit_nothing_sensible_are_refused(r_max: float, d_max: float) -> None:
     with pytest.raises(ValueError, match="at least"):
         RenormLimits(r_max, d_max)
+
+
+def test_momentum_is_set_everywhere_and_weighs_the_newest_batch() -> None:
+    net = nn.Sequential(BatchRenorm2d(2), nn.Sequential(BatchRenorm2d(2)))
+    set_renorm_momentum(net, 0.25)
+    picture = torch.full((1, 2, 4, 4), 8.0)
+    net(picture)
+    assert torch.equal(net[0].running_mean, torch.full((2,), 2.0))
+    assert net[1][0].momentum == 0.25

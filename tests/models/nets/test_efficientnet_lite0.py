@@ -61,3 +61,18 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         read_imagenet_weights(path)
     with pytest.raises(CheckpointError, match="not at"):
         read_imagenet_weights(tmp_path / "absent.pth")
+
+
+def test_statistics_learned_from_scratch_are_the_datas_after_a_short_training() -> None:
+    torch.manual_seed(0)
+    encoder = EfficientNetLite0(1).train()
+    norm = next(module for module in encoder.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    seen: list[torch.Tensor] = []
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.no_grad():
+        for _ in range(60):
+            encoder(torch.rand(2, 3, 32, 32))
+
+    mean = torch.stack([batch.mean(dim=(0, 2, 3)) for batch in seen]).mean(dim=0)
+    assert norm.running_mean is not None
+    assert torch.allclose(norm.running_mean, mean, atol=0.05 * mean.abs().max().item())

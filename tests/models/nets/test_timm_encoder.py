@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -11,7 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import CheckpointError
-from models.nets import Normalization, PlainEncoder, TimmEncoder, UNet, build_encoder, load_weights
+from models.nets import (
+    EncoderName,
+    MonaiName,
+    NetOptions,
+    Normalization,
+    PlainEncoder,
+    TimmEncoder,
+    TimmName,
+    UNet,
+    build_encoder,
+    build_net,
+    load_weights,
+    parse_encoder,
+)
 
 HAS_TIMM = importlib.util.find_spec("timm") is not None
 
@@ -34,6 +48,21 @@ class FlattenedFeatures(nn.Module):
             x = stage(x)
             maps.append(x)
         return maps
+
+
+class CoarseFeatures(nn.Module):
+    """A net that begins at stride 4, as ConvNeXt and Swin do; or whose strides don't double, as a ViT's."""
+
+    def __init__(self, strides: Sequence[int], out_indices: Sequence[int] = (0, 1)) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(nn.Conv2d(3, 5, stride, stride=stride) for stride in strides)
+        self.wanted = tuple(out_indices)
+        taken = [strides[index] for index in self.wanted]
+        self.feature_info = SimpleNamespace(channels=lambda: [5 for _ in taken], reduction=lambda: taken)
+        self.pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [self.stages[index](x) for index in self.wanted]
 
 
 class WrappedFeatures(nn.Module):
@@ -61,6 +90,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not pretrained
         if name == "wrapped":
             return WrappedFeatures()
+        if name in ("coarse", "vit"):
+            return CoarseFeatures((4, 8) if name == "coarse" else (16, 16), **wanted)
         if name != "tiny":
             raise RuntimeError(f"Unknown model ({name})")
         return FlattenedFeatures(**wanted)
@@ -73,7 +104,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_timm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(CheckpointError, match=r"timm/resnet34 needs timm; install it .* slidebridge\[timm\]"):
+    with pytest.raises(CheckpointError, match=r"timm/resnet34 needs timm; install it .* \"slidebridge\[timm\]\""):
         build_encoder("timm/resnet34", 3)
 
 
@@ -85,6 +116,42 @@ def test_channels_strides_and_normalization_are_timm_s() -> None:
     assert UNet(encoder, 3, decoder_channels=(4, 4))(torch.zeros(1, 3, 16, 16)).shape == (1, 3, 16, 16)
     assert TimmEncoder("tiny", 1).channels == (4,)
     assert TimmEncoder("tiny").channels == (4, 6)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_finer_strides_than_the_net_s_are_the_pixels_themselves() -> None:
+    encoder = TimmEncoder("coarse", 3)
+    assert (encoder.channels, encoder.strides) == ((3, 5, 5), (2, 4, 8))
+    pixels = torch.rand(1, 3, 16, 16)
+    finest, *_ = encoder(pixels)
+    assert torch.allclose(finest[0, :, 0, 0], pixels[0, :, :2, :2].mean((1, 2)))
+    assert TimmEncoder("coarse", 2).strides == (2, 4)
+    assert UNet(encoder, 2, decoder_channels=(4, 4, 4))(pixels).shape == (1, 2, 16, 16)
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize(("name", "depth"), [("vit", 4), ("tiny", 4), ("coarse", 1)])
+def test_a_net_whose_strides_do_not_double_so_far_is_refused(name: str, depth: int) -> None:
+    with pytest.raises(CheckpointError, match=rf"timm/{name} has maps of strides .* choose one of another"):
+        TimmEncoder(name, depth)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_options_take_normalization_from_timm_and_build_a_u_net_on_it() -> None:
+    options = NetOptions(encoder=TimmName("tiny"), decoder_channels=(8, 4), stem_channels=4, pretrained=False)
+    assert options.normalization == Normalization((127.5, 102.0, 51.0), (127.5, 63.75, 255.0))
+    net = build_net(options, 2)
+    assert net.stride == options.stride == 4
+    with pytest.raises(CheckpointError, match="no ImageNet weights of timm/tiny come"):
+        build_net(replace(options, pretrained=True), 2)
+
+
+def test_names_are_read_as_they_are_written() -> None:
+    for name in (*EncoderName, *MonaiName, TimmName("hf-hub:group/resnet34.a1_in1k")):
+        assert parse_encoder(name.value) == name
+    for wrong in ("timm/", "timm/a b", "timm/../x\n", "resnet34", ""):
+        with pytest.raises(ValueError, match=r"no name of timm's|no encoder"):
+            parse_encoder(wrong)
 
 
 @pytest.mark.usefixtures("stand_in")
@@ -143,6 +210,6 @@ def test_timm_s_own_resnet_is_ours(tmp_path: Path) -> None:
 
 
 def test_unknown_names_are_refused_with_the_list() -> None:
-    with pytest.raises(ValueError, match="write efficientnet_lite0, resnet18, mobilenet_v2, plain, or timm/NAME"):
+    with pytest.raises(ValueError, match=r"write efficientnet_lite0, .*, plain, monai/BasicUNet, .* or timm/NAME"):
         build_encoder("vgg", 3)
     assert isinstance(build_encoder("plain", 3), PlainEncoder)

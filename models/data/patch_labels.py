@@ -1,0 +1,218 @@
+"""Tiles for patch labels: one class for a box that an expert named, no mask.
+
+A box at least as large as a tile gives tiles that lie inside it, drawn anew each time; a smaller one gives the tile
+centred on it, with what surrounds it. Each side goes by its own length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bridge.annotations import LabelPlan, PatchLabel
+from bridge.coords import Window
+from models.data.augmentation import Augmentation
+from models.data.sampler import SamplingOptions, stage_value
+from models.data.slides import TrainingSlide
+from models.data.tiles import TileDataset
+from models.data.tree import ReplayTrees
+
+_PLACE_STREAM, _PIXEL_STREAM = 3, 4  # tell these generators from those of masks
+_FRESH_SHARE = 0.5  # of a box that must be new: a corner of a new area doesn't make an old box new
+
+Boxes = NDArray[np.float64]  # (n, 4): left, top, right, bottom in pixels of the working grid
+
+
+@dataclass(frozen=True, eq=False)
+class PatchIndex:
+    """The patch labels of one slide.
+
+    Parameters
+    ----------
+    slide_key
+        The slide.
+    extent
+        The whole slide on its working grid.
+    boxes
+        Label → (n, 4) float64: left, top, right, bottom in working pixels, in the plan's order. Labels that no box has
+        are left out.
+    fresh
+        As ``boxes``, those that lie by half or more within the plan's emphasis areas.
+    """
+
+    slide_key: str
+    extent: Window
+    boxes: Mapping[int, Boxes]
+    fresh: Mapping[int, Boxes]
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """Label → boxes."""
+        return {label: len(boxes) for label, boxes in self.boxes.items()}
+
+
+def index_patch_labels(slide: TrainingSlide, mpp: float) -> PatchIndex:
+    """Return where a slide's patch labels lie on the grid of a working mpp.
+
+    Raises
+    ------
+    MissingResolutionError
+        The slide has no mpp.
+    """
+    downsample = slide.downsample(mpp)
+    patches = slide.plan.patch_labels
+    fresh = [patch for patch in patches if _is_fresh(patch, slide.plan)]
+    extent = slide.slide.pyramid.window_at(downsample)
+    return PatchIndex(slide.key, extent, _by_label(patches, downsample), _by_label(fresh, downsample))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSpot:
+    """Where one tile lies, and the class that it is mostly of."""
+
+    slide_key: str
+    window: Window
+    label: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Leaf:
+    index: PatchIndex
+    label: int
+    metadata: Mapping[str, str]
+    boxes: Boxes
+
+    @property
+    def size(self) -> int:
+        return len(self.boxes)
+
+    def value(self, stage: str) -> str:
+        return stage_value(stage, self.index.slide_key, self.label, self.metadata)
+
+
+class LabelSampler:
+    """Draws the tiles of each batch of patch labels, down the same tree as those of masks.
+
+    Parameters
+    ----------
+    indices
+        One per slide.
+    metadata
+        Slide key → metadata, for the stages of the tree that are neither slide nor class.
+    tile_px
+        Side of the tiles, in working pixels.
+    options
+        The tree and the replay; jitter plays no part.
+    seed
+        Same seed and step, same tiles.
+
+    Raises
+    ------
+    ValueError
+        No slide has a patch label.
+    """
+
+    def __init__(
+        self,
+        indices: Sequence[PatchIndex],
+        metadata: Mapping[str, Mapping[str, str]],
+        *,
+        tile_px: int,
+        options: SamplingOptions | None = None,
+        seed: int = 0,
+    ) -> None:
+        options = options or SamplingOptions()
+        old = [_Leaf(i, k, metadata.get(i.slide_key, {}), b) for i in indices for k, b in i.boxes.items()]
+        new = [_Leaf(i, k, metadata.get(i.slide_key, {}), b) for i in indices for k, b in i.fresh.items()]
+        if not old:
+            raise ValueError("no slide has a patch label")
+        self._trees = ReplayTrees.grow(old, new, options.tree, options.replay)
+        self._tile_px = tile_px
+        self._seed = seed
+
+    def batch(self, step: int, size: int) -> list[LabelSpot]:
+        """Return the tiles of one batch: first those of all patch labels, then those of new ones."""
+        generator = np.random.default_rng((self._seed, step, _PLACE_STREAM))
+        return [self._spot(tree.draw(generator), generator) for tree in self._trees.of_batch(size)]
+
+    def _spot(self, leaf: _Leaf, generator: np.random.Generator) -> LabelSpot:
+        left, top, right, bottom = leaf.boxes[generator.integers(len(leaf.boxes))]
+        extent, size = leaf.index.extent, self._tile_px
+        x = _start(left, right, size, (extent.x, extent.right), generator)
+        y = _start(top, bottom, size, (extent.y, extent.bottom), generator)
+        return LabelSpot(leaf.index.slide_key, Window(x, y, size, size, extent.downsample), leaf.label)
+
+
+class LabelMaker:
+    """From a step's number to its batch of tiles and their classes; no state.
+
+    Parameters
+    ----------
+    dataset
+        Fetches tiles.
+    sampler
+        Says where they lie.
+    augmentation
+        Changes them.
+    batch_size
+        Tiles per batch.
+    seed
+        Of the augmentation.
+    """
+
+    def __init__(
+        self, dataset: TileDataset, sampler: LabelSampler, augmentation: Augmentation, *, batch_size: int, seed: int
+    ) -> None:
+        self._dataset = dataset
+        self._sampler = sampler
+        self._augmentation = augmentation
+        self._batch_size = batch_size
+        self._seed = seed
+
+    def make(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return the batch of one step: pixels float32 (n, 3, side, side) 0–255, labels int64 (n,).
+
+        Raises
+        ------
+        SlideError
+            A slide can't be read.
+        """
+        spots = self._sampler.batch(step, self._batch_size)
+        pixels = np.stack([self._dataset.read(spot.slide_key, spot.window).pixels for spot in spots])
+        generator = np.random.default_rng((self._seed, step, _PIXEL_STREAM))
+        changed, _ = self._augmentation(pixels, np.zeros(pixels.shape[:3], np.uint8), generator)
+        return changed, torch.tensor([spot.label for spot in spots], dtype=torch.int64)
+
+
+def _is_fresh(patch: PatchLabel, plan: LabelPlan) -> bool:
+    if not plan.emphasis:
+        return False
+    box = patch.region.to_polygon()
+    return bool(shapely.union_all(shapely.intersection(plan.emphasis, box)).area >= _FRESH_SHARE * box.area)
+
+
+def _by_label(patches: Sequence[PatchLabel], downsample: float) -> dict[int, Boxes]:
+    labels = sorted({patch.label for patch in patches})
+    return {
+        label: np.array([p.region.bounds for p in patches if p.label == label], np.float64) / downsample
+        for label in labels
+    }
+
+
+def _start(low: float, high: float, size: int, slide: tuple[int, int], generator: np.random.Generator) -> int:
+    """Return where a tile begins along one side of a box: inside it, or centred on it and, if it can be, on the slide.
+
+    One number is drawn whatever the box, so that one box's size doesn't change what is drawn for the next.
+    """
+    share = generator.random()
+    first, last = int(np.ceil(low)), int(np.floor(high)) - size
+    if last >= first:
+        return first + int(share * (last - first + 1))
+    centred = int(np.floor((low + high) / 2 - size / 2 + 0.5))
+    return max(slide[0], min(centred, slide[1] - size))
