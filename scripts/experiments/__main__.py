@@ -1,0 +1,69 @@
+"""``python -m scripts.experiments NAME``: run one of the papers' comparisons, and write what came of it.
+
+Units that are done are not run again: a run that was cut off goes on where it was. The same seeds give the same
+numbers (times apart). The folder may be deleted at any time; then everything is made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import platformdirs
+
+from bridge.errors import BridgeError
+from scripts.experiments.comparisons.experiment import ExperimentOptions
+from scripts.experiments.comparisons.registry import EXPERIMENTS, open_experiment
+
+_INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, run, write, print; return the exit status."""
+    asked = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    try:
+        options = ExperimentOptions(asked.folder, asked.data, asked.seeds, asked.full, asked.threads)
+        print(_run(asked.name, options, asked.docs))
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return _INTERRUPTED
+    except (BridgeError, ValueError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(name: str, options: ExperimentOptions, docs: Path) -> str:
+    import torch
+
+    from scripts.experiments.comparisons.kept import KeptResults, surroundings
+    from scripts.experiments.comparisons.running import run_units, write_account
+
+    torch.set_num_threads(options.threads)
+    experiment = open_experiment(name, options)
+    results = run_units(experiment, KeptResults(options.folder / "results" / name, surroundings(options)))
+    document = write_account(experiment, results, options, docs)
+    readings = "\n".join(f"- {reading}" for reading in experiment.readings(results))
+    return f"{experiment.table(results).to_markdown()}\n{readings}\n\nwritten: {document}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scripts.experiments", description=__doc__)
+    cache = platformdirs.user_cache_path("slidebridge", appauthor=False) / "experiments"
+    parser.add_argument("name", choices=list(EXPERIMENTS), help="which comparison")
+    parser.add_argument("--folder", type=Path, default=cache, help="of slides and results (default: in the cache)")
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data"), help="real pictures (default: %(default)s)"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="repetitions (default: 3)")
+    parser.add_argument("--full", action="store_true", help="the long form")
+    parser.add_argument("--threads", type=int, default=2, help="of torch and ONNX Runtime (default: 2)")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="where the section goes (default: docs)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
