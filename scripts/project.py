@@ -69,13 +69,17 @@ class Project:
         return self.data_folder / "checkpoints"
 
 
-def open_project(path: Path, environ: Mapping[str, str] = os.environ) -> Project:
+def open_project(
+    path: Path, environ: Mapping[str, str] = os.environ, given: Mapping[str, object] | None = None
+) -> Project:
     """Open the project that a path belongs to.
 
     Parameters
     ----------
     path
         A project folder, a file in it (``slidebridge.toml``, ``project.qpproj``), or a folder below one.
+    given
+        ``section.key`` → value, over the settings' own.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def open_project(path: Path, environ: Mapping[str, str] = os.environ) -> Project
     folder = start if start.is_dir() else start.parent
     for candidate in (folder, *folder.parents):
         if (candidate / FILE_NAME).is_file():
-            loaded = _with_folders(load_settings(candidate / FILE_NAME, environ), candidate)
+            loaded = _with_folders(load_settings(candidate / FILE_NAME, environ, given), candidate)
             settings = loaded.settings
             return Project(candidate, loaded, open_source(candidate, settings.source, settings.classes))
     raise ConfigError(f"{path}: no {FILE_NAME} here or above; set the project up with `slidebridge new`")
@@ -189,11 +193,13 @@ def find_entry(project: Project, name: str) -> SlideEntry:
 
 
 def _with_folders(loaded: LoadedSettings, root: Path) -> LoadedSettings:
-    """Return the settings with folders that were given relative to the settings file."""
+    """Return the settings with folders and files that were given relative to the settings file."""
     slides = loaded.settings.slides
     relocate = {old: new if _is_whole(new) else str(root / new) for old, new in slides.relocate.items()}
     slides = replace(slides, search=tuple(root / folder for folder in slides.search), relocate=relocate)
-    return replace(loaded, settings=replace(loaded.settings, slides=slides))
+    model = loaded.settings.model
+    weights = None if model.weights is None else root / model.weights.expanduser()
+    return replace(loaded, settings=replace(loaded.settings, slides=slides, model=replace(model, weights=weights)))
 
 
 def left_out(source: Source) -> tuple[str, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bridge.annotations import Rgb, predicted_class
 from bridge.annotations.writing import WriteOptions
@@ -16,10 +17,14 @@ from bridge.qupath.create import UNSET
 from bridge.qupath.new_project import new_project_path
 from bridge.store import Backups
 from bridge.store.atomic import replace_whole
+from scripts.config import FILE_NAME
 from scripts.new_images import new_image, new_images, slide_files
 from scripts.options import SourceKind, SourceOptions
-from scripts.project import left_out, open_source
-from scripts.survey import Survey, settings_path, settings_text, survey, write_settings
+from scripts.project import left_out, open_project, open_source
+from scripts.survey import Survey, colors_for, settings_path, settings_text, survey, write_settings
+
+if TYPE_CHECKING:
+    from scripts.transfer import Transferred
 
 __all__ = ["Beginning", "SetUp", "new_image", "our_classes", "set_up"]
 
@@ -47,6 +52,9 @@ class Beginning:
         For ``qupath_create``: the slides, QuPath's name of their type, and who makes the project.
     mpp
         Working resolution of the model; None leaves the default.
+    transfer
+        A checkpoint's folder, or a project whose champion it is: what the project begins from. With it, a project that
+        is there already is left as it is otherwise.
     """
 
     kind: str
@@ -57,6 +65,7 @@ class Beginning:
     may_replace: bool = False
     image_type: str = UNSET
     backend: Backend = Backend.NATIVE
+    transfer: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,10 @@ class SetUp:
         Lines on a project that was made.
     kept
         Where the settings lie that were there before.
+    transferred
+        What was taken over, in lines for people and as facts for machines.
+    is_old
+        The project was there already, and its settings are as they were.
     """
 
     settings_path: Path
@@ -77,6 +90,8 @@ class SetUp:
     is_dry_run: bool
     created: tuple[str, ...] = ()
     kept: Path | None = None
+    transferred: Transferred | None = None
+    is_old: bool = False
 
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
@@ -91,6 +106,7 @@ class SetUp:
             "without_resolution": list(self.found.unmeasured),
             "created": list(self.created),
             "old_settings": str(self.kept) if self.kept is not None else None,
+            "transfer": self.transferred.as_json() if self.transferred is not None else None,
             "dry_run": self.is_dry_run,
         }
 
@@ -115,8 +131,9 @@ class SetUp:
             lines.append(f"our classes {verb} {self.classes_path}; open the project in QuPath only afterwards")
         if self.kept is not None:
             lines.append(f"the settings that were there are kept as {self.kept.name}")
-        lines.append(f"{'would write' if self.is_dry_run else 'wrote'} {self.settings_path}; next: slidebridge sync")
-        return lines
+        lines += self.transferred.lines() if self.transferred is not None else ()
+        verb = "kept" if self.is_old else "would write" if self.is_dry_run else "wrote"
+        return [*lines, f"{verb} {self.settings_path}; next: slidebridge sync"]
 
 
 def set_up(beginning: Beginning, *, is_dry_run: bool = False) -> SetUp:
@@ -129,22 +146,53 @@ def set_up(beginning: Beginning, *, is_dry_run: bool = False) -> SetUp:
     """
     if beginning.kind == "qupath_create":
         return _create(beginning, is_dry_run=is_dry_run)
-    kind = SourceKind(beginning.kind)
     root = beginning.path if beginning.path.is_dir() else beginning.path.parent
+    if beginning.transfer is not None:
+        return _set_up_from(beginning, beginning.transfer, root, is_dry_run=is_dry_run)
+    return _set_up(beginning, root, {}, (), is_dry_run=is_dry_run)
+
+
+def _set_up_from(beginning: Beginning, path: Path, root: Path, *, is_dry_run: bool) -> SetUp:
+    """Set a project up that begins from a checkpoint; of one that is there, leave the settings as they are."""
+    from scripts import transfer  # here, for it brings torch
+
+    source = transfer.find_checkpoint(path)
+    if (root / FILE_NAME).is_file() and not beginning.may_replace:
+        project = open_project(root)
+        done = transfer.transfer_into(project, source, path, is_dry_run=is_dry_run)
+        return SetUp(root / FILE_NAME, survey(project.source), None, is_dry_run, transferred=done, is_old=True)
+    extra = transfer.settings_of(source)
+    if beginning.mpp is not None and beginning.mpp != source.card.mpp:
+        raise ConfigError(
+            f"the checkpoint works at {source.card.mpp:g} µm per pixel: leave --mpp {beginning.mpp:g} out"
+        )
+    made = _set_up(beginning, root, extra, transfer.classes_of(source.card), is_dry_run=is_dry_run)
+    if is_dry_run:
+        return replace(made, transferred=transfer.would_transfer(source, path, made.found.colors))
+    return replace(made, transferred=transfer.transfer_into(open_project(root), source, path, is_dry_run=False))
+
+
+def _set_up(
+    beginning: Beginning, root: Path, extra_settings: Mapping[str, object], classes: Sequence[str], *, is_dry_run: bool
+) -> SetUp:
+    """Survey and write; ``classes`` are the scheme where the files show none."""
+    kind = SourceKind(beginning.kind)
     settings = settings_path(root, may_replace=beginning.may_replace)
     source = open_source(Path(), SourceOptions(kind, beginning.path))
     found = survey(source)
-    found = replace(found, problems=(*found.problems, *left_out(source)))
+    colors = found.colors or colors_for(classes)
+    found = replace(found, colors=colors, problems=(*found.problems, *left_out(source)))
     extra: dict[str, object] = {"model.mpp": beginning.mpp} if beginning.mpp is not None else {}
+    extra |= extra_settings
     if kind is SourceKind.HAIL:
         extra["labels.complete"] = "slide"  # H-AI-L's way: who annotates a slide annotates the whole of it
     relative = beginning.path.name if kind is SourceKind.QUPATH else "."
     text = settings_text(kind, relative, found.colors, found.mapping, extra)
     kept = None if is_dry_run else write_settings(root, text, may_replace=beginning.may_replace)
-    classes = source.classes_path if isinstance(source, QuPathProject) and not beginning.keep_classes else None
-    if classes is not None and not is_dry_run:
-        _offer_classes(root, classes, found.colors)
-    return SetUp(settings, found, classes, is_dry_run, kept=kept)
+    offered = source.classes_path if isinstance(source, QuPathProject) and not beginning.keep_classes else None
+    if offered is not None and not is_dry_run:
+        _offer_classes(root, offered, found.colors)
+    return SetUp(settings, found, offered, is_dry_run, kept=kept)
 
 
 def _create(beginning: Beginning, *, is_dry_run: bool) -> SetUp:
@@ -154,12 +202,23 @@ def _create(beginning: Beginning, *, is_dry_run: bool) -> SetUp:
     names, make = _maker(beginning)
     listed = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
     line = f"{'would make' if is_dry_run else 'made'} {path} with {len(names)} images: {listed}"
+    planned = _planned_transfer(beginning)
     if is_dry_run:
         classes = None if beginning.keep_classes else path.parent / "classifiers" / "classes.json"
-        return SetUp(settings, Survey({}, {}, len(names), 0, 0, ()), classes, True, (line,))
+        return SetUp(settings, Survey({}, {}, len(names), 0, 0, ()), classes, True, (line,), transferred=planned)
     make()
     done = set_up(replace(beginning, kind="qupath", path=path, slides=()))
     return replace(done, created=(line,))
+
+
+def _planned_transfer(beginning: Beginning) -> Transferred | None:
+    """Return what would be taken over into a project without annotations; its classes are the checkpoint's."""
+    if beginning.transfer is None:
+        return None
+    from scripts import transfer  # here, for it brings torch
+
+    source = transfer.find_checkpoint(beginning.transfer)
+    return transfer.would_transfer(source, beginning.transfer, transfer.classes_of(source.card))
 
 
 def _maker(beginning: Beginning) -> tuple[tuple[str, ...], Callable[[], object]]:

@@ -122,6 +122,11 @@ def _class_colors(found: Mapping[str, Annotation]) -> dict[str, Rgb]:
     return colors
 
 
+def colors_for(classes: Sequence[str]) -> dict[str, Rgb]:
+    """Return a colour of ours for each of some classes."""
+    return {name: _PALETTE[i % len(_PALETTE)] for i, name in enumerate(classes)}
+
+
 def _unnamed_layers(sets: Sequence[AnnotationSet], taken: Collection[str]) -> tuple[dict[str, Rgb], dict[str, str]]:
     """Return classes and rules for layers without a name: by colour, or by id where one file has two of a colour."""
     keys: dict[str, Rgb | None] = {}

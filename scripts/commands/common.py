@@ -23,13 +23,26 @@ def print_json(value: Mapping[str, object]) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
-def run_pass(project: Path, steps: str, *, as_json: bool, is_dry_run: bool = False, is_forced: bool = False) -> None:
-    """Run one pass of the loop with a progress bar on stderr, and print what it did; exit 1 if a slide failed."""
+def run_pass(
+    project: Path,
+    steps: str,
+    *,
+    as_json: bool,
+    is_dry_run: bool = False,
+    is_forced: bool = False,
+    given: Mapping[str, object] | None = None,
+) -> None:
+    """Run one pass of the loop with a progress bar on stderr, and print what it did; exit 1 if a slide failed.
+
+    ``given`` goes over the settings: ``section.key`` → value.
+    """
     from scripts.loop.passes import STEPS, Request, run
     from scripts.progress import show_progress
 
     with show_progress(is_shown=not as_json) as progress:
-        request = Request(STEPS[steps], is_dry_run=is_dry_run, is_forced=is_forced, purpose=steps)
+        request = Request(
+            STEPS[steps], is_dry_run=is_dry_run, is_forced=is_forced, purpose=steps, given=dict(given or {})
+        )
         result = run(project, request, progress)
     if as_json:
         print_json(result.as_json())

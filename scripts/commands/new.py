@@ -55,6 +55,10 @@ def new(
         MadeBy, typer.Option(help="With --qupath-create: paquo has your own QuPath make it, for further formats.")
     ] = MadeBy.NATIVE,
     mpp: Annotated[float | None, typer.Option(help="Working resolution of the model, µm per pixel.")] = None,
+    transfer: Annotated[
+        Path | None,
+        typer.Option(help="Begin from another project's champion, or a checkpoint's folder; a project may be there."),
+    ] = None,
     keep_classes: Annotated[bool, typer.Option(help="Leave QuPath's classes.json as it is.")] = False,
     force: Force = False,
     dry_run: DryRun = False,
@@ -85,6 +89,7 @@ def new(
         may_replace=force,
         image_type=_QUPATH_NAMES[image_type],
         backend=Backend(backend.value),
+        transfer=transfer,
     )
     done = set_up(beginning, is_dry_run=dry_run)
     if as_json:

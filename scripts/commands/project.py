@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 
@@ -12,10 +12,37 @@ from scripts.commands.common import AsJson, DryRun, Force, ProjectPath, print_js
 
 
 def train(
-    project: ProjectPath = Path(), as_json: AsJson = False, dry_run: DryRun = False, force: Force = False
+    project: ProjectPath = Path(),
+    design: Annotated[
+        str | None, typer.Option(help="deepzoom, patchwise, hybrid or weak, in place of the setting.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="fast or paper (the paper's own numbers), in place of the setting.")
+    ] = None,
+    one_network: Annotated[
+        bool | None, typer.Option("--one-network/--two-networks", help="deepzoom without, or with, its coarse pass.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="File of the encoder's ImageNet weights, in place of the setting.")
+    ] = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    force: Force = False,
 ) -> None:
-    """Train a candidate from the champion; keep the better of the two. --force trains though nothing is new."""
-    run_pass(project, "train", as_json=as_json, is_dry_run=dry_run, is_forced=force)
+    """Train a candidate from the champion; keep the better of the two. --force trains though nothing is new.
+
+    What is said here of the network holds for this training only; slidebridge.toml says it for all.
+    """
+    said = {
+        "model.design": design,
+        "model.preset": preset,
+        "model.one_network": one_network,
+        "model.weights": None if weights is None else weights.absolute(),
+    }
+    given = {name: value for name, value in said.items() if value is not None}
+    run_pass(project, "train", as_json=as_json, is_dry_run=dry_run, is_forced=force, given=given)
+    if given and not as_json:
+        typer.echo("the next training follows slidebridge.toml again: write down there what is to stay")
 
 
 def predict(
@@ -41,6 +68,12 @@ def status(
     names: Annotated[
         bool, typer.Option("--names", help="Print which slide each hash stands for; only here, never in a log.")
     ] = False,
+    lineage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="Say which model made an object of ours, and which annotations made that; ID of either."
+        ),
+    ] = None,
 ) -> None:
     """Say what happens now, what waits or failed, what is labelled, learned and written."""
     from scripts.loop.status import name_table, read_status
@@ -48,7 +81,21 @@ def status(
     if names:
         _print_names(name_table(project), as_json=as_json)
         return
-    found = read_status(project, is_read=read)
+    if lineage is not None:
+        from scripts.loop.lineage import read_lineage  # torch comes with the cards
+
+        _print(read_lineage(project, lineage), as_json=as_json)
+        return
+    _print(read_status(project, is_read=read), as_json=as_json)
+
+
+class _Told(Protocol):
+    def as_json(self) -> Mapping[str, object]: ...
+
+    def lines(self) -> list[str]: ...
+
+
+def _print(found: _Told, *, as_json: bool) -> None:
     if as_json:
         print_json(found.as_json())
         return

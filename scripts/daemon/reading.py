@@ -17,6 +17,7 @@ from scripts.daemon.beginning import CONFIRMED, begin_job
 from scripts.daemon.deciding import retry_delay
 from scripts.daemon.slides_now import SlidesNow
 from scripts.daemon.world import World
+from scripts.loop.patch_labels import unheeded
 from scripts.loop.pull import NO_FILE, believe, count_added, keep_version, reading_of, record_reading, suspicion
 from scripts.project import Project
 
@@ -141,6 +142,9 @@ class Reader:
             logger.warning("%s", said.doubted(entry, note))
         else:
             logger.info("%s", said.read(entry, reading))
+            unheeded_labels = unheeded(reading, self.project.settings.model)
+            if unheeded_labels is not None:
+                logger.warning("slide=%s %s", entry.name, unheeded_labels)
 
     def _recall_save(self, key: str) -> None:
         last = self.store.last_read(key)

@@ -9,6 +9,7 @@ from datetime import datetime
 from bridge.annotations import LabelPlan, SlideEntry
 from bridge.ingest import SlideReading
 from bridge.store import Store
+from scripts.loop.patch_labels import unheeded
 from scripts.loop.planning import divide, whole_plan
 from scripts.loop.pull import Pulled, SlideProblem, SlideState
 from scripts.project import Project, left_out
@@ -118,3 +119,6 @@ class SlidesNow:
         yield from self._left_out
         for reading, _ in self._readings.values():
             yield from reading.warnings
+            unheeded_labels = unheeded(reading, self._project.settings.model)
+            if unheeded_labels is not None:
+                yield f"{reading.entry.name}: {unheeded_labels}"

@@ -12,6 +12,8 @@ from bridge.errors import BridgeError, WriteConflictError, WriteFailedError
 from bridge.export import finish_displaced, recover
 from bridge.store import Backups, JobKind, JobRecord, Store
 from bridge.store.pruning import prune
+from models.checkpoints import read_card
+from models.errors import CheckpointError
 from scripts.daemon import happenings
 from scripts.daemon import wording as said
 from scripts.daemon.beginning import FORCED, begin_job
@@ -23,9 +25,11 @@ from scripts.daemon.viewing import Viewing
 from scripts.daemon.wanting import WANTED, Predictions, Wants
 from scripts.daemon.world import Activity, World
 from scripts.loop.learn import Learned, RunKind, StopCause, learn, load_project_champion, settle_training
+from scripts.loop.looks import tell_look
 from scripts.loop.push import SlidePushed
 from scripts.loop.slide_jobs import ChampionBands, predict_one, write_one
 from scripts.loop.training_due import was_stopped
+from scripts.loop.training_run import goes_on_from
 from scripts.project import Project
 
 logger = logging.getLogger(__name__)
@@ -138,12 +142,13 @@ class Worker:
         return learned.line()
 
     def _parent(self) -> int | None:
+        """Return the iteration that an incremental training goes on from; None where it begins anew."""
         champion = self.wants.champion_id()
-        return (
-            None
-            if champion is None
-            else next((r.iteration for r in self.store.runs() if r.checkpoint_id == champion), None)
-        )
+        try:
+            card = None if champion is None else read_card(self.project.checkpoints, champion)
+        except CheckpointError:  # whoever loads it says so
+            return None
+        return card.iteration if card is not None and goes_on_from(self.project.settings, card) else None
 
     def _should_stop(self, job: JobRecord) -> bool:
         if self.world.is_stopping():
@@ -182,6 +187,9 @@ class Worker:
         if prediction is None:
             raise InterruptedJobError
         self.predictions.put(key, prediction)
+        champion_id = self._bands.champion.id if self._bands is not None else None
+        entry = state.reading.entry
+        tell_look(self.store, entry.key, entry.name, prediction.unlikeness, champion_id, self.world.now())
         if is_forced:
             self.store.ask_job(JobKind.WRITE, state.key, job.input_hash, self.world.now())
         if self._bands is not None:

@@ -25,9 +25,9 @@ from scripts.demo.figures import save_curve, save_overlay
 from scripts.demo.material import CLASSES, MPP, TEST_FROM_X, Material, load_material
 from scripts.demo.measure import nuclei_dice, otsu_dice
 from scripts.demo.truth import save_truth
-from scripts.loop.learn import design_of
 from scripts.loop.passes import STEPS, PassResult, Request, run
 from scripts.loop.status_slides import labelled_area
+from scripts.loop.training_run import predictor_of
 from scripts.options import SourceKind
 from scripts.progress import Progress
 from scripts.project import open_project
@@ -235,7 +235,7 @@ def predicted_labels(game: Game) -> np.ndarray:
         return labels
     entry = project.source.slides()[0]
     with open_slide(entry.slide_path, mpp=(MPP, MPP)) as slide:
-        for band in design_of(project.settings).predictor(champion).predict(slide, _Everywhere()):
+        for band in predictor_of(project.settings, champion).predict(slide, _Everywhere()):
             labels[band.window.y : band.window.bottom] = band.probabilities.argmax(axis=0)
     return labels
 

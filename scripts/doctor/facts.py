@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from bridge.annotations import AnnotationSet, Edits, SlideEntry
@@ -15,6 +16,7 @@ from bridge.ingest import locate_slide
 from bridge.slides import choose_mpp, open_slide
 from bridge.store.atomic import PREFIX
 from scripts.config import Settings
+from scripts.options import TIMM, WITH_WEIGHTS, ModelOptions
 from scripts.project import Project
 
 _MARKER = "doctor"  # of edits that are made and thrown away
@@ -64,6 +66,8 @@ class ProjectFacts:
         Temporary files of ours beside people's files.
     read_only
         Folders that we have to write to, and can't.
+    model_problem
+        Why no training can begin with the network that the settings name: "what; the way out".
     free_bytes
         On the disk of the project's own records.
     """
@@ -74,6 +78,7 @@ class ProjectFacts:
     classes: int = 0
     stray: tuple[Path, ...] = ()
     read_only: tuple[Path, ...] = ()
+    model_problem: str | None = None
     free_bytes: int = 0
 
 
@@ -90,8 +95,22 @@ def gather(project: Project) -> ProjectFacts:
         classes=len(project.scheme.colors),
         stray=tuple(stray for folder in folders for stray in _stray_files(folder)),
         read_only=tuple(folder for folder in folders if not _is_writable(folder)),
+        model_problem=model_problem(project.settings.model),
         free_bytes=_free_bytes(project.root),
     )
+
+
+def model_problem(model: ModelOptions) -> str | None:
+    """Say why the network that is set can't be begun: weights that are missing, or a library."""
+    encoder = model.encoder
+    if model.weights is not None and not model.weights.is_file():
+        return f"there is no weights file at {model.weights}; correct [model] weights"
+    if encoder.startswith(TIMM) and find_spec("timm") is None:
+        return f"encoder {encoder} needs timm, which is not installed; pip install timm, or name another encoder"
+    if model.pretrained and model.weights is None and encoder not in WITH_WEIGHTS:
+        cure = "name their file in [model] weights, or set pretrained = false"
+        return f"no ImageNet weights of encoder {encoder} come with SlideBridge; {cure}"
+    return None
 
 
 def _folders(project: Project, entries: Sequence[SlideEntry]) -> list[Path]:

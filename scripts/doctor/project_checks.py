@@ -72,6 +72,12 @@ def check_saves(facts: ProjectFacts) -> tuple[Finding, ...]:
     return all_or(found, ok("saves", "none unfinished"))
 
 
+def check_model(facts: ProjectFacts) -> tuple[Finding, ...]:
+    """Say whether the network that is set can be begun."""
+    found = (problem("model", text) for text in [facts.model_problem] if text is not None)
+    return all_or(found, ok("model", "design, encoder and weights go together"))
+
+
 def check_stray(facts: ProjectFacts) -> tuple[Finding, ...]:
     """Say which temporary files of ours are left from a crash."""
     cure = "run slidebridge sync: it finishes or undoes the write"
@@ -101,6 +107,7 @@ PROJECT_CHECKS: tuple[Check, ...] = (
     check_slides,
     check_mpp,
     check_classes,
+    check_model,
     check_files,
     check_saves,
     check_stray,

@@ -15,14 +15,30 @@ from bridge.annotations.new_labels import without_news
 from bridge.errors import BridgeError, SlideError
 from bridge.slides import open_slide
 from bridge.store import RunRecord, Store
-from models.checkpoints import Checkpoint, load_champion, prune_checkpoints, save_checkpoint
+from models.checkpoints import (
+    Checkpoint,
+    load_champion,
+    load_transfer,
+    prune_checkpoints,
+    save_checkpoint,
+    with_class_order,
+)
 from models.data import TrainingSlide
 from models.errors import CheckpointError, DamagedSlideError
 from models.training import Candidate, Decision, TrainingProgress, forget_state, promote
 from scripts.loop.ending import Ending, end_training, is_noted, settle_training
 from scripts.loop.pull import Pulled, SlideState
 from scripts.loop.training_due import digests_of, why_not
-from scripts.loop.training_run import RunKind, StopCause, data_hash, design_of, resume_folder, training_options
+from scripts.loop.training_run import (
+    RunKind,
+    StopCause,
+    data_hash,
+    design_of,
+    parent_of,
+    predictor_of,
+    resume_folder,
+    training_options,
+)
 from scripts.progress import Progress
 from scripts.project import Project
 
@@ -98,6 +114,27 @@ def _champion_or_none(project: Project) -> Checkpoint | None:
     except CheckpointError as error:
         logger.warning("training from the transfer weights: %s", error)
         return None
+
+
+def _transfer_or_none(project: Project) -> Checkpoint | None:
+    """Return iteration 0 where another project's weights were taken over, with the classes in today's order.
+
+    Damaged ones, or those of another design, count as none: trainings then begin with ImageNet's weights.
+    """
+    try:
+        transfer = load_transfer(project.checkpoints)
+    except CheckpointError as error:
+        logger.warning("training begins with ImageNet's weights, not those taken over: %s", error)
+        return None
+    wanted = project.settings.model.design.value
+    if transfer is None or transfer.card.design == wanted:
+        return transfer and with_class_order(transfer, project.scheme.names)
+    logger.warning(
+        "training begins with ImageNet's weights: those taken over are of another design taken_over=%s wanted=%s",
+        transfer.card.design,
+        wanted,
+    )
+    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,7 +218,8 @@ def _begin(
 ) -> _Run:
     is_nightly = kind is RunKind.NIGHTLY
     champion = _champion_or_none(project) if is_forced or is_nightly else load_project_champion(project)
-    parent = None if is_nightly or project.settings.train.from_scratch else champion
+    parent = None if is_nightly else parent_of(project.settings, champion)
+    parent = parent if parent is not None else _transfer_or_none(project)
     parent_id, data = parent.id if parent else None, data_hash(project, pulled)
     running = store.running()
     if running is not None and (running.kind, running.parent, running.data_hash) == (kind.value, parent_id, data):
@@ -258,6 +296,7 @@ def _fit(
             run.project.scheme,
             options,
             parent=run.parent,
+            in_use=run.champion,
             iteration=run.record.iteration,
             now=now().isoformat(),
             stop=stop,
@@ -279,7 +318,7 @@ def _judge(run: _Run, checkpoint: Checkpoint, slides: Sequence[TrainingSlide]) -
             readable,
             run.project.scheme,
             force=run.is_forced,
-            make_predictor=partial(design_of(settings).predictor, device=settings.train.device),
+            make_predictor=partial(predictor_of, settings),
         )
 
     decision = _without_damaged(slides, run.left_out, judge)
@@ -342,7 +381,8 @@ def opened(states: Iterable[SlideState], left_out: dict[str, str]) -> Iterator[l
                 _leave_out(left_out, state.key, state.reading.entry.name, error)
                 failed = error
                 continue
-            slides.append(TrainingSlide(slide, state.plan, state.reading.entry.metadata))
+            reading = state.reading
+            slides.append(TrainingSlide(slide, state.plan, reading.entry.metadata, reading.revision or ""))
         if failed is not None and not slides:
             raise failed
         yield slides

@@ -18,6 +18,7 @@ from bridge.store import Backups, Store
 from bridge.store.pruning import prune
 from scripts.daemon.schedule import NIGHTLY_MARK
 from scripts.loop.learn import Learned, RunKind, learn, load_project_champion, settle_training
+from scripts.loop.looks import tell_look
 from scripts.loop.offers import settle_offers
 from scripts.loop.pull import Pulled, SlideProblem, SlideState, pull
 from scripts.loop.push import Pushed, SlidePushed, Wanted, is_stale, problem_of
@@ -61,6 +62,8 @@ class Request:
         Asked between two steps and two slides, and all through a training; what is not done then the next pass does.
     purpose
         The command: what others are told who want to write to the project meanwhile.
+    given
+        ``section.key`` → value, over the project's settings.
     """
 
     steps: Step
@@ -70,6 +73,7 @@ class Request:
     hours: float = math.inf
     stop: Callable[[], bool] = lambda: False
     purpose: str = "sync"
+    given: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,7 @@ def run(path: Path, request: Request, progress: Progress | None = None) -> PassR
     BridgeError
         The project, its store or its champion can't be opened, or training failed.
     """
-    project = _within_hours(open_project(path), request.hours)
+    project = _within_hours(open_project(path, given=request.given), request.hours)
     progress = progress or Silent()
     began = perf_counter()
     backups = Backups(project.data_folder / "backups")
@@ -277,17 +281,22 @@ def _push_one(
         is_forced=request.is_forced,
         is_dry_run=request.is_dry_run,
     )
-    return write_one(
+    champion = bands.champion if bands is not None else None
+    line = None
+    if prediction is not None and champion is not None and not request.is_dry_run:
+        line = tell_look(store, state.key, state.reading.entry.name, prediction.unlikeness, champion.id, _now())
+    pushed = write_one(
         project,
         store,
         backups,
         state,
         prediction,
         wanted,
-        champion=bands.champion if bands is not None else None,
+        champion=champion,
         now=_now,
         is_dry_run=request.is_dry_run,
     )
+    return pushed if line is None else replace(pushed, warnings=(*pushed.warnings, line))
 
 
 def _recover(project: Project, store: Store, backups: Backups, entries: Sequence[SlideEntry]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from bridge.annotations.labels import WHOLE_SLIDE, apply_hold_out, area_key, bli
 from bridge.annotations.split import HOLD_OUT, TRAIN, HoldOutOptions, is_split_by_slide, split_areas, split_slides
 from bridge.ingest import SlideReading
 from bridge.store import Store
+from scripts.loop.patch_labels import heeded
 from scripts.project import Project
 
 Bounds = tuple[float, float, float, float]
@@ -63,13 +64,16 @@ def divide(
 ) -> Mapping[str, LabelPlan]:
     """Return the plans with the areas held out that judge; slides and areas that are new are decided upon.
 
+    Patch labels that the design learns nothing from are left out.
+
     Parameters
     ----------
     whole
         ``whole_plan`` of each reading.
     """
-    held = _split(project, store, readings, whole, now, is_dry_run=is_dry_run)
-    return {key: apply_hold_out(plan, held.get(key, frozenset())) for key, plan in whole.items()}
+    plans = heeded(whole, project.settings.model)
+    held = _split(project, store, readings, plans, now, is_dry_run=is_dry_run)
+    return {key: apply_hold_out(plan, held.get(key, frozenset())) for key, plan in plans.items()}
 
 
 def _split(

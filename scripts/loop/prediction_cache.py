@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,13 @@ from bridge.errors import SlideNotFoundError
 from bridge.ingest import SlideReading
 from models.active.overview import Overview
 from models.checkpoints.files import replace_atomically
+from models.inference import Unlikeness
 from scripts.config import Settings
 from scripts.loop.slide_work import SlidePrediction
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 1
+_FORMAT = 2  # 1: without how unlike the training slides it looks
 _SUFFIX = ".prediction"
 _DIGEST_BYTES = 32
 _MOST_BYTES = 2**30  # of one file; a slide that needs more is predicted anew each time
@@ -56,13 +58,15 @@ def key_of(reading: SlideReading, champion_id: str | None, settings: Settings) -
         The slide's file is gone.
     """
     predict, model = settings.predict, settings.model
+    hot_spots = (model.hot_spot_threshold, model.hot_spot_min_um2, model.hot_spot_padding_um)
     facts: tuple[object, ...] = (
         _FORMAT,
         str(reading.slide_path),
         _file_facts(reading.slide_path),
         reading.pyramid,
         (predict.tile_px, predict.overlap_px, predict.batch_size, predict.min_area_um2, predict.simplify_um),
-        (model.design, model.one_network, model.mpp if champion_id is None else None),
+        # The champion's design and working mpp are its card's, and so in its id.
+        (model.one_network, *hot_spots, model.map_stride_px) if champion_id is not None else model.mpp,
         settings.propose.region_um,
         settings.tissue,
     )
@@ -203,6 +207,7 @@ def _to_bytes(prediction: SlidePrediction) -> bytes:
         "names": list(overview.names) if overview is not None else None,
         "overview": _window_json(overview.window) if overview is not None else None,
         "unknown": [i for i, p in enumerate(found) if p.probability is None],
+        "unlikeness": None if prediction.unlikeness is None else astuple(prediction.unlikeness),
     }
     arrays: dict[str, NDArray[Any]] = {
         "card": np.frombuffer(json.dumps(card).encode(), np.uint8),
@@ -233,7 +238,12 @@ def _from_bytes(data: bytes) -> SlidePrediction:
         cells,
         _overview(arrays, card) if card["names"] is not None else None,
         Region(left, top, right - left, bottom - top),
+        None if card["unlikeness"] is None else _unlikeness(*card["unlikeness"]),
     )
+
+
+def _unlikeness(distance: float, tiles: int, training_slides: int) -> Unlikeness:
+    return Unlikeness(float(distance), int(tiles), int(training_slides))
 
 
 def _predictions(

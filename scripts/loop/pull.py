@@ -17,6 +17,7 @@ from bridge.ingest import Known, SlideReading, read_slide, shifted
 from bridge.store import Backups, ReadRecord, Store
 from bridge.watch import SettledFile, read_all_settled, read_settled
 from scripts.loop.offers import viewer_of
+from scripts.loop.patch_labels import unheeded
 from scripts.loop.planning import make_plans
 from scripts.loop.prequential import score_new_areas
 from scripts.project import Project, left_out
@@ -152,6 +153,8 @@ def pull(
     states = tuple(SlideState(r, plans.get(r.entry.key, LabelPlan(r.entry.key)), lost) for r, lost in readings)
     warnings = [*left_out(project.source), *(line for reading, _ in readings for line in reading.warnings)]
     warnings += [suspicion(state.reading) for state in states if state.is_suspicious]
+    model = project.settings.model
+    warnings += [f"{r.entry.name}: {line}" for r, _ in readings if (line := unheeded(r, model)) is not None]
     return Pulled(states, tuple(problems), tuple(warnings))
 
 

@@ -154,7 +154,7 @@ def push_slide(
         wanted = replace(wanted, predictions=False, proposals=False)
     wanted = _writable(wanted, reading)
     for _ in range(attempts):
-        pushed, edits_of = _compose(project, store, state, reading, prediction, wanted, seed)
+        pushed, edits_of = _compose(project, store, state, reading, prediction, wanted, seed, champion_id)
         if is_dry_run:
             return replace(pushed, is_written=False)
         marker = str(uuid.uuid4())
@@ -215,6 +215,7 @@ def _compose(
     prediction: SlidePrediction | None,
     wanted: Wanted,
     seed: int,
+    champion_id: str | None,
 ) -> tuple[SlidePushed, tuple[MachineObject, ...]]:
     settings, entry = project.settings, reading.entry
     proposals: tuple[Proposal, ...] = ()
@@ -223,7 +224,7 @@ def _compose(
         taken = taken_boxes(store, reading)
         result = result_for(prediction, reading)
         proposals, shortage = propose_boxes(result, taken, settings.propose, reading.mpp, seed=seed)
-    objects = proposal_objects(proposals, settings.write, _ids(len(proposals)))
+    objects = proposal_objects(proposals, settings.write, _ids(len(proposals)), champion_id)
     summary = None
     is_shown = wanted.predictions and not _is_blind(project, store, state) and not _is_done(project, state)
     if prediction is not None and is_shown:
@@ -236,6 +237,7 @@ def _compose(
             settings.write,
             object_ids=_ids(len(predictions)),
             scheme=project.scheme,
+            checkpoint=champion_id,
         )
         objects = (*chosen, *objects)
     promoted = len(_edits(reading, (), project.scheme, "none").promote)

@@ -13,12 +13,12 @@ from bridge.raster import ProbabilityMap
 from bridge.slides import Slide, TissueMask
 from bridge.store import Backups, Store
 from models.checkpoints import Checkpoint
-from models.inference import PredictionOptions, SlidePredictor
-from scripts.loop.learn import design_of
+from models.inference import PredictionOptions, SlidePredictor, Unlikeness, measure_unlikeness
 from scripts.loop.prediction_cache import PredictionCache, key_of
 from scripts.loop.pull import SlideState
 from scripts.loop.push import SlidePushed, Wanted, Write, push_slide
 from scripts.loop.slide_work import SlidePrediction, predict_slide
+from scripts.loop.training_run import predictor_of
 from scripts.project import Project
 
 logger = logging.getLogger(__name__)
@@ -48,13 +48,18 @@ class ChampionBands:
             Weights that don't fit their card.
         """
         settings, predict = project.settings, project.settings.predict
-        predictor = design_of(settings).predictor(champion, device=settings.train.device)
+        predictor = predictor_of(settings, champion)
         options = PredictionOptions(predict.tile_px, predict.overlap_px, predict.batch_size, predict.workers)
         return cls(champion, predictor, options)
 
     def __call__(self, slide: Slide, tissue: TissueMask) -> Generator[ProbabilityMap, None, None]:
         """Yield the slide's probabilities in bands, top to bottom; closing it ends the threads."""
         yield from self.predictor.predict(slide, tissue, self.options)
+
+    def unlikeness(self, slide: Slide, tissue: TissueMask) -> Unlikeness | None:
+        """Return how far a slide looks from the champion's training slides; None where nobody knows."""
+        statistics = self.champion.card.statistics
+        return None if statistics is None else measure_unlikeness(slide, tissue, statistics)
 
 
 def prediction_cache(project: Project) -> PredictionCache:
@@ -112,6 +117,7 @@ def predict_one(
         settings.predict,
         settings.propose,
         settings.tissue,
+        measure=bands.unlikeness if bands is not None else lambda slide, tissue: None,
         stop=stop,
     )
     if prediction is not None and not is_dry_run:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations import Proposal
 from bridge.annotations.roles import Role
@@ -22,6 +24,9 @@ from bridge.slides import Slide, TissueMask, TissueOptions, open_slide, tissue_m
 from models.active import SelectionMethod, SelectionOptions, least_confidence, select_regions
 from models.active.overview import Overview, OverviewBuilder, reason_for
 from scripts.options import PredictOptions, ProposeOptions
+
+if TYPE_CHECKING:  # torch comes with it
+    from models.inference import Unlikeness
 
 logger = logging.getLogger(__name__)
 _CELLS_PER_REGION = 16  # cells of the priority map along a region's side
@@ -47,6 +52,9 @@ class SlidePrediction:
         Probabilities and scores per cell; None without a champion.
     extent
         The whole slide, level-0 pixels.
+    unlikeness
+        How far the slide looks from those that the champion was trained on; None without a champion, for one whose card
+        doesn't say what those looked like, and where hardly any tissue is.
     """
 
     predictions: tuple[Prediction, ...]
@@ -54,6 +62,7 @@ class SlidePrediction:
     cells: Window
     overview: Overview | None
     extent: Region
+    unlikeness: Unlikeness | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +90,7 @@ def predict_slide(
     propose: ProposeOptions,
     tissue_options: TissueOptions,
     *,
+    measure: Callable[[Slide, TissueMask], Unlikeness | None] = lambda slide, tissue: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> SlidePrediction | None:
     """Predict one slide.
@@ -93,6 +103,8 @@ def predict_slide(
         Yields the slide's probabilities top to bottom; None without a champion.
     working_mpp
         Of the bands.
+    measure
+        How far the slide looks from the champion's training slides.
     stop
         Asked before each band.
 
@@ -110,27 +122,59 @@ def predict_slide(
         tissue = tissue_mask(slide, tissue_options)
         downsample = downsample_for(mpp, working_mpp)
         extent = slide.pyramid.window_at(downsample)
-        stride = max(1, round(um_to_px(propose.region_um, mpp) / downsample / _CELLS_PER_REGION))
-        cells = Window(0, 0, -(-extent.width // stride), -(-extent.height // stride), downsample * stride)
+        grid = _CellGrid.of(extent, um_to_px(propose.region_um, mpp) / _CELLS_PER_REGION)
+        cells = grid.cells
         covered = np.asarray(tissue.coverage(cells) >= _LEAST_TISSUE)
         bounds = slide.pyramid.bounds
         if bands is None:
             return SlidePrediction((), covered, cells, None, bounds)
-        gathered = _Gathered(extent, stride)
+        unlikeness = measure(slide, tissue)
+        gathered = _Gathered(grid)
         found: list[tuple[int, shapely.Polygon]] = []
         with closing(bands(slide, tissue)) as coming:
             found.extend(vectorize_bands(gathered.labels(coming, stop)))
     if gathered.is_stopped:
         return None
-    predictions = tuple(_predictions(found, gathered.names, mpp, predict))
-    return SlidePrediction(predictions, covered, cells, gathered.overview(), bounds)
+    predictions = tuple(_predictions(_on_slide(found, bounds, downsample), gathered.names, mpp, predict))
+    return SlidePrediction(predictions, covered, cells, gathered.overview(), bounds, unlikeness)
+
+
+@dataclass(frozen=True, slots=True)
+class _CellGrid:
+    """The cells of a slide that boxes are made of.
+
+    Parameters
+    ----------
+    extent
+        The slide on the grid of its map.
+    stride
+        Map pixels per cell and side, where the map is finer.
+    parts
+        Cells per map pixel and side, where it is coarser: a patch may be larger than a box.
+    """
+
+    extent: Window
+    stride: int
+    parts: int
+
+    @classmethod
+    def of(cls, extent: Window, wanted_px: float) -> _CellGrid:
+        """Return cells of about so many level-0 pixels per side, one at least; they divide map pixels, or hold some."""
+        per_cell = max(wanted_px, 1.0) / extent.downsample
+        return cls(extent, max(1, round(per_cell)), max(1, min(round(1 / per_cell), int(extent.downsample))))
+
+    @property
+    def cells(self) -> Window:
+        """The cells, as a window from the slide's origin."""
+        width, height = (-(-side // self.stride) * self.parts for side in (self.extent.width, self.extent.height))
+        return Window(0, 0, width, height, self.extent.downsample * self.stride / self.parts)
 
 
 class _Gathered:
     """Passes bands on as labels, and keeps what selection needs of them."""
 
-    def __init__(self, extent: Window, stride: int) -> None:
-        self._extent, self._stride = extent, stride
+    def __init__(self, grid: _CellGrid) -> None:
+        self._grid = grid
         self._builder: OverviewBuilder | None = None
         self.is_stopped = False
 
@@ -144,12 +188,12 @@ class _Gathered:
                 self.is_stopped = True
                 return
             if self._builder is None:
-                self._builder = OverviewBuilder(self._extent, band.names, self._stride, least_confidence)
+                self._builder = OverviewBuilder(self._grid.extent, band.names, self._grid.stride, least_confidence)
             self._builder.add(band)
             yield LabelMask(band.probabilities.argmax(axis=0).astype(np.uint8), band.window, band.names)
 
     def overview(self) -> Overview | None:
-        return self._builder.finish() if self._builder is not None else None
+        return self._builder.finish().finer(self._grid.parts) if self._builder is not None else None
 
 
 def result_for(prediction: SlidePrediction, reading: SlideReading) -> SlideResult:
@@ -158,6 +202,26 @@ def result_for(prediction: SlidePrediction, reading: SlideReading) -> SlideResul
     drawn = [(o.annotation.geometry, 1) for o in reading.reconciled.of(Role.ANNOTATION)]
     labelled = ShapeIndex(drawn, cells.downsample).burn(cells) == 1
     return SlideResult(prediction, prediction.tissue & ~labelled)
+
+
+def _on_slide(
+    found: Sequence[tuple[int, shapely.Polygon]], bounds: Region, downsample: float
+) -> list[tuple[int, shapely.Polygon]]:
+    """Return outlines without what lies beyond the slide: its last map pixels may be larger than what is left of it."""
+    left, top, right, bottom = bounds.bounds
+    if not found or (right % downsample == 0 and bottom % downsample == 0):
+        return list(found)
+    outlines = np.array([outline for _, outline in found], dtype=object)
+    limits = shapely.bounds(outlines)
+    is_beyond = (limits[:, 2] > right) | (limits[:, 3] > bottom)
+    outlines[is_beyond] = shapely.intersection(outlines[is_beyond], shapely.box(left, top, right, bottom))
+    return [
+        (label, part) for (label, _), left_over in zip(found, outlines, strict=True) for part in _polygons(left_over)
+    ]
+
+
+def _polygons(shape: BaseGeometry) -> list[shapely.Polygon]:
+    return [part for part in shapely.get_parts(shape) if isinstance(part, shapely.Polygon) and not part.is_empty]
 
 
 def _predictions(

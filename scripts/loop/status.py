@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.annotations import SlideEntry
-from bridge.annotations.labels import missing_labels
 from bridge.annotations.roles import Fate
 from bridge.errors import BridgeError
 from bridge.store import Backups, JobKind, RunRecord, RunState, Store
 from scripts.daemon.names import SlideNames, project_names
+from scripts.loop.patch_labels import missing
 from scripts.loop.prequential import PrequentialScore, prequential_scores
 from scripts.loop.pull import pull
 from scripts.loop.status_daemon import DaemonStatus, read_daemon_status
@@ -159,7 +159,7 @@ def _read_now(project: Project, store: Store, names: SlideNames, now: datetime) 
         slides_read_now(pulled, store, names),
         {names.of(p.entry.key): names.hide(p.message) for p in pulled.problems},
         tuple(names.hide(warning) for warning in pulled.warnings),
-        missing_labels(pulled.plans),
+        missing(pulled.plans, (state.reading for state in pulled.slides), project.settings.model),
         is_read_now=True,
     )
 

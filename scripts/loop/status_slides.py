@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import shapely
 
 from bridge.annotations import SlideEntry
 from bridge.annotations.roles import Role
-from bridge.store import Store
+from bridge.store import LookRecord, Store
 from bridge.store.write_overview import LastWrite
 from scripts.daemon.names import SlideNames
+from scripts.loop.looks import unlike_line
 from scripts.loop.pull import Pulled, SlideState
 from scripts.loop.status_daemon import moment
 
@@ -30,35 +31,52 @@ class SlideStatus:
         The same in a few words.
     last_write
         None before the first.
+    look
+        How unlike its training slides the model found it that predicted it last; None where nobody measured it.
     """
 
     name: str
     facts: Mapping[str, object]
     said: str
     last_write: LastWrite | None
+    look: LookRecord | None = None
 
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
-        return {"name": self.name, **self.facts, "last_write": _write_json(self.last_write)}
+        look = self.look
+        found = None if look is None else {"distance": look.distance, "is_far": look.is_far}
+        return {"name": self.name, **self.facts, "last_write": _write_json(self.last_write), "unlikeness": found}
 
     def line(self) -> str:
         """Return the facts for people."""
-        return f"  {self.name}: {self.said}; {_write_line(self.last_write)}"
+        unlike = f"; {unlike_line(self.look.distance)}" if self.look is not None and self.look.is_far else ""
+        return f"  {self.name}: {self.said}; {_write_line(self.last_write)}{unlike}"
 
 
 def slides_read_now(pulled: Pulled, store: Store, names: SlideNames) -> tuple[SlideStatus, ...]:
     """Return the slides of a reading."""
-    writes = {write.slide_key: write for write in store.last_writes()}
+    writes, looks = _writes(store), _looks(store)
     return tuple(
-        SlideStatus(names.of(state.key), _read_facts(state), _read_said(state), writes.get(state.key))
+        SlideStatus(
+            names.of(state.key), _read_facts(state), _read_said(state), writes.get(state.key), looks.get(state.key)
+        )
         for state in pulled.slides
     )
 
 
 def slides_read_before(entries: tuple[SlideEntry, ...], store: Store, names: SlideNames) -> tuple[SlideStatus, ...]:
     """Return slides as the store knows them: no file is opened."""
-    writes = {write.slide_key: write for write in store.last_writes()}
-    return tuple(_known(entry.key, store, names, writes.get(entry.key)) for entry in entries)
+    writes, looks = _writes(store), _looks(store)
+    known = ((_known(entry.key, store, names, writes.get(entry.key)), looks.get(entry.key)) for entry in entries)
+    return tuple(replace(status, look=look) for status, look in known)
+
+
+def _writes(store: Store) -> Mapping[str, LastWrite]:
+    return {write.slide_key: write for write in store.last_writes()}
+
+
+def _looks(store: Store) -> Mapping[str, LookRecord]:
+    return {look.slide_key: look for look in store.looks()}
 
 
 def labelled_area(state: SlideState) -> float:

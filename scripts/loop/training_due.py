@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from bridge.annotations.labels import learned_keys, missing_labels
+from bridge.annotations.labels import learned_keys
 from bridge.annotations.new_labels import NewLabels, keys_digest, new_labels
 from bridge.store import RunRecord, RunState, Store
 from models.checkpoints import read_champion
+from scripts.loop.patch_labels import missing
 from scripts.loop.pull import Pulled, SlideState
 from scripts.loop.training_run import RunKind, StopCause, data_hash
 from scripts.project import Project
@@ -24,9 +25,9 @@ def why_not(project: Project, store: Store, pulled: Pulled, kind: RunKind, *, is
     CheckpointError
         The champion's pointer is damaged.
     """
-    missing = missing_labels(pulled.plans)
-    if missing is not None:
-        return missing
+    lacking = missing(pulled.plans, (state.reading for state in pulled.slides), project.settings.model)
+    if lacking is not None:
+        return lacking
     if is_forced or read_champion(project.checkpoints) is None:
         return None
     waiting = [s.reading.entry.name for s in pulled.slides if s.is_suspicious and store.learned(s.key)]

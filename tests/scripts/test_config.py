@@ -22,7 +22,8 @@ def test_defaults_file_names_every_setting_with_its_default(tmp_path: Path) -> N
     written = load_settings(_settings(tmp_path, defaults_text()), {}).settings
     assert written == load_settings(None, {}).settings
     tables = tomllib.loads(defaults_text())
-    optional = {("slides", "mpp"), ("store", "path")}  # have no default: their lines are comments
+    # They have no default: their lines are comments.
+    optional = {("slides", "mpp"), ("store", "path"), ("model", "weights"), ("model", "map_stride_px")}
     for section in fields(Settings):
         options = getattr(written, section.name)
         for option in fields(options):

@@ -13,7 +13,7 @@ from bridge.slides import open_slide
 from models.checkpoints import load_checkpoint
 from scripts.bench.daemon.world import MPP, TEST_SLIDE, Place, Truth
 from scripts.demo.measure import dice
-from scripts.loop.learn import design_of
+from scripts.loop.training_run import predictor_of
 from scripts.project import open_store
 
 
@@ -48,7 +48,7 @@ def _dice(place: Place, checkpoint_id: str) -> float:
     predicted: list[np.ndarray] = []
     true: list[np.ndarray] = []
     with open_slide(path, mpp=(MPP, MPP)) as slide:
-        for band in design_of(place.project.settings).predictor(checkpoint).predict(slide, _Everywhere()):
+        for band in predictor_of(place.project.settings, checkpoint).predict(slide, _Everywhere()):
             predicted.append(band.probabilities.argmax(axis=0) > 0)
             true.append(burn(place.truth(path), band.window))
     return dice(np.concatenate(predicted), np.concatenate(true))

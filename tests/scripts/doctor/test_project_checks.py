@@ -42,6 +42,7 @@ def test_a_sound_project_has_one_good_line_a_check() -> None:
         ("mpp", Level.WARNING, {"mpp_warnings": ("a.svs: 0.5 here, 0.25 there",)}, {}),
         ("classes", Level.PROBLEM, {}, {"classes": 0}),
         ("classes", Level.WARNING, {"unknown": (("Tumour", 7),)}, {}),
+        ("model", Level.PROBLEM, {}, {"model_problem": "there is no weights file at w.pth; correct it"}),
         ("files", Level.PROBLEM, {"file_problem": "a.xml: cut; save it again"}, {}),
         ("files", Level.PROBLEM, {"write_problem": "a.xml: not reproduced"}, {}),
         ("saves", Level.PROBLEM, {"blocker": "a.xml: .bkp beside it"}, {}),

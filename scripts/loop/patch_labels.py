@@ -1,0 +1,63 @@
+"""Patch labels (a proposal whose class a person set): whether the design learns from them, said where it doesn't."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bridge.annotations import LabelPlan
+from bridge.annotations.labels import missing_labels, without_patch_labels
+from bridge.annotations.roles import Role
+from bridge.ingest import SlideReading
+from scripts.options import Design, ModelOptions
+
+_WAY_OUT = 'set [model] label_head = "mean" or design = "weak", or label completely inside a box and set it to ROI'
+_NO_MASKS = (
+    'patch labels teach the patches of design "hybrid", and nothing teaches its refinement yet: label completely inside'
+    ' a box and set it to ROI, or set [model] design = "patchwise" or "weak"'
+)
+
+
+def heeded(plans: Mapping[str, LabelPlan], model: ModelOptions) -> Mapping[str, LabelPlan]:
+    """Return the plans as the design can learn from them: without patch labels where it makes nothing of them.
+
+    So they set no training off, pass for nothing that was learned, and count as new once a design does learn from them.
+    """
+    if model.learns_from_patches:
+        return plans
+    return {key: without_patch_labels(plan) for key, plan in plans.items()}
+
+
+def unheeded(reading: SlideReading, model: ModelOptions) -> str | None:
+    """Say of a slide's patch labels that the design doesn't learn from them, and the way out; None where it does."""
+    count = _unheeded_count([reading], model)
+    return f"{_said(count)} not learned from by design {model.design.value}; {_WAY_OUT}" if count else None
+
+
+def missing(plans: Iterable[LabelPlan], readings: Iterable[SlideReading], model: ModelOptions) -> str | None:
+    """Say what is missing before training can start, or None when there is enough for the design.
+
+    Parameters
+    ----------
+    plans
+        ``heeded`` ones.
+    readings
+        Of the same slides: patch labels that don't count are named.
+    """
+    plans = list(plans)
+    if model.design is Design.HYBRID and missing_labels(plans) is None:
+        return missing_labels([without_patch_labels(plan) for plan in plans]) and _NO_MASKS
+    lacking = missing_labels(plans)
+    if lacking is None:
+        return None
+    count = _unheeded_count(readings, model)
+    if not count:
+        return lacking
+    return f"{_said(count)} not learned from by design {model.design.value}, and there is too little else: {_WAY_OUT}"
+
+
+def _unheeded_count(readings: Iterable[SlideReading], model: ModelOptions) -> int:
+    return 0 if model.learns_from_patches else sum(len(r.reconciled.of(Role.PATCH_LABEL)) for r in readings)
+
+
+def _said(count: int) -> str:
+    return f"{count} patch label{' is' if count == 1 else 's are'}"
