@@ -38,6 +38,7 @@ BOUNDS: Mapping[str, float] = {  # growth per hour that counts as flat
 }
 LEAST_MINUTES = 15.0  # in less, everything is still warming up: figures are shown, slopes not judged
 _RECENT_JOBS = 200  # many more than are done between two looks
+PATIENCE_SECONDS = 30.0  # until a save must have been read, on a machine whose disk others keep busy
 STOP_SECONDS = 20.0  # a step of the tiny trainings here takes a fraction of a second
 
 
@@ -65,7 +66,9 @@ class Soak:
         """Let the experts work, look at the daemon, stop it, and judge."""
         places = make_world(self.world, slides=self.slides, seed=self.seed)
         daemon = Daemon(places, self.log)
-        habits = Habits(every_seconds=self.every_seconds * len(places), stale_share=0.1, seed=self.seed)
+        habits = Habits(
+            self.every_seconds * len(places), stale_share=0.1, patience_seconds=PATIENCE_SECONDS, seed=self.seed
+        )
         daemon.start()
         try:
             daemon.wait_until_watching()
