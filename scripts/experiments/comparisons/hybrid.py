@@ -58,7 +58,7 @@ class HybridBudget:
     patch_px
         256 µm.
     batch_size
-        Patches a step.
+        Patches a step. With 8 the classifier hardly learns: too few for the batch normalization of its head.
     refine_px
         Side of the whole slide as refinement and UNet-LR see it.
     channels
@@ -71,14 +71,14 @@ class HybridBudget:
         In the pool; half of each pair of centre and grade trains, the other half judges.
     """
 
-    steps: int = 200
+    steps: int = 100
     side_px: int = 1536
     mpp: float = 8 / 3
     patch_px: int = 96
-    batch_size: int = 8
+    batch_size: int = 16
     refine_px: int = 128
     channels: tuple[int, ...] = (8, 16, 32, 64, 128, 128)
-    accumulation: int = 1
+    accumulation: int = 2
     folds: int = 2
     slides: int = 12
 
