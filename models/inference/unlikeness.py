@@ -13,7 +13,7 @@ from models.data import features_at, slide_downsample
 
 FAR = 3.5
 """Distance beyond which a slide is unlike. Measured on generated slides: those of one laboratory lay below 2.8 whatever
-slides were trained on; of other laboratories about a third lay above; with a hue turned by 5 % of the circle, all above 5."""
+slides were trained on; of others about a third lay above; with a hue turned by 5 % of the circle, all above 5."""
 
 _FLOOR = 0.01  # optical density (2 % of the light): less than that is compression and noise
 _TILES = 32
