@@ -33,7 +33,7 @@ from scripts.options import Preset
 from scripts.project import Project, take_lease
 
 _HAIL_MODELS = "MODELS"
-_HEAD, _PRESET = "model.label_head", "model.preset"
+_HEAD, _PRESET, _PATCH = "model.label_head", "model.preset", "model.patch_px"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def settings_of(source: Checkpoint) -> Mapping[str, object]:
     wanted = _settings_of(source.card)
     has_reference = any(net.stains is not None for net in source.card.nets)  # of stains: a paper's step
     for preset in (Preset.PAPER, Preset.FAST) if has_reference else (Preset.FAST, Preset.PAPER):
-        values = {**wanted, _PRESET: preset.value}
+        values = _with_stride({**wanted, _PRESET: preset.value})
         if _has_builds(source.card, load_settings(None, {}, values).settings):
             return values
     raise ConfigError(f"checkpoint {source.id} has nets that no [model] preset makes; take another")
@@ -163,10 +163,20 @@ def _settings_of(card: Card) -> Mapping[str, object]:
             if NetRole.LOW in card.roles:
                 values["model.low_factor"] = card.net(NetRole.LOW).mpp / card.mpp
         case DesignName.PATCHWISE.value | DesignName.HYBRID.value:
-            values["model.patch_px"] = card.tile_px
+            values[_PATCH] = card.tile_px
     if NetRole.REFINEMENT in card.roles:
         values["model.refine_mpp"] = card.net(NetRole.REFINEMENT).mpp
     return values
+
+
+def _with_stride(values: Mapping[str, object]) -> Mapping[str, object]:
+    """Add the stride of patches where the preset's doesn't go into the checkpoint's patch; its card says none."""
+    side = values.get(_PATCH)
+    if not isinstance(side, int):
+        return values
+    usual = load_settings(None, {}, {k: v for k, v in values.items() if k != _PATCH}).settings.model.patch_stride_px
+    stride = math.gcd(side, usual)
+    return values if stride == usual else {**values, "model.patch_stride_px": stride}
 
 
 def transfer_into(project: Project, source: Checkpoint, path: Path, *, is_dry_run: bool) -> Transferred:

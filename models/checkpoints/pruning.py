@@ -16,8 +16,9 @@ _NEWEST = 3  # whatever became of them: one may just be judged
 
 
 def prune_checkpoints(folder: Path, keep: int) -> tuple[str, ...]:
-    """Delete candidates that lost and champions of long ago, and return their ids; champions' cards stay (`read_card`).
+    """Delete candidates that lost, champions and transfer weights of long ago, and return their ids.
 
+    Cards of what made objects, or what a training began from, stay (`read_card`): of champions and transfer weights.
     Nothing is deleted while there is no champion. A checkpoint that can't be deleted stays, with a line in the log.
 
     Parameters
@@ -40,7 +41,8 @@ def prune_checkpoints(folder: Path, keep: int) -> tuple[str, ...]:
     kept = {pointer.id, *pointer.previous[:keep], *(path.name for path in newest)}
     kept |= {transfer.id} if transfer is not None else set()
     gone = [path for path in found if path.name not in kept]
-    return tuple(path.name for path in gone if _delete(path, keeps_card=path.name in pointer.previous))
+    parents = {*pointer.previous, *(transfer.previous if transfer is not None else ())}
+    return tuple(path.name for path in gone if _delete(path, keeps_card=path.name in parents))
 
 
 def _delete(path: Path, *, keeps_card: bool) -> bool:

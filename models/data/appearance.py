@@ -23,7 +23,7 @@ from bridge.coords import Window
 from bridge.errors import SlideError
 from bridge.raster import PlanRaster
 from bridge.slides import Slide
-from models.data.slides import TrainingSlide
+from models.data.slides import TrainingSlide, clear_of
 from models.data.stains import optical_density
 
 logger = logging.getLogger(__name__)
@@ -73,10 +73,11 @@ def features_at(slide: Slide, windows: Iterable[Window], *, most: int) -> Featur
 def training_features(
     slides: Sequence[TrainingSlide], scheme: ClassScheme, *, mpp: float, tile_px: int, most: int = 64, seed: int = 0
 ) -> tuple[Features, int]:
-    """Measure tiles that a training learned from: places drawn evenly over what is labelled and not held out.
+    """Measure tiles that a training learned from: around places drawn evenly over what is labelled.
 
-    Every slide gives as many, whatever its size; the same slides, labels and seed give the same numbers. A slide that
-    can't be read there is passed over: what it looks like is a help, not worth a training.
+    No tile touches what is held out. Every slide gives as many, whatever its size; the same slides, labels and seed
+    give the same numbers. A slide that can't be read there is passed over: what it looks like is a help, not worth a
+    training.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def _labelled_windows(
     for place, (x, y) in zip(boxes_drawn.tolist(), np.floor(points / downsample).astype(int).tolist(), strict=True):
         if place >= len(boxes) or _trains(raster, Window(x, y, 1, 1, downsample)):
             windows.append(_around(x, y, tile_px, downsample))
-    return windows
+    return clear_of(slide.plan.hold_out, windows)
 
 
 def _trains(raster: PlanRaster, pixel: Window) -> bool:

@@ -116,7 +116,7 @@ def index_centres(
     for label, component in components(raster, extent):
         counts[label] = counts.get(label, 0) + round(component.area / downsample**2)
         for tile in tiles_on(component, label, downsample, extent, tile_px=tile_px, options=options, seed=seed):
-            if foreground is not None and foreground.fraction(tile.window.to_region()) < options.foreground:
+            if foreground is not None and _share(foreground, tile.window, extent) < options.foreground:
                 dropped += 1
                 continue
             found.add(tile)
@@ -241,6 +241,12 @@ def _tile_at(x: float, y: float, tile_px: int, extent: Window) -> Window:
     left = max(extent.x, min(left, extent.right - tile_px))
     top = max(extent.y, min(top, extent.bottom - tile_px))
     return Window(left, top, tile_px, tile_px, extent.downsample)
+
+
+def _share(foreground: Foreground, window: Window, extent: Window) -> float:
+    # Of the part on the slide: a tile that is larger than the slide is not poorer in tissue for it.
+    inside = window.intersection(extent)
+    return 0.0 if inside is None else foreground.fraction(inside.to_region())
 
 
 def _is_fresh(component: Polygon, window: Window, emphasis: BaseGeometry) -> bool:

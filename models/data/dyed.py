@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from bridge.coords import Window
 from bridge.slides import RgbPixels, Slide, tissue_mask
-from models.data.slides import slide_downsample
+from models.data.slides import TrainingSlide, clear_of, slide_downsample
 from models.data.stains import Stains, find_stains, normalize_stains
 
 _TILES, _TILE_PX = 16, 128
@@ -89,23 +90,25 @@ def slide_stains(slide: Slide, mpp: float) -> Stains | None:
     return find_stains(np.concatenate(tiles)) if tiles else None
 
 
-def reference_stains(slides: Sequence[Slide], mpp: float) -> Stains | None:
+def reference_stains(slides: Sequence[TrainingSlide], mpp: float) -> Stains | None:
     """Return the dyes of one picture, as the paper takes one: the first tile of tissue, by slide, that shows two.
+
+    What is held out is not looked at: the reference is part of the model.
 
     Raises
     ------
     MissingResolutionError, SlideError
         As `dye_like`.
     """
-    tiles = (tile for slide in slides for tile in _tissue_tiles(slide, mpp))
+    tiles = (tile for slide in slides for tile in _tissue_tiles(slide.slide, mpp, slide.plan.hold_out))
     return next((stains for stains in map(find_stains, tiles) if stains is not None), None)
 
 
-def _tissue_tiles(slide: Slide, mpp: float) -> Iterator[NDArray[np.uint8]]:
+def _tissue_tiles(slide: Slide, mpp: float, barred: Sequence[BaseGeometry] = ()) -> Iterator[NDArray[np.uint8]]:
     downsample = slide_downsample(slide, mpp)
     tissue = tissue_mask(slide)
-    places = list(tissue.tiles(_TILE_PX, downsample, min_fraction=_TISSUE_SHARE))
-    places = places or list(tissue.tiles(_TILE_PX, downsample))
+    places = clear_of(barred, tissue.tiles(_TILE_PX, downsample, min_fraction=_TISSUE_SHARE))
+    places = places or clear_of(barred, tissue.tiles(_TILE_PX, downsample))
     if places:
         for index in np.unique(np.linspace(0, len(places) - 1, _TILES).round().astype(int)).tolist():
             yield slide.read_window(places[index])

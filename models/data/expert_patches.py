@@ -20,8 +20,8 @@ def expert_patches(plan: LabelPlan, scheme: ClassScheme, ground: PatchGround) ->
     """Yield the patches of each box that an expert gave a class to, away from what is held out or ignored.
 
     A box gives the patches inside it, on a lattice that begins at its corner; along a side that is shorter than a patch
-    it gives the one around its middle. Patches that hold too little tissue are left out, but the one that holds most:
-    somebody looked at the box.
+    it gives the one around its middle. What of a box is off the slide counts for nothing. Patches that hold too little
+    tissue are left out, but the one that holds most: somebody looked at the box.
 
     Raises
     ------
@@ -42,11 +42,14 @@ def _starts(region: Region, ground: PatchGround) -> NDArray[np.int64]:
     d = ground.extent.downsample
     columns = _along(region.x / d, region.right / d, ground.extent.width, ground.options)
     rows = _along(region.y / d, region.bottom / d, ground.extent.height, ground.options)
-    return np.array([(x, y) for y in rows for x in columns], np.int64)
+    return np.array([(x, y) for y in rows for x in columns], np.int64).reshape(-1, 2)
 
 
 def _along(low: float, high: float, slide_px: int, options: PatchOptions) -> list[int]:
-    """Return where patches start along one side of a box, moved onto the slide."""
+    """Return where patches start along one side of a box, moved onto the slide; nowhere if the box is off it."""
+    low, high = max(low, 0.0), min(high, slide_px)
+    if low >= high:
+        return []
     first, last = math.ceil(low - _EPSILON), math.floor(high + _EPSILON) - options.patch_px
     if last < first:
         first = last = round((low + high - options.patch_px) / 2)

@@ -1,11 +1,13 @@
 """Tiles for patch labels: one class for a box that an expert named, no mask.
 
 A box at least as large as a tile gives tiles that lie inside it, drawn anew each time; a smaller one gives the tile
-centred on it, with what surrounds it. Each side goes by its own length.
+centred on it, with what surrounds it. Each side goes by its own length. A tile has one label for all of its pixels: so
+boxes whose tiles would show what is held out, or much of what is ignored, give none.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,18 +15,23 @@ import numpy as np
 import shapely
 import torch
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 from torch import Tensor
 
-from bridge.annotations import LabelPlan, PatchLabel
-from bridge.coords import Window
+from bridge.annotations import PatchLabel
+from bridge.coords import Region, Window
 from models.data.augmentation import Augmentation
 from models.data.sampler import SamplingOptions, stage_value
 from models.data.slides import TrainingSlide
 from models.data.tiles import TileDataset
 from models.data.tree import ReplayTrees
 
+logger = logging.getLogger(__name__)
+
 _PLACE_STREAM, _PIXEL_STREAM = 3, 4  # tell these generators from those of masks
 _FRESH_SHARE = 0.5  # of a box that must be new: a corner of a new area doesn't make an old box new
+_MOST_IGNORED = 0.25  # of a tile
+_TOUCHING = 1e-3  # level-0 px²: what neighbours may share by rounding
 
 Boxes = NDArray[np.float64]  # (n, 4): left, top, right, bottom in pixels of the working grid
 
@@ -57,18 +64,36 @@ class PatchIndex:
         return {label: len(boxes) for label, boxes in self.boxes.items()}
 
 
-def index_patch_labels(slide: TrainingSlide, mpp: float) -> PatchIndex:
+def index_patch_labels(slide: TrainingSlide, mpp: float, tile_px: int) -> PatchIndex:
     """Return where a slide's patch labels lie on the grid of a working mpp.
+
+    Boxes are cut to the slide. Left out are those off it, and those of which a tile could share pixels with what is
+    held out, or have more than a quarter ignored.
+
+    Parameters
+    ----------
+    slide
+        With its plan.
+    mpp
+        Working µm per pixel.
+    tile_px
+        Side of the tiles that will be drawn, in working pixels.
 
     Raises
     ------
     MissingResolutionError
         The slide has no mpp.
     """
-    downsample = slide.downsample(mpp)
-    patches = slide.plan.patch_labels
-    fresh = [patch for patch in patches if _is_fresh(patch, slide.plan)]
+    downsample, labels = slide.downsample(mpp), slide.plan.patch_labels
     extent = slide.slide.pyramid.window_at(downsample)
+    patches = _usable(slide, extent, tile_px)
+    if len(patches) < len(labels):
+        logger.info(
+            "patch labels left out, off the slide or beside held-out or ignored areas slide=%s patch_labels=%d",
+            slide.key,
+            len(labels) - len(patches),
+        )
+    fresh = _fresh(patches, slide.plan.emphasis)
     return PatchIndex(slide.key, extent, _by_label(patches, downsample), _by_label(fresh, downsample))
 
 
@@ -190,11 +215,30 @@ class LabelMaker:
         return changed, torch.tensor([spot.label for spot in spots], dtype=torch.int64)
 
 
-def _is_fresh(patch: PatchLabel, plan: LabelPlan) -> bool:
-    if not plan.emphasis:
-        return False
+def _usable(slide: TrainingSlide, extent: Window, tile_px: int) -> list[PatchLabel]:
+    """Return the patch labels, cut to the slide, whose tiles show nothing held out and not much that is ignored."""
+    held_out, ignored = (shapely.union_all(list(areas)) for areas in (slide.plan.hold_out, slide.plan.ignore))
+    most_ignored = _MOST_IGNORED * (tile_px * extent.downsample) ** 2
+    usable = []
+    for patch in slide.plan.patch_labels:
+        region = patch.region.intersection(slide.slide.pyramid.bounds)
+        if region is None:
+            continue
+        seen = _reach(region, extent, tile_px)
+        if seen.intersection(held_out).area < _TOUCHING and seen.intersection(ignored).area <= most_ignored:
+            usable.append(PatchLabel(region, patch.label))
+    return usable
+
+
+def _fresh(patches: Sequence[PatchLabel], emphasis: Sequence[BaseGeometry]) -> list[PatchLabel]:
+    areas = np.array(emphasis, dtype=object)
+    tree = shapely.STRtree(areas)  # of a new project every box is an area of emphasis itself
+    return [patch for patch in patches if _is_fresh(patch, areas[tree.query(patch.region.to_polygon())])]
+
+
+def _is_fresh(patch: PatchLabel, near: NDArray[np.object_]) -> bool:
     box = patch.region.to_polygon()
-    return bool(shapely.union_all(shapely.intersection(plan.emphasis, box)).area >= _FRESH_SHARE * box.area)
+    return bool(shapely.union_all(shapely.intersection(near, box)).area >= _FRESH_SHARE * box.area)
 
 
 def _by_label(patches: Sequence[PatchLabel], downsample: float) -> dict[int, Boxes]:
@@ -205,14 +249,28 @@ def _by_label(patches: Sequence[PatchLabel], downsample: float) -> dict[int, Box
     }
 
 
+def _reach(region: Region, extent: Window, tile_px: int) -> shapely.Polygon:
+    """Return the level-0 area that all tiles of a box lie in: the box, or the tile that is centred on it."""
+    d = extent.downsample
+    left, right = _ends(region.x / d, region.right / d, tile_px, (extent.x, extent.right))
+    top, bottom = _ends(region.y / d, region.bottom / d, tile_px, (extent.y, extent.bottom))
+    return shapely.box(left * d, top * d, right * d, bottom * d)
+
+
+def _ends(low: float, high: float, size: int, slide: tuple[int, int]) -> tuple[int, int]:
+    """Return between what ends tiles lie along one side of a box: inside it, or one centred on it, on the slide."""
+    first, last = int(np.ceil(low)), int(np.floor(high))
+    if last - first >= size:
+        return first, last
+    centred = int(np.floor((low + high) / 2 - size / 2 + 0.5))
+    start = max(slide[0], min(centred, slide[1] - size))
+    return start, start + size
+
+
 def _start(low: float, high: float, size: int, slide: tuple[int, int], generator: np.random.Generator) -> int:
-    """Return where a tile begins along one side of a box: inside it, or centred on it and, if it can be, on the slide.
+    """Return where a tile begins along one side of a box.
 
     One number is drawn whatever the box, so that one box's size doesn't change what is drawn for the next.
     """
-    share = generator.random()
-    first, last = int(np.ceil(low)), int(np.floor(high)) - size
-    if last >= first:
-        return first + int(share * (last - first + 1))
-    centred = int(np.floor((low + high) / 2 - size / 2 + 0.5))
-    return max(slide[0], min(centred, slide[1] - size))
+    first, end = _ends(low, high, size, slide)
+    return first + int(generator.random() * (end - size - first + 1))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations import LabelPlan
 from bridge.coords import Window, downsample_for
@@ -62,6 +64,13 @@ def slide_downsample(slide: Slide, mpp: float) -> float:
     if slide.pyramid.mpp is None:
         raise MissingResolutionError(f"slide {slide.path.name} has no mpp; set [slides] mpp or add a calibration")
     return downsample_for(slide.pyramid.mpp, mpp)
+
+
+def clear_of(areas: Sequence[BaseGeometry], windows: Iterable[Window]) -> list[Window]:
+    """Return the windows that neither overlap nor touch any of some level-0 areas."""
+    union = shapely.union_all(list(areas))
+    shapely.prepare(union)
+    return [window for window in windows if not union.intersects(window.to_region().to_polygon())]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

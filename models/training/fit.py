@@ -94,11 +94,11 @@ def _train_one(run: Run, card: NetCard, model: ModelOptions, max_seconds: float 
 def _label_data(run: Run, card: NetCard, indices: Sequence[SlideIndex]) -> LabelData:
     """Return what a net learns from: patch labels only if it has a head for them."""
     if card.options.label_head is not None:
-        return LabelData.of(run.slides, indices, card.mpp)
+        return LabelData.of(run.slides, indices, card)
     unused = sum(len(slide.plan.patch_labels) for slide in run.slides)
     if unused and card.role is NetRole.HIGH:
         logger.warning("patch labels not learned from: the net has no label head patch_labels=%d", unused)
-    return LabelData.of((), indices, card.mpp)
+    return LabelData.of((), indices, card)
 
 
 def _weights(indices: Sequence[SlideIndex], scheme: ClassScheme, options: TrainingOptions) -> tuple[float, ...]:

@@ -39,7 +39,7 @@ from models.training.heat_maps import HeatMapMaker
 from models.training.hybrid_options import HybridOptions, refinement_card
 from models.training.loop import TrainedNet
 from models.training.options import TrainingOptions
-from models.training.patchwise import train_patches
+from models.training.patchwise import patch_card, train_patches
 from models.training.refinement_task import RefinementTask, make_refinement_judge
 from models.training.run import Candidate, FitArguments, Run, labels_of, require_labels
 
@@ -137,6 +137,9 @@ class _Training:
     def fit(self) -> Candidate:
         run = self._run
         folds = self._folds()
+        if folds:  # hours later it would be too late to learn that they have nothing to begin with
+            strangers = replace(run, parent=_parent_from_elsewhere(run))
+            strangers.check_weights([patch_card(self._model, run.scheme)], self._model.weights_path)
         seconds = _share(run.options.max_seconds, _PATCH_SHARE / (1 + len(folds)))
         final = train_patches(run, self._model.patchwise(), max_seconds=seconds)
         seen = self._look(final, folds, seconds) if final[1].is_finished else None

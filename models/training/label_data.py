@@ -40,10 +40,10 @@ class LabelData:
     patches: Sequence[PatchIndex]
 
     @classmethod
-    def of(cls, slides: Sequence[TrainingSlide], masks: Sequence[SlideIndex], mpp: float) -> LabelData:
+    def of(cls, slides: Sequence[TrainingSlide], masks: Sequence[SlideIndex], card: NetCard) -> LabelData:
         """Return the masks as they were indexed, and the slides' patch labels; errors as `index_patch_labels`."""
-        patches = [index_patch_labels(slide, mpp) for slide in slides if slide.plan.patch_labels]
-        return cls([index for index in masks if index.positions], patches)
+        patches = [index_patch_labels(slide, card.mpp, card.tile_px) for slide in slides if slide.plan.patch_labels]
+        return cls([index for index in masks if index.positions], [index for index in patches if index.boxes])
 
     @property
     def labels(self) -> dict[str, set[int]]:

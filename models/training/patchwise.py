@@ -61,8 +61,14 @@ class Patchwise:
         self, checkpoint: Checkpoint, *, device: str = "auto", runtime: Runtime = Runtime.AUTO, threads: int = 0
     ) -> SlidePredictor:
         """Return the checkpoint, ready to predict slide after slide; as `Design.predictor`."""
-        stride_px = self.model.map_stride_px
-        return open_predictor(checkpoint, stride_px=stride_px, device=device, runtime=runtime, threads=threads)
+        return open_predictor(
+            checkpoint,
+            stride_px=self.model.map_stride_px,
+            tissue=self.model.tissue,
+            device=device,
+            runtime=runtime,
+            threads=threads,
+        )
 
     def predict(
         self, checkpoint: Checkpoint, slide: Slide, tissue: Area, options: PredictionOptions | None = None
@@ -92,9 +98,7 @@ def train_patches(
     TrainingDataError, CheckpointError, MissingResolutionError, SlideError
         As `Design.fit`.
     """
-    card = NetCard(
-        NetRole.HIGH, model.net, run.scheme.names, model.mpp, model.patches.patch_px, model.net.normalization
-    )
+    card = patch_card(model, run.scheme)
     run.check_weights([card], model.weights_path)
     tissues = {s.key: tissue_mask(s.slide, model.tissue) for s in run.slides if not s.plan.is_empty}
     indices = _index(run, model, tissues, Part.TRAINING)
@@ -118,6 +122,11 @@ def train_patches(
     key = [repr(replace(model, weights_path=None, map_stride_px=None)), _hash_of(kinds)]
     judge = _judge(run, card, model, tissues)
     return card, run.train(card, net, task, judge, max_seconds=max_seconds, name=name, key=key)
+
+
+def patch_card(model: PatchwiseOptions, scheme: ClassScheme) -> NetCard:
+    """Return the card of the patch classifier."""
+    return NetCard(NetRole.HIGH, model.net, scheme.names, model.mpp, model.patches.patch_px, model.net.normalization)
 
 
 def _index(run: Run, model: PatchwiseOptions, tissues: Mapping[str, TissueMask], part: Part) -> list[SlideIndex]:
@@ -161,7 +170,7 @@ def _tissue_kinds(
         model.clusters,
         seed=run.options.seed,
         folder=folder,
-        key=f"{card!r} {run.parent.id if run.parent is not None else None}",
+        key=f"{card!r} {run.parent.id if run.parent is not None else None} {net.weights_sha256}",
     )
     return TissueKinds(encoder, card.normalization, clusters)
 

@@ -251,8 +251,9 @@ class Run:
 
     def _key(self, card: NetCard, more: Sequence[str]) -> str:
         parts = [repr(card), repr(replace(self.options, device="", max_seconds=None)), repr(self.scheme.names), *more]
+        parts.append(repr(self.scheme.labels_by_priority()))
         parts.append(self.parent.id if self.parent is not None else "transfer")
-        parts.extend(sorted(_slide_part(slide) for slide in self.slides))
+        parts.extend(sorted(_slide_part(slide, self.options.sampling.tree) for slide in self.slides))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -291,8 +292,9 @@ def labels_of(indices: Sequence[SlideIndex]) -> dict[str, set[int]]:
     return {index.slide_key: set(index.positions) for index in indices}
 
 
-def _slide_part(slide: TrainingSlide) -> str:
-    return f"{slide.key} {slide.plan.content_hash()} {_areas_hash(slide)} {slide.slide.pyramid.mpp}"
+def _slide_part(slide: TrainingSlide, tree: Sequence[str]) -> str:
+    groups = [slide.metadata.get(stage) for stage in tree]  # decide what is drawn how often
+    return f"{slide.key} {slide.plan.content_hash()} {_areas_hash(slide)} {slide.slide.pyramid.mpp} {groups}"
 
 
 def _areas_hash(slide: TrainingSlide) -> str:

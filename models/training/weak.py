@@ -6,7 +6,7 @@ Ciga and Martel, "Learning to segment images with classification labels", Medica
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self, Unpack
@@ -120,12 +120,14 @@ class Weak:
     ) -> Candidate:
         """Train; as `Design.fit`."""
         run = Run.of(slides, scheme, options, **how)
-        card = self._card(run)
+        card = net_card(NetRole.HIGH, self.model.net, self.model.mpp, scheme, options)
+        masks = [index_slide(slide, scheme, card.mpp) for slide in slides]
+        data = LabelData.of(slides, masks, card)
+        require_labels(data.labels, scheme, options.min_labels)
+        if self.model.normalize_stains:
+            card = replace(card, stains=_reference(run, card, data.labels))
         run.check_weights([card], self.model.weights_path)
         seen = [as_seen(slide, card) for slide in slides]
-        masks = [index_slide(slide, scheme, card.mpp) for slide in seen]
-        data = LabelData.of(seen, masks, card.mpp)
-        require_labels(data.labels, scheme, options.min_labels)
         loss = SegmentationLoss(_weights(_pixels_of(masks, scheme), self.model), dice_share=0.0, pooled_share=0.0)
         task = self._task(run, seen, card, data, loss)
         judge = make_judge(seen, scheme, card, loss, options)
@@ -139,10 +141,6 @@ class Weak:
     ) -> SlidePredictor:
         """Return the checkpoint, ready to predict slide after slide; as `Design.predictor`."""
         return open_predictor(checkpoint, device=device, runtime=runtime, threads=threads)
-
-    def _card(self, run: Run) -> NetCard:
-        card = net_card(NetRole.HIGH, self.model.net, self.model.mpp, run.scheme, run.options)
-        return replace(card, stains=_reference(run, card)) if self.model.normalize_stains else card
 
     def _task(
         self, run: Run, seen: Sequence[TrainingSlide], card: NetCard, data: LabelData, loss: SegmentationLoss
@@ -167,14 +165,17 @@ class Weak:
         return [_centres_of(slide, run, card, centred) for slide in run.slides if slide.plan.shapes]
 
 
-def _reference(run: Run, card: NetCard) -> StainReference:
-    """Return what slides are dyed like: as the parent has it, if the training may go on from it; else a tile's dyes."""
+def _reference(run: Run, card: NetCard, training: Collection[str]) -> StainReference:
+    """Return what slides are dyed like: as the parent has it, if the training may go on from it; else a tile's dyes.
+
+    The tile is of a slide that trains, by key, and of no held-out area.
+    """
     parent = run.parent
     if parent is not None and NetRole.HIGH in parent.card.roles:
         before = parent.card.net(NetRole.HIGH).stains
         if before is not None:
             return before
-    slides = [slide.slide for slide in sorted(run.slides, key=lambda slide: slide.key)]
+    slides = sorted((slide for slide in run.slides if slide.key in training), key=lambda slide: slide.key)
     found = reference_stains(slides, card.mpp)
     if found is None:
         raise TrainingDataError("no slide shows two dyes to normalize to; train without normalize_stains")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -95,22 +96,38 @@ def gather(project: Project) -> ProjectFacts:
         classes=len(project.scheme.colors),
         stray=tuple(stray for folder in folders for stray in _stray_files(folder)),
         read_only=tuple(folder for folder in folders if not _is_writable(folder)),
-        model_problem=model_problem(project.settings.model),
+        model_problem=model_problem(project.settings.model, partial(_has_transfer, project)),
         free_bytes=_free_bytes(project.root),
     )
 
 
-def model_problem(model: ModelOptions) -> str | None:
-    """Say why the network that is set can't be begun: weights that are missing, or a library."""
+def model_problem(model: ModelOptions, has_transfer: Callable[[], bool] = lambda: False) -> str | None:
+    """Say why the network that is set can't be begun: weights that are missing, or a library.
+
+    ``has_transfer`` says whether weights were taken over that trainings begin with: they need no others.
+    """
     encoder = model.encoder
     if model.weights is not None and not model.weights.is_file():
         return f"there is no weights file at {model.weights}; correct [model] weights"
     if encoder.startswith(TIMM) and find_spec("timm") is None:
         return f"encoder {encoder} needs timm, which is not installed; pip install timm, or name another encoder"
-    if model.pretrained and model.weights is None and encoder not in WITH_WEIGHTS:
+    if model.pretrained and model.weights is None and encoder not in WITH_WEIGHTS and not has_transfer():
         cure = "name their file in [model] weights, or set pretrained = false"
         return f"no ImageNet weights of encoder {encoder} come with SlideBridge; {cure}"
     return None
+
+
+def _has_transfer(project: Project) -> bool:
+    from models.checkpoints import read_card  # torch: a second
+    from models.checkpoints.champion import TRANSFER_NAME, read_pointer
+    from models.errors import CheckpointError
+
+    try:
+        pointer = read_pointer(project.checkpoints, TRANSFER_NAME)
+        card = None if pointer is None else read_card(project.checkpoints, pointer.id)
+    except CheckpointError:  # trainings do without it then, and say so
+        return False
+    return card is not None and card.design == project.settings.model.design.value
 
 
 def _folders(project: Project, entries: Sequence[SlideEntry]) -> list[Path]:

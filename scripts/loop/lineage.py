@@ -120,6 +120,7 @@ def _ancestors(project: Project, runs: tuple[RunRecord, ...], first: str) -> Ite
     by_checkpoint = {run.checkpoint_id: run for run in runs if run.checkpoint_id is not None}
     checkpoint_id: str | None = first
     seen: set[str] = set()
+    came_over = False
     while checkpoint_id is not None and checkpoint_id not in seen and len(seen) < _MOST_PARENTS:
         seen.add(checkpoint_id)
         try:
@@ -127,6 +128,10 @@ def _ancestors(project: Project, runs: tuple[RunRecord, ...], first: str) -> Ite
         except CheckpointError as error:
             card, trouble = None, str(error)
         ancestor = Ancestor(checkpoint_id, card, by_checkpoint.get(checkpoint_id), trouble)
+        is_elsewhere = came_over and card is None and ancestor.run is None and trouble is None
+        if is_elsewhere:
+            return  # where it was taken over from, its child says
+        came_over = card is not None and card.iteration == 0
         yield ancestor
         checkpoint_id = ancestor.parent
 
@@ -190,7 +195,10 @@ def _ancestor_lines(ancestor: Ancestor, names: SlideNames) -> Iterator[str]:
         known = begun if ancestor.run is not None else "no more is known of it"
         yield f"model {ancestor.checkpoint_id}{numbered}: {gone}; {known}"
         return
-    yield f"model {ancestor.checkpoint_id}{numbered}, {card.design}, {begun}; learned from:"
+    learned = "learned from"
+    if card.iteration == 0 and card.parent is not None:  # ``new --transfer``: the slides aren't this project's
+        begun, learned = f"taken over from model {card.parent}", "which had learned from"
+    yield f"model {ancestor.checkpoint_id}{numbered}, {card.design}, {begun}; {learned}:"
     for key, plan in sorted(card.data_hashes.items()):
         yield f"  {names.of(key)}: {_share_line(card, key, plan)}"
 

@@ -38,3 +38,20 @@ def test_objects_keep_the_id_of_their_model(name: str) -> None:
     predicted = next(a for a in found if a.path_class == "A: Predicted")
     plain = read(edit(data, Edits("w2", promote={predicted.object_id: ("A", RED)}))).annotations
     assert next(a for a in plain if a.path_class == "A").metadata[CHECKPOINT_KEY] == "ab" * 8
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_objects_with_a_model_leave_no_trace_when_they_go(name: str) -> None:
+    edit, read, empty = FORMATS[name]
+
+    def ours_in(data: bytes) -> frozenset[str]:
+        return frozenset(found.object_id for found in read(data).annotations if found.is_ours)
+
+    written = edit(empty, Edits("w1", add=(PREDICTED,)))
+    people = edit(written, Edits("w2", promote=dict.fromkeys(ours_in(written), ("A", RED))))
+    newer = replace(PREDICTED, object_id="0a0a0a0a-0000-4000-8000-000000000009", checkpoint="cd" * 8)
+    data = edit(people, Edits("w3", add=(newer, BOX, RANDOM)))
+    (accepted,) = (found for found in read(data).annotations if found.path_class == "A")
+    assert accepted.metadata[CHECKPOINT_KEY] == "ab" * 8
+    again = edit(data, Edits("w2", delete=ours_in(data)))
+    assert repr(read(again)) == repr(read(people)) and b"cd" * 8 not in again

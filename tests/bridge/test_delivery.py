@@ -121,7 +121,9 @@ class Scene:
         name = f"{number:08x}-0000-4000-8000-000000000000"
         if shape is BOX:
             return MachineObject(name, MachineRole.PROPOSAL, PROPOSED, shape, (255, 200, 0), name="#1 unsure")
-        return MachineObject(name, MachineRole.PREDICTION, "Tumor: Predicted", shape, (200, 0, 0))
+        return MachineObject(
+            name, MachineRole.PREDICTION, "Tumor: Predicted", shape, (200, 0, 0), checkpoint=f"model of {name}"
+        )
 
     def write(self, marker: str, *shapes: BaseGeometry) -> WriteResult:
         """Write into the file, as for an image that nobody has open."""
@@ -554,6 +556,14 @@ def test_delivery_is_in_the_frame_of_the_tool(scene: Scene) -> None:
     )
     qupath.pull()
     assert qupath.objects("1")[object_id(1)].geometry.bounds == (10, 10, 40, 40)
+
+
+def test_results_bear_the_id_of_their_model_in_the_open_image(scene: Scene) -> None:
+    qupath = scene.opened()
+    scene.deliver("w1", box(10, 10, 40, 40))
+    qupath.pull()
+    found = qupath.objects("1")[object_id(1)]
+    assert found.metadata == {"slidebridge": "w1", "slidebridge.checkpoint": f"model of {object_id(1)}"}
 
 
 def test_outline_with_hole_arrives_as_it_was_written(scene: Scene) -> None:

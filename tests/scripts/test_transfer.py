@@ -28,6 +28,7 @@ from models.checkpoints import (
 )
 from models.nets import CENTRED, EncoderName, NetOptions, build_net
 from scripts.config import Settings, load_settings
+from scripts.doctor.facts import gather
 from scripts.loop.learn import RunKind
 from scripts.loop.training_run import design_of
 from scripts.project import open_project, take_lease
@@ -101,6 +102,33 @@ def test_a_checkpoint_of_every_design_begins_a_project_of_that_design(tmp_path: 
     ours = open_project(root).settings
     assert nets_of(ours) == nets_of(theirs)
     assert champion_of(root).card.design == design
+
+
+@pytest.mark.parametrize("design", ["patchwise", "hybrid"])
+@pytest.mark.parametrize(("side", "stride"), [(32, 32), (96, 32), (512, 64)])
+def test_patches_smaller_than_the_usual_stride_are_taken_over(
+    tmp_path: Path, design: str, side: int, stride: int
+) -> None:
+    given = {"model.design": design, "model.encoder": "plain", "model.mpp": 0.5}
+    theirs = load_settings(None, {}, {**given, "model.patch_px": side, "model.patch_stride_px": stride}).settings
+    source = make_design(tmp_path / "elsewhere", theirs)
+    root = slides(tmp_path / "study")
+    done = new("--imagescope", root, "--transfer", source)
+    assert done.exit_code == 0, done.exception
+    ours = open_project(root).settings.model
+    assert (ours.patch_px, ours.patch_stride_px) == (side, stride)
+
+
+def test_weights_that_were_taken_over_stand_in_for_a_file_of_them(tmp_path: Path) -> None:
+    given = {"model.design": "weak", "model.encoder": "resnet18", "model.mpp": 0.5, "model.pretrained": False}
+    source = make_design(tmp_path / "elsewhere", load_settings(None, {}, given).settings)
+    root = slides(tmp_path / "study")
+    assert new("--imagescope", root, "--transfer", source).exit_code == 0
+    project = open_project(root)
+    assert project.settings.model.pretrained and project.settings.model.encoder == "resnet18"
+    assert gather(project).model_problem is None
+    (project.checkpoints / "transfer.json").unlink()
+    assert "no ImageNet weights of encoder resnet18" in str(gather(project).model_problem)
 
 
 def nets_of(settings: Settings) -> dict[str, NetOptions]:

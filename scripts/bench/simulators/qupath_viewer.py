@@ -21,6 +21,7 @@ from typing import Any
 
 from bridge.annotations import Annotation, Edits, MachineObject, MachineRole, ObjectKind, Rgb, is_same_outline
 from bridge.annotations.scheme import PROPOSED
+from bridge.annotations.source import CHECKPOINT_KEY
 from bridge.qupath import QuPathProject, apply_edits, read_geojson, read_qpdata
 from bridge.qupath.geojson_properties import read_class
 from bridge.qupath.json_file import parse_json, to_json
@@ -242,6 +243,7 @@ def _machine_object(annotation: Annotation) -> MachineObject:
         annotation.color,
         annotation.name,
         is_editable=annotation.kind is ObjectKind.ANNOTATION,
+        checkpoint=annotation.metadata.get(CHECKPOINT_KEY),
     )
 
 

@@ -59,6 +59,7 @@ _objects = st.lists(
         name=_names,
         is_editable=st.booleans(),
         probability=st.none() | st.floats(0, 1),
+        checkpoint=st.none() | st.just("ab" * 8),
     ),
     max_size=6,
     unique_by=lambda item: item.object_id,
@@ -84,7 +85,8 @@ def test_what_was_appended_is_read(every_kind: bytes, objects, marker: str) -> N
     for annotation, item in zip(after.annotations[len(before) :], objects, strict=True):
         is_proposal = item.role is MachineRole.PROPOSAL
         assert (annotation.object_id, annotation.path_class) == (item.object_id, item.path_class)
-        assert annotation.is_ours and annotation.metadata == {"slidebridge": _as_one(marker)}
+        made_by = {} if item.checkpoint is None else {"slidebridge.checkpoint": item.checkpoint}
+        assert annotation.is_ours and annotation.metadata == {"slidebridge": _as_one(marker), **made_by}
         assert annotation.is_locked is is_proposal and annotation.parent_id is None
         assert annotation.name == (None if item.name is None else _as_one(item.name))
         assert annotation.probability == item.probability

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from models.checkpoints import promote_champion, prune_checkpoints, read_champion
-from models.checkpoints.champion import POINTER_NAME
+from models.checkpoints import promote_champion, prune_checkpoints, read_card, read_champion
+from models.checkpoints.champion import POINTER_NAME, TRANSFER_NAME
 from models.errors import CheckpointError
 from tiny_checkpoint import saved
 
@@ -63,3 +63,15 @@ def test_other_folders_are_nobodys_business(tmp_path: Path) -> None:
         saved(tmp_path, number)
     prune_checkpoints(tmp_path, keep=0)
     assert (tmp_path / "notes").is_dir()
+
+
+def test_cards_stay_of_transfer_weights_that_others_took_the_place_of(tmp_path: Path) -> None:
+    promote_champion(tmp_path, saved(tmp_path, 0))
+    first, second = (of_age(tmp_path, saved(tmp_path, n), 10_000) for n in (1, 2))
+    promote_champion(tmp_path, first, TRANSFER_NAME)
+    promote_champion(tmp_path, second, TRANSFER_NAME)
+    for number in range(3, 6):
+        saved(tmp_path, number)
+    assert prune_checkpoints(tmp_path, keep=0) == (first,)
+    assert read_card(tmp_path, first) is not None, "trainings began from it: the chain goes on there"
+    assert second in there(tmp_path)

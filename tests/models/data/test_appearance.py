@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.annotations import LabelPlan, PatchLabel
-from bridge.coords import Region
+from bridge.coords import Region, Window
 from bridge.errors import SlideError
 from models.data import TrainingSlide, tile_features, training_features
 
@@ -73,6 +73,25 @@ def test_what_is_held_out_or_unlabelled_is_not_measured(ground: Any) -> None:
         [TrainingSlide(ground.slide, everything), TrainingSlide(ground.slide, LabelPlan("e"))], ground
     )
     assert features.shape == (0, 6) and count == 0
+
+
+@pytest.mark.parametrize("is_patch", [True, False])
+def test_no_measured_tile_reaches_into_what_is_held_out(ground: Any, is_patch: bool) -> None:
+    asked: list[Window] = []
+
+    class Watched:
+        path, pyramid = ground.path, ground.slide.pyramid
+
+        def read_window(self, window: Window) -> np.ndarray:
+            asked.append(window)
+            return np.asarray(ground.slide.read_window(window))
+
+    plan = ground.plan(hold_out=True)
+    if is_patch:
+        plan = replace(plan, shapes=(), complete=plan.hold_out, patch_labels=(PatchLabel(Region(64, 0, 64, 128), 1),))
+    features, _ = measure([TrainingSlide(Watched(), plan)], ground)  # type: ignore[arg-type]
+    assert len(features) == 64
+    assert max(window.right for window in asked) <= 128
 
 
 def test_patch_labels_are_places_too(ground: Any) -> None:

@@ -115,6 +115,13 @@ def test_tiles_off_the_tissue_are_left_out(plain_slide: Any) -> None:
     assert {label: len(points) for label, points in half.positions.items()} == {1: 2}
 
 
+def test_beyond_the_border_of_a_small_slide_no_tissue_is_missed(plain_slide: Any) -> None:
+    slide = TrainingSlide(plain_slide, LabelPlan("one", shapes((60, 60, 80, 80, 1))))
+    everywhere = tissue_mask(plain_slide, TissueOptions(rule=TissueRule.WHOLE))
+    found = index_centres(slide, SCHEME, 0.5, tile_px=512, foreground=everywhere)
+    assert {label: len(points) for label, points in found.positions.items()} == {1: 1}
+
+
 def test_centres_on_another_grid_are_where_the_components_are(plain_slide: Any) -> None:
     plan = LabelPlan("one", shapes((40, 100, 80, 140, 2)))
     found = index_centres(TrainingSlide(plain_slide, plan), SCHEME, 1.0, tile_px=32)

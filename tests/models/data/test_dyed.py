@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 from PIL import Image
 
+from bridge.annotations import LabelPlan
 from bridge.coords import Window
 from bridge.slides import Slide, open_slide
-from models.data import DyedSlide, Stains, combine_stains, dye_like, reference_stains, slide_stains
+from models.data import DyedSlide, Stains, TrainingSlide, combine_stains, dye_like, reference_stains, slide_stains
 
 USUAL = Stains((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (1.2, 0.8))
 OTHER = Stains((0.55, 0.76, 0.34), (0.20, 0.93, 0.30), (0.8, 1.3))
@@ -78,10 +80,24 @@ def test_a_slide_without_two_dyes_stays_as_it_is(opened: Callable[[str], Slide])
     assert (pixels_of(slide) == pixels_of(opened("glass"))).all()
 
 
+def training(slide: Slide, *held_out: shapely.Polygon) -> TrainingSlide:
+    return TrainingSlide(slide, LabelPlan(slide.path.stem, complete=held_out, hold_out=held_out))
+
+
 def test_the_reference_is_one_tile_of_the_first_slide_that_shows_two_dyes(opened: Callable[[str], Slide]) -> None:
-    found = reference_stains([opened("glass"), opened("usual"), opened("other")], 0.5)
+    glass, usual, other = (training(opened(name)) for name in ("glass", "usual", "other"))
+    found = reference_stains([glass, usual, other], 0.5)
     assert found is not None
-    assert found == reference_stains([opened("usual")], 0.5)
-    assert found != reference_stains([opened("other")], 0.5)
+    assert found == reference_stains([usual], 0.5)
+    assert found != reference_stains([other], 0.5)
     assert found != slide_stains(opened("usual"), 0.5)  # one tile, not all
-    assert reference_stains([opened("glass")], 0.5) is None
+    assert reference_stains([glass], 0.5) is None
+
+
+def test_the_reference_is_none_of_what_is_held_out(opened: Callable[[str], Slide]) -> None:
+    usual, other = opened("usual"), opened("other")
+    judging = training(other, shapely.box(0, 0, 384, 320))
+    assert reference_stains([judging, training(usual)], 0.5) == reference_stains([training(usual)], 0.5)
+    assert reference_stains([judging], 0.5) is None
+    in_part = reference_stains([training(usual, shapely.box(0, 0, 384, 200))], 0.5)
+    assert in_part not in (None, reference_stains([training(usual)], 0.5))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,11 +109,40 @@ def test_boxes_lie_on_the_working_grid_and_new_ones_are_known(ground: Any) -> No
     old, new = PatchLabel(Region(0, 0, 64, 32), 1), PatchLabel(Region(96, 64, 32, 32), 1)
     # The new area takes a corner of the old box and more than half of the new one.
     emphasis = (shapely.box(60, 20, 80, 64), shapely.box(90, 64, 120, 128))
-    found = index_patch_labels(TrainingSlide(ground.slide, plan(old, new, emphasis=emphasis)), 1.0)
+    found = index_patch_labels(TrainingSlide(ground.slide, plan(old, new, emphasis=emphasis)), 1.0, 8)
     assert found.extent == ground.slide.pyramid.window_at(2.0)
     assert found.boxes[1].tolist() == [[0, 0, 32, 16], [48, 32, 64, 48]]
     assert found.fresh[1].tolist() == [[48, 32, 64, 48]]
     assert found.counts == {1: 2}
+
+
+def test_what_of_a_box_is_off_the_slide_gives_no_tile(ground: Any) -> None:
+    over, off = PatchLabel(Region(-400, -300, 440, 340), 1), PatchLabel(Region(200, 0, 64, 64), 2)
+    found = index_patch_labels(TrainingSlide(ground.slide, plan(over, off)), 0.5, 16)
+    assert found.counts == {1: 1}
+    for spot in LabelSampler([found], {}, tile_px=16).batch(0, 50):
+        assert Window(0, 0, 40, 40).intersection(spot.window) == spot.window
+
+
+@pytest.mark.parametrize(
+    ("box", "is_kept"),
+    [
+        (Region(112, 60, 8, 8), True),  # its tile ends where the held-out area begins
+        (Region(113, 60, 8, 8), False),  # its tile shows a column of it
+        (Region(100, 60, 40, 8), False),  # it lies in it by itself
+        (Region(64, 0, 64, 128), True),  # tiles lie inside it
+    ],
+)
+def test_no_tile_shows_what_is_held_out(ground: Any, box: Region, is_kept: bool) -> None:
+    held_out = replace(ground.plan(hold_out=True), patch_labels=(PatchLabel(box, 1),))
+    found = index_patch_labels(TrainingSlide(ground.slide, held_out), 0.5, 24)
+    assert found.counts == ({1: 1} if is_kept else {})
+
+
+@pytest.mark.parametrize(("width", "is_kept"), [(4, True), (5, False)])
+def test_no_tile_is_ignored_by_more_than_a_quarter(ground: Any, width: int, is_kept: bool) -> None:
+    ignored = replace(plan(PatchLabel(Region(4, 4, 8, 8), 1)), ignore=(shapely.box(0, 0, width, 128),))
+    assert bool(index_patch_labels(TrainingSlide(ground.slide, ignored), 0.5, 16).boxes) is is_kept
 
 
 def test_a_batch_is_what_lies_in_the_boxes(ground: Any) -> None:
@@ -123,7 +153,7 @@ def test_a_batch_is_what_lies_in_the_boxes(ground: Any) -> None:
     ]
     slides = [TrainingSlide(ground.slide, plan(*patches))]
     dataset = TileDataset(slides, ground.scheme, 0.5)
-    sampler = LabelSampler([index_patch_labels(slides[0], 0.5)], {}, tile_px=8)
+    sampler = LabelSampler([index_patch_labels(slides[0], 0.5, 8)], {}, tile_px=8)
     maker = LabelMaker(dataset, sampler, Augmentation(AugmentationOptions.none()), batch_size=12, seed=0)
     pixels, labels = maker.make(3)
     assert (pixels.shape, pixels.dtype) == ((12, 3, 8, 8), torch.float32)

@@ -230,6 +230,11 @@ def test_an_experts_box_gives_the_patches_inside_it_or_the_one_around_it(
     assert labels_at(index) == dict.fromkeys(starts, 2)
 
 
+@pytest.mark.parametrize("box", [(-90, 0, 64, 64), (WIDTH, 0, 32, 32), (0, HEIGHT + 9, 32, 32)])
+def test_an_experts_box_off_the_slide_says_nothing_of_what_is_on_it(slide: Any, box: tuple[int, ...]) -> None:
+    assert not index_patches(slide, LabelPlan("one", patch_labels=(expert(*box),)), FINE).positions
+
+
 def test_experts_boxes_count_beside_masks_but_never_judge(slide: Any) -> None:
     held = shapely.box(96, 0, WIDTH, HEIGHT)
     plan = LabelPlan("one", (), (held,), hold_out=(held,), patch_labels=(expert(0, 0, 32, 32), expert(80, 0, 32, 32)))

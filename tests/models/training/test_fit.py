@@ -9,7 +9,7 @@ import torch
 
 from bridge.annotations import ClassScheme, LabelPlan
 from models.checkpoints import NetRole, load_checkpoint, save_checkpoint
-from models.data import TrainingSlide
+from models.data import SamplingOptions, TrainingSlide
 from models.errors import CheckpointError, TrainingDataError
 from models.inference import Predictor
 from models.training import ModelOptions, TrainingOptions, evaluate, fit, forget_state
@@ -129,6 +129,33 @@ def test_a_state_of_other_labels_is_not_taken_up(
     fit(disc_slides, ground.scheme, tiny_model, brief, stop=after(4), resume_folder=tmp_path)
     fresh = fit(judged_slides, ground.scheme, tiny_model, brief, resume_folder=tmp_path)
     assert same(fresh.checkpoint, fit(judged_slides, ground.scheme, tiny_model, brief).checkpoint)
+
+
+@pytest.mark.parametrize("what", ["priority", "metadata"])
+def test_a_state_of_other_priorities_or_groups_is_not_taken_up(
+    disc_slides: Any, ground: Any, tiny_model: Any, brief: Any, tmp_path: Path, what: str
+) -> None:
+    by_grade = replace(brief, sampling=SamplingOptions(tree=("grade", "slide", "class")))
+    slides = [replace(slide, metadata={"grade": "I", "stain": "new"}) for slide in disc_slides]
+    fit(slides, ground.scheme, tiny_model, by_grade, stop=after(4), resume_folder=tmp_path)
+    seen: list[int] = []
+    scheme = ground.scheme
+    if what == "priority":
+        scheme = replace(scheme, priority=("Dark",))
+    else:
+        slides = [replace(slide, metadata={"grade": "II"}) for slide in slides]
+    fit(slides, scheme, tiny_model, by_grade, resume_folder=tmp_path, progress=lambda told: seen.append(told.step))
+    assert seen[0] == 1
+
+
+def test_what_no_tile_depends_on_costs_no_state(
+    disc_slides: Any, ground: Any, tiny_model: Any, brief: Any, tmp_path: Path
+) -> None:
+    fit(disc_slides, ground.scheme, tiny_model, brief, stop=after(4), resume_folder=tmp_path)
+    seen: list[int] = []
+    slides = [replace(slide, metadata={"scanner": "new"}) for slide in disc_slides]
+    fit(slides, ground.scheme, tiny_model, brief, resume_folder=tmp_path, progress=lambda told: seen.append(told.step))
+    assert seen[0] == 5
 
 
 def test_time_bounds_the_steps(disc_slides: Any, ground: Any, tiny_model: Any, brief: Any) -> None:

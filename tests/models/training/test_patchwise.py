@@ -18,7 +18,7 @@ from models.checkpoints import NetRole, load_checkpoint, save_checkpoint
 from models.data import ClusterOptions, PatchOptions, SamplingOptions, TrainingSlide
 from models.errors import CheckpointError, TrainingDataError
 from models.inference import PatchwisePredictor, open_predictor
-from models.nets import EncoderName, NetKind, NetOptions, build_net, count_parameters
+from models.nets import EncoderName, NetKind, NetOptions, build_encoder, build_net, count_parameters
 from models.training import (
     ClusterSearch,
     Decision,
@@ -182,6 +182,21 @@ def test_a_state_of_another_loss_or_lattice_is_not_taken_up(judged: Any, options
             judged, SCHEME, options, progress=lambda p, s=steps: s.append(p.step), resume_folder=tmp_path
         )
         assert steps[0] == 1
+
+
+def test_kinds_of_tissue_that_other_weights_told_are_not_taken_up(judged: Any, options: Any, tmp_path: Path) -> None:
+    net = NetOptions(kind=NetKind.PATCH, encoder=EncoderName.RESNET18, decoder_channels=(1, 1, 1, 1))
+
+    def trained(seed: int, folder: Path | None) -> Any:
+        path = tmp_path / f"{seed}.pth"
+        torch.manual_seed(seed)
+        torch.save(build_encoder("resnet18", 4).state_dict(), path)
+        design = Patchwise(replace(WEIGHED, net=net, weights_path=path))
+        return design.fit(judged, SCHEME, replace(options, max_steps=2), resume_folder=folder, keep_state=True)
+
+    folder = tmp_path / "state"
+    trained(5, folder)
+    assert same(trained(6, folder).checkpoint, trained(6, None).checkpoint)
 
 
 def test_the_losses_lead_elsewhere_and_each_is_repeatable(judged: Any, options: Any) -> None:

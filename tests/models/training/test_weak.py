@@ -328,3 +328,17 @@ def test_a_training_that_goes_on_keeps_its_parents_reference(
     assert plain.card.net(NetRole.HIGH).stains is None
     assert not continues(card, plain)
     assert continues(card, parent)
+
+
+def test_the_reference_is_of_a_slide_that_trains(
+    halves: Halves, dyed: Weak, options: TrainingOptions, tmp_path: Path
+) -> None:
+    path = tmp_path / "greenish.png"
+    with Image.open(halves.path) as picture:
+        Image.fromarray(np.asarray(picture)[..., [2, 0, 1]]).save(path)
+    brief = replace(options, max_steps=1)
+    training = halves.training(halves.both)
+    with open_slide(path, mpp=(0.5, 0.5)) as other:
+        judging = TrainingSlide(other, LabelPlan("a slide that is held out, and has no labels"))
+        found = dyed.fit([judging, *training], SCHEME, brief).checkpoint.card.net(NetRole.HIGH).stains
+    assert found == dyed.fit(training, SCHEME, brief).checkpoint.card.net(NetRole.HIGH).stains

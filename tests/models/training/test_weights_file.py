@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import torch
 
+from bridge.slides import TissueOptions, TissueRule
 from models.checkpoints import NetRole
+from models.data import PatchOptions, TrainingSlide
 from models.errors import CheckpointError
-from models.nets import EncoderName, NetOptions, build_encoder
-from models.training import ModelOptions, fit
+from models.nets import EncoderName, NetKind, NetOptions, build_encoder
+from models.training import Hybrid, HybridOptions, ModelOptions, fit
 
 RESNET = NetOptions(encoder=EncoderName.RESNET18, decoder_channels=(4, 4), stem_channels=4)
 
@@ -88,3 +90,30 @@ def test_a_champion_may_be_gone_on_with_though_its_weights_would_begin_elsewhere
     child = fit(disc_slides, ground.scheme, today, still, parent=parent).checkpoint
     name = "encoder.conv1.weight"
     assert torch.equal(child.net_weights(NetRole.LOW)[name], parent.net_weights(NetRole.LOW)[name])
+
+
+def test_fold_classifiers_ask_for_the_file_before_the_final_one_is_trained(
+    ground: Any, brief: Any, weights: Path
+) -> None:
+    plan = ground.plan()
+    slides = [TrainingSlide(ground.slide, replace(plan, slide_key=key)) for key in "ab"]
+    model = HybridOptions(
+        mpp=0.5,
+        net=NetOptions(kind=NetKind.PATCH, encoder=EncoderName.RESNET18, decoder_channels=(1, 1)),
+        patches=PatchOptions(patch_px=16, stride_px=16),
+        tissue=TissueOptions(rule=TissueRule.WHOLE),
+        refinement=NetOptions(kind=NetKind.REFINEMENT, encoder_channels=(4, 6), pretrained=False),
+        refine_mpp=1.0,
+        refine_px=32,
+        weights_path=weights,
+    )
+    short = replace(brief, max_steps=1)
+    parent = Hybrid(model).fit(slides, ground.scheme, short).checkpoint
+    assert parent.card.data_hashes.keys() == {"a", "b"}
+    steps: list[int] = []
+    forgotten = Hybrid(replace(model, weights_path=None))
+    with pytest.raises(CheckpointError, match=r"--weights FILE"):
+        forgotten.fit(slides, ground.scheme, short, parent=parent, progress=lambda told: steps.append(told.step))
+    assert not steps
+    alone = Hybrid(replace(model, weights_path=None, folds=1))  # goes on from the parent, and needs no file
+    assert alone.fit(slides, ground.scheme, short, parent=parent).is_finished

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from learn_support import classroom
 
 from bridge.annotations import Annotation
 from bridge.imagescope import read_imagescope
 from bridge.qupath import create_project, read_qpdata
 from bridge.qupath.plain import append_annotations
-from lab_support import Lab, labelled
+from lab_support import RUNNER, Lab, labelled
+from scripts.cli import app
 from scripts.set_up import new_image
 
 KEY = "slidebridge.checkpoint"
@@ -112,6 +114,23 @@ def test_the_chain_goes_on_to_the_parents(lab: Lab) -> None:
     shutil.rmtree(lab.root / ".slidebridge" / "checkpoints" / parent["id"])
     said = lab.run("status", "--lineage", child["id"]).stdout
     assert f"model {parent['id']} (iteration 1): its card isn't in the project any more" in said
+
+
+def test_the_chain_ends_with_the_model_that_was_taken_over(lab: Lab, new_lab: Callable[[str], Lab]) -> None:
+    _imagescope(lab)
+    assert lab.run("train").exit_code == 0
+    other = new_lab("other")
+    done = RUNNER.invoke(app, ["new", "--imagescope", str(other.root), "--transfer", str(lab.root)])
+    assert done.exit_code == 0, done.output
+    assert other.run("predict").exit_code == 0
+    found = read_imagescope(other.xml.read_bytes()).annotations
+    begun = next(a.metadata[KEY] for a in found if a.is_ours)
+    said = other.run("status", "--lineage", begun).stdout
+    (line,) = (line for line in said.splitlines() if line.startswith("model "))
+    with classroom(lab) as room:
+        assert f"(iteration 0), deepzoom, taken over from model {room.champion}; which had learned from:" in line
+    with classroom(other) as room:
+        assert room.champion == begun
 
 
 def test_names_are_hashed_where_the_project_wants_it(lab: Lab) -> None:
