@@ -14,6 +14,7 @@ from scripts.stopping import StopFlag, stopped_by_signals
 
 PROGRAM = """
 import sys
+import time
 from scripts.stopping import stopped_by_signals
 
 with stopped_by_signals("stopping after this step") as stop:
@@ -23,8 +24,7 @@ with stopped_by_signals("stopping after this step") as stop:
     print("step ended", flush=True)
     if "hang" in sys.argv:
         while True:
-            stop.wait(1)
-            sys.stdin.read()
+            time.sleep(0.05)
 print("state kept")
 """
 
@@ -32,7 +32,6 @@ print("state kept")
 def _started(*arguments: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
-        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
