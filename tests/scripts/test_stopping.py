@@ -46,7 +46,7 @@ def _started(*arguments: str) -> subprocess.Popen[str]:
 def test_first_signal_ends_the_step_and_says_so_in_one_line(number: signal.Signals) -> None:
     process = _started()
     process.send_signal(number)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "step ended\nstate kept\n", "slidebridge: stopping after this step\n")
 
 
@@ -57,8 +57,8 @@ def test_second_signal_ends_the_process_at_once(second: signal.Signals, status: 
     process.send_signal(signal.SIGTERM)
     assert process.stdout is not None and process.stdout.readline() == "step ended\n"
     process.send_signal(second)
-    assert process.wait(10) == status
-    assert "state kept" not in process.communicate(timeout=10)[0]
+    assert process.wait(60) == status
+    assert "state kept" not in process.communicate(timeout=60)[0]
 
 
 def test_asked_twice_it_exits_and_tells_once() -> None:
@@ -117,5 +117,5 @@ def test_outside_the_main_thread_only_asking_stops() -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert seen == [True]

@@ -42,7 +42,7 @@ def test_the_child_goes_when_its_caller_is_gone(tmp_path: Path) -> None:
     child.stdin.write(json.dumps({"task": "read", "project": str(project.path), "images": []}).encode() + b"\n")
     child.stdin.close()
     child.stdin = None  # as when we are killed: the pipe ends
-    assert child.wait(20) == 1
+    assert child.wait(60) == 1
     child.stdout.close()
     child.stderr.close()
 

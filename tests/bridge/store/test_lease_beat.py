@@ -33,7 +33,7 @@ def test_work_is_told_when_another_took_over(tmp_path: Path) -> None:
     thief = replace(lease.holder, token="other", host="elsewhere")
     (tmp_path / "lease.json").write_bytes(thief.to_bytes())
     with pytest.raises(ProjectBusyError, match=r"lease lost.*on elsewhere"), Beat(lease, every_seconds=0.01) as beat:
-        beat._thread.join(10)  # it ends with the loss
+        beat._thread.join(60)  # it ends with the loss
         beat.check()
     assert holder(tmp_path) == thief, "which is theirs now"
 

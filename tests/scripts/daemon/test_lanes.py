@@ -11,7 +11,7 @@ from scripts.daemon.lanes import Lane
 
 def test_a_threaded_lane_is_taken_until_its_work_ends() -> None:
     lane, may_end = Lane.threaded("test"), threading.Event()
-    lane.give(lambda: may_end.wait(10) and None)
+    lane.give(lambda: may_end.wait(60) and None)
     assert not lane.is_free
     may_end.set()
     lane.close()
