@@ -43,7 +43,7 @@ def test_a_zip_holds_one_file() -> None:
             unpack(data)
 
 
-@pytest.mark.parametrize("data", [gzip.compress(b"[]" * 500), zipped(a_json=b"[]" * 500)])
+@pytest.mark.parametrize("data", [gzip.compress(b"[]" * 500), zipped(a_json=b"[]" * 500)], ids=["gzip", "zip"])
 def test_damaged_archives_are_refused(data: bytes) -> None:
     for end in range(4, len(data), 7):
         with pytest.raises(GeoJSONFormatError):
