@@ -13,7 +13,7 @@ from models.data.dyed import DyedSlide, dye_like, reference_stains, slide_stains
 from models.data.guided import GuidedSlide, HeatMap, interpolate
 from models.data.index import SlideIndex, index_slide
 from models.data.patch_ground import PatchOptions
-from models.data.patch_labels import LabelMaker, LabelSampler, LabelSpot, PatchIndex, index_patch_labels
+from models.data.patch_labels import LabelMaker, LabelSampler, PatchIndex, index_patch_labels
 from models.data.patches import index_patches
 from models.data.sampler import SamplingOptions, TileSpot, TreeSampler
 from models.data.slides import Tile, TrainingSlide, slide_downsample
@@ -52,7 +52,6 @@ __all__ = [
     "HeatMap",
     "LabelMaker",
     "LabelSampler",
-    "LabelSpot",
     "MacenkoOptions",
     "Maker",
     "PatchIndex",

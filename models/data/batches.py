@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from models.data.augmentation import Augmentation
-from models.data.sampler import TreeSampler
+from models.data.sampler import TileSpot
 from models.data.tiles import TileDataset
 
 _AUGMENTATION_STREAM = 1  # tells the generator of the pixels from that of the places
@@ -26,6 +26,14 @@ class Maker(Protocol[B_co]):
 
     def make(self, step: int) -> B_co:
         """Return the batch of one step."""
+        ...
+
+
+class Sampler(Protocol):
+    """Whatever says where a step's tiles lie."""
+
+    def batch(self, step: int, size: int) -> list[TileSpot]:
+        """Return the places of one batch."""
         ...
 
 
@@ -47,7 +55,7 @@ class BatchMaker:
     """
 
     def __init__(
-        self, dataset: TileDataset, sampler: TreeSampler, augmentation: Augmentation, *, batch_size: int, seed: int
+        self, dataset: TileDataset, sampler: Sampler, augmentation: Augmentation, *, batch_size: int, seed: int
     ) -> None:
         self._dataset = dataset
         self._sampler = sampler

@@ -20,10 +20,9 @@ from torch import Tensor
 
 from bridge.annotations import PatchLabel
 from bridge.coords import Region, Window
-from models.data.augmentation import Augmentation
-from models.data.sampler import SamplingOptions, stage_value
+from models.data.batches import BatchMaker
+from models.data.sampler import Places, SamplingOptions, TileSpot
 from models.data.slides import TrainingSlide
-from models.data.tiles import TileDataset
 from models.data.tree import ReplayTrees
 
 logger = logging.getLogger(__name__)
@@ -97,45 +96,15 @@ def index_patch_labels(slide: TrainingSlide, mpp: float, tile_px: int) -> PatchI
     return PatchIndex(slide.key, extent, _by_label(patches, downsample), _by_label(fresh, downsample))
 
 
-@dataclass(frozen=True, slots=True)
-class LabelSpot:
-    """Where one tile lies, and the class that it is mostly of."""
-
-    slide_key: str
-    window: Window
-    label: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Leaf:
-    index: PatchIndex
-    label: int
-    metadata: Mapping[str, str]
-    boxes: Boxes
-
-    @property
-    def size(self) -> int:
-        return len(self.boxes)
-
-    def value(self, stage: str) -> str:
-        return stage_value(stage, self.index.slide_key, self.label, self.metadata)
-
-
 class LabelSampler:
     """Draws the tiles of each batch of patch labels, down the same tree as those of masks.
 
     Parameters
     ----------
-    indices
-        One per slide.
-    metadata
-        Slide key → metadata, for the stages of the tree that are neither slide nor class.
-    tile_px
-        Side of the tiles, in working pixels.
+    indices, metadata, tile_px, seed
+        As `TreeSampler`.
     options
         The tree and the replay; jitter plays no part.
-    seed
-        Same seed and step, same tiles.
 
     Raises
     ------
@@ -153,52 +122,29 @@ class LabelSampler:
         seed: int = 0,
     ) -> None:
         options = options or SamplingOptions()
-        old = [_Leaf(i, k, metadata.get(i.slide_key, {}), b) for i in indices for k, b in i.boxes.items()]
-        new = [_Leaf(i, k, metadata.get(i.slide_key, {}), b) for i in indices for k, b in i.fresh.items()]
+        old = Places.of(((i, i.boxes) for i in indices), metadata)
+        new = Places.of(((i, i.fresh) for i in indices), metadata)
         if not old:
             raise ValueError("no slide has a patch label")
         self._trees = ReplayTrees.grow(old, new, options.tree, options.replay)
         self._tile_px = tile_px
         self._seed = seed
 
-    def batch(self, step: int, size: int) -> list[LabelSpot]:
+    def batch(self, step: int, size: int) -> list[TileSpot]:
         """Return the tiles of one batch: first those of all patch labels, then those of new ones."""
         generator = np.random.default_rng((self._seed, step, _PLACE_STREAM))
         return [self._spot(tree.draw(generator), generator) for tree in self._trees.of_batch(size)]
 
-    def _spot(self, leaf: _Leaf, generator: np.random.Generator) -> LabelSpot:
-        left, top, right, bottom = leaf.boxes[generator.integers(len(leaf.boxes))]
+    def _spot(self, leaf: Places[PatchIndex], generator: np.random.Generator) -> TileSpot:
+        left, top, right, bottom = leaf.rows[generator.integers(leaf.size)]
         extent, size = leaf.index.extent, self._tile_px
         x = _start(left, right, size, (extent.x, extent.right), generator)
         y = _start(top, bottom, size, (extent.y, extent.bottom), generator)
-        return LabelSpot(leaf.index.slide_key, Window(x, y, size, size, extent.downsample), leaf.label)
+        return TileSpot(leaf.index.slide_key, Window(x, y, size, size, extent.downsample), leaf.label)
 
 
-class LabelMaker:
-    """From a step's number to its batch of tiles and their classes; no state.
-
-    Parameters
-    ----------
-    dataset
-        Fetches tiles.
-    sampler
-        Says where they lie.
-    augmentation
-        Changes them.
-    batch_size
-        Tiles per batch.
-    seed
-        Of the augmentation.
-    """
-
-    def __init__(
-        self, dataset: TileDataset, sampler: LabelSampler, augmentation: Augmentation, *, batch_size: int, seed: int
-    ) -> None:
-        self._dataset = dataset
-        self._sampler = sampler
-        self._augmentation = augmentation
-        self._batch_size = batch_size
-        self._seed = seed
+class LabelMaker(BatchMaker):
+    """From a step's number to its batch of tiles and their classes; parameters as `BatchMaker`."""
 
     def make(self, step: int) -> tuple[Tensor, Tensor]:
         """Return the batch of one step: pixels float32 (n, 3, side, side) 0–255, labels int64 (n,).

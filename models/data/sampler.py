@@ -8,14 +8,15 @@ resuming change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bridge.coords import Window
-from models.data.index import Positions, SlideIndex
+from models.data.index import SlideIndex
 from models.data.tree import ReplayTrees
 
 SLIDE_STAGE, CLASS_STAGE = "slide", "class"
@@ -54,26 +55,56 @@ class TileSpot:
     label: int
 
 
+class Indexed(Protocol):
+    """What is known of one slide: where its labels lie."""
+
+    @property
+    def slide_key(self) -> str:
+        """The slide."""
+        ...
+
+
+X = TypeVar("X", bound=Indexed)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Leaf:
-    index: SlideIndex
+class Places(Generic[X]):
+    """The places of one label on one slide: a leaf of the sampling tree.
+
+    Parameters
+    ----------
+    index
+        Of the slide.
+    label
+        Of all these places.
+    metadata
+        The slide's, for the stages of the tree that are neither slide nor class.
+    rows
+        One per place.
+    """
+
+    index: X
     label: int
     metadata: Mapping[str, str]
-    positions: Positions
+    rows: NDArray[Any]  # Any: positions are whole pixels, boxes are not
+
+    @classmethod
+    def of(
+        cls, slides: Iterable[tuple[X, Mapping[int, NDArray[Any]]]], metadata: Mapping[str, Mapping[str, str]]
+    ) -> list[Places[X]]:
+        """Return the leaves of some slides' labels; ``metadata`` by slide key."""
+        return [cls(i, k, metadata.get(i.slide_key, {}), rows) for i, labels in slides for k, rows in labels.items()]
 
     @property
     def size(self) -> int:
-        return len(self.positions)
+        """How many there are."""
+        return len(self.rows)
 
     def value(self, stage: str) -> str:
-        return stage_value(stage, self.index.slide_key, self.label, self.metadata)
-
-
-def stage_value(stage: str, slide_key: str, label: int, metadata: Mapping[str, str]) -> str:
-    """Return what the places of one label on one slide are called at a stage of the tree."""
-    if stage == SLIDE_STAGE:
-        return slide_key
-    return str(label) if stage == CLASS_STAGE else metadata.get(stage, "")
+        """Return what they are called at a stage of the tree."""
+        if stage == SLIDE_STAGE:
+            return self.index.slide_key
+        return str(self.label) if stage == CLASS_STAGE else self.metadata.get(stage, "")
 
 
 class TreeSampler:
@@ -110,8 +141,8 @@ class TreeSampler:
         self._options = options or SamplingOptions()
         self._tile_px = tile_px
         self._seed = seed
-        old = [_Leaf(i, k, metadata.get(i.slide_key, {}), p) for i in indices for k, p in i.positions.items()]
-        new = [_Leaf(i, k, metadata.get(i.slide_key, {}), p) for i in indices for k, p in i.fresh.items()]
+        old = Places.of(((i, i.positions) for i in indices), metadata)
+        new = Places.of(((i, i.fresh) for i in indices), metadata)
         if not old:
             raise ValueError("nothing is labelled on any slide")
         self._trees = ReplayTrees.grow(old, new, self._options.tree, self._options.replay)
@@ -125,8 +156,8 @@ class TreeSampler:
         generator = self.generator(step)
         return [self._spot(tree.draw(generator), generator) for tree in self._trees.of_batch(size)]
 
-    def _spot(self, leaf: _Leaf, generator: np.random.Generator) -> TileSpot:
-        point = leaf.positions[generator.integers(len(leaf.positions))]
+    def _spot(self, leaf: Places[SlideIndex], generator: np.random.Generator) -> TileSpot:
+        point = leaf.rows[generator.integers(leaf.size)]
         reach = int(self._tile_px / 2 * self._options.jitter)
         centre = point + generator.integers(-reach, reach + 1, 2)
         left, top, right, bottom = _area_around(leaf.index, point)
