@@ -8,23 +8,10 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
-T = TypeVar("T")
+from scripts.executors import InlineExecutor
+
 _NICENESS = 10
-
-
-class InlineExecutor(Executor):
-    """Runs what it is given at once, in the calling thread."""
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:  # Any: as in the base class
-        """Run the call and return its future, done."""
-        future: Future[T] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 def _give_way() -> None:

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
 import platformdirs
 
 from bridge.errors import BridgeError
+from scripts.executors import open_executor
 from scripts.experiments.comparisons.experiment import ExperimentOptions
 from scripts.experiments.comparisons.registry import EXPERIMENTS, open_experiment
 
 _INTERRUPTED = 130
+_MOST_WORKERS = 4  # a training takes one to two GB
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, run, write, print; return the exit status."""
     asked = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    _begin_logging()
     try:
         options = ExperimentOptions(asked.folder, asked.data, asked.seeds, asked.full, asked.threads)
-        print(_run(asked.name, options, asked.docs))
+        print(_run(asked.name, options, asked.workers, asked.docs))
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return _INTERRUPTED
@@ -36,15 +39,23 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(name: str, options: ExperimentOptions, docs: Path) -> str:
+def _begin_logging() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+
+
+def _run(name: str, options: ExperimentOptions, workers: int, docs: Path) -> str:
     import torch
 
     from scripts.experiments.comparisons.kept import KeptResults, surroundings
-    from scripts.experiments.comparisons.running import run_units, write_account
+    from scripts.experiments.comparisons.running import run_units, work_of, write_account
 
     torch.set_num_threads(options.threads)
     experiment = open_experiment(name, options)
-    results = run_units(experiment, KeptResults(options.folder / "results" / name, surroundings(options)))
+    kept = KeptResults(options.folder / "results" / name, surroundings(options))
+    workers = 1 if experiment.is_timed else workers
+    work = None if workers == 1 else work_of(name, options)
+    with open_executor(workers, _begin_logging) as executor:
+        results = run_units(experiment, kept, executor=executor, work=work)
     document = write_account(experiment, results, options, docs)
     readings = "\n".join(f"- {reading}" for reading in experiment.readings(results))
     return f"{experiment.table(results).to_markdown()}\n{readings}\n\nwritten: {document}"
@@ -60,7 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seeds", type=int, default=3, help="repetitions (default: 3)")
     parser.add_argument("--full", action="store_true", help="the long form")
-    parser.add_argument("--threads", type=int, default=2, help="of torch and ONNX Runtime (default: 2)")
+    parser.add_argument("--threads", type=int, default=1, help="of torch and ONNX Runtime (default: 1)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=min(os.cpu_count() or 1, _MOST_WORKERS),
+        help="units at a time, a process each; an experiment that measures time takes one (default: %(default)s)",
+    )
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="where the section goes (default: docs)")
     return parser
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from filelock import FileLock
 
 from bridge.coords import Region
 from bridge.slides import RgbPixels
@@ -79,15 +80,22 @@ def write_slide(
         logger.debug("generated slide is there already: path=%s", written.slide)
         return written
     folder.mkdir(parents=True, exist_ok=True)
-    written.facts.unlink(missing_ok=True)
-    _write_pixels(written.slide, generated, chosen.quality)
-    write_truth(written.truth, generated)
-    if mask is not None and chosen.mask_downsample:
-        mask.parent.mkdir(exist_ok=True)
-        write_truth_mask(mask, generated, chosen.mask_downsample)
-    _replace(written.facts, json.dumps(_facts(generated, name, digest), indent=2) + "\n")
-    logger.info("generated slide written: path=%s objects=%d", written.slide, len(generated.truth.annotations))
+    with FileLock(folder / f".{name}.lock"):
+        if not _is_whole(written, digest):  # another process may just have made it
+            _write(written, generated, name, chosen)
     return written
+
+
+def _write(written: WrittenSlide, generated: GeneratedSlide, name: str, options: WriteOptions) -> None:
+    written.facts.unlink(missing_ok=True)
+    _write_pixels(written.slide, generated, options.quality)
+    write_truth(written.truth, generated)
+    if written.mask is not None and options.mask_downsample:
+        written.mask.parent.mkdir(exist_ok=True)
+        write_truth_mask(written.mask, generated, options.mask_downsample)
+    facts = _facts(generated, name, options_hash(generated, options))
+    _replace(written.facts, json.dumps(facts, indent=2) + "\n")
+    logger.info("generated slide written: path=%s objects=%d", written.slide, len(generated.truth.annotations))
 
 
 def options_hash(generated: GeneratedSlide, options: WriteOptions) -> str:

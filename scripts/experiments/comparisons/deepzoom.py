@@ -73,6 +73,7 @@ class DeepZoomExperiment:
 
     name = "deepzoom"
     title = "DeepZoom: two resolutions against one network"
+    is_timed = True
 
     def __init__(self, options: ExperimentOptions, scale: DeepZoomScale | None = None) -> None:
         self._options = options

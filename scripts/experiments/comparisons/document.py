@@ -66,7 +66,7 @@ def _made_by(
     versions = ", ".join(f"{name} {version}" for name, version in around.items() if name != "threads")
     threads = "1 thread" if options.threads == 1 else f"{options.threads} threads"
     seeds = "seed 0" if options.seeds == 1 else f"seeds 0 to {options.seeds - 1}"
-    return f"`{command}`: {seeds}, {len(results)} units, {seconds / 60:.1f} minutes in all on {threads}; {versions}."
+    return f"`{command}`: {seeds}, {len(results)} units, {seconds / 60:.1f} minutes of work on {threads}; {versions}."
 
 
 def _settings(experiment: Experiment) -> str:

@@ -39,7 +39,7 @@ class ExperimentOptions:
     data: Path | None = None
     seeds: int = 3
     full: bool = False
-    threads: int = 2
+    threads: int = 1
 
     def __post_init__(self) -> None:
         if self.seeds < 1 or self.threads < 1:
@@ -139,6 +139,11 @@ class Experiment(Protocol):
     @property
     def settings(self) -> Sequence[Setting]:
         """Those that judge it, shown with stance and expectation; empty where it runs on real pictures only."""
+        ...
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether times are among its numbers: then its units run one after another, with the machine to themselves."""
         ...
 
     def units(self) -> Sequence[Unit]:

@@ -69,6 +69,7 @@ class ForgettingExperiment:
 
     name = "forgetting"
     title = "Forgetting: five slides one after another, with replay and without"
+    is_timed = False
 
     def __init__(self, options: ExperimentOptions, scale: ForgettingScale | None = None) -> None:
         self._options = options

@@ -110,6 +110,7 @@ class HybridExperiment:
 
     name = "hybrid"
     title = "Patch-wise heat map with refinement (H2G-Net) against patch-wise, UNet-LR and Otsu"
+    is_timed = False
 
     def __init__(self, options: ExperimentOptions, budget: HybridBudget | None = None) -> None:
         self._options = options
@@ -139,7 +140,7 @@ class HybridExperiment:
 
     def units(self) -> Sequence[Unit]:
         """Return one unit per setting and seed."""
-        return [self._unit(setting, seed) for setting in self.settings for seed in range(self._options.seeds)]
+        return [self._unit(setting, seed) for seed in range(self._options.seeds) for setting in self.settings]
 
     def run(self, unit: Unit) -> Numbers:
         """Train on half of the pool, judge all designs on the other."""

@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from functools import lru_cache, partial
 from pathlib import Path
 from time import monotonic
 
+from scripts.executors import InlineExecutor
 from scripts.experiments.comparisons.document import replace_section, section
-from scripts.experiments.comparisons.experiment import Experiment, ExperimentOptions, Result
+from scripts.experiments.comparisons.experiment import Experiment, ExperimentOptions, Numbers, Result, Unit
 from scripts.experiments.comparisons.figures import save_figure
 from scripts.experiments.comparisons.kept import KeptResults, surroundings
+from scripts.experiments.comparisons.registry import open_experiment
 
 logger = logging.getLogger(__name__)
 
 
-def run_units(experiment: Experiment, kept: KeptResults, *, clock: Callable[[], float] = monotonic) -> list[Result]:
+def run_units(
+    experiment: Experiment,
+    kept: KeptResults,
+    *,
+    executor: Executor | None = None,
+    work: Callable[[Unit], Numbers] | None = None,
+    clock: Callable[[], float] = monotonic,
+) -> list[Result]:
     """Return the results of all units; those that are kept are not run again.
+
+    Parameters
+    ----------
+    executor
+        Runs the units; one after another if None.
+    work
+        Does a unit's work, where an executor can't be given the experiment itself (`work_of`).
 
     Raises
     ------
@@ -26,18 +44,38 @@ def run_units(experiment: Experiment, kept: KeptResults, *, clock: Callable[[], 
     units = list(experiment.units())
     if len({unit.name for unit in units}) != len(units):
         raise ValueError(f"experiment {experiment.name} has two units of one name")
-    results = []
-    for number, unit in enumerate(units, 1):
-        found = kept.find(unit)
-        if found is None:
-            logger.info("unit begins: %s (%d of %d)", unit.name, number, len(units))
-            began = clock()
-            numbers = experiment.run(unit)
-            found = Result(unit, numbers, clock() - began)
-            kept.keep(found)
-            logger.info("unit done: %s seconds=%.1f", unit.name, found.seconds)
-        results.append(found)
-    return results
+    found = {unit.name: kept.find(unit) for unit in units}
+    missing = [unit for unit in units if found[unit.name] is None]
+    logger.info("experiment begins: name=%s units=%d of=%d", experiment.name, len(missing), len(units))
+    one = partial(_run_one, work or experiment.run, kept, clock)
+    made = {result.unit.name: result for result in (executor or InlineExecutor()).map(one, missing)}
+    return [found[unit.name] or made[unit.name] for unit in units]
+
+
+def work_of(name: str, options: ExperimentOptions) -> Callable[[Unit], Numbers]:
+    """Return what does a unit's work in any process, by the experiment's name."""
+    return partial(_work, name, options)
+
+
+def _work(name: str, options: ExperimentOptions, unit: Unit) -> Numbers:
+    return _opened(name, options).run(unit)
+
+
+@lru_cache(maxsize=1)  # an experiment may keep pictures open from unit to unit
+def _opened(name: str, options: ExperimentOptions) -> Experiment:
+    import torch
+
+    torch.set_num_threads(options.threads)
+    return open_experiment(name, options)
+
+
+def _run_one(work: Callable[[Unit], Numbers], kept: KeptResults, clock: Callable[[], float], unit: Unit) -> Result:
+    logger.info("unit begins: name=%s", unit.name)
+    began = clock()
+    result = Result(unit, work(unit), clock() - began)
+    kept.keep(result)
+    logger.info("unit done: name=%s seconds=%.1f", unit.name, result.seconds)
+    return result
 
 
 def write_account(experiment: Experiment, results: Sequence[Result], options: ExperimentOptions, docs: Path) -> Path:

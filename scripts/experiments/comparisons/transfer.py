@@ -60,6 +60,7 @@ class TransferExperiment:
 
     name = "transfer"
     title = "Transfer: ImageNet weights against from scratch"
+    is_timed = False
 
     def __init__(self, options: ExperimentOptions, scale: TransferScale | None = None) -> None:
         self._options = options

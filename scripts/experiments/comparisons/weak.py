@@ -67,6 +67,7 @@ class WeakExperiment:
 
     name = "weak"
     title = "Patch labels beside few masks (L2S): S, S+C, S+C*"
+    is_timed = False
 
     def __init__(self, options: ExperimentOptions, budget: WeakBudget | None = None) -> None:
         self._options = options

@@ -13,6 +13,7 @@ class Counting:
     """An experiment whose second unit may be interrupted."""
 
     name, title, account, settings = "transfer", "Counting", "One, two.", ()
+    is_timed = False
 
     def __init__(self, ran: list[str], *, fails: BaseException | None = None) -> None:
         self.ran, self.fails = ran, fails
@@ -49,7 +50,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, experiment: Counting) -> 
         return experiment
 
     monkeypatch.setattr(command, "open_experiment", opened)
-    status = command.main(["transfer", "--folder", str(folder), "--docs", str(folder / "docs"), "--threads", "1"])
+    status = command.main(["transfer", "--folder", str(folder), "--docs", str(folder / "docs"), "--workers", "1"])
     assert [options.folder for options in seen] == [folder]
     return status
 

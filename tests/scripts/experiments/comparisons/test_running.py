@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scripts.executors import open_executor
 from scripts.experiments.comparisons.experiment import ExperimentOptions, Numbers, Reading, Result, Unit, spread_of
 from scripts.experiments.comparisons.figures import bars, new_figure
 from scripts.experiments.comparisons.kept import KeptResults
@@ -23,6 +24,7 @@ class Known:
     name = "known"
     title = "Known numbers"
     account = "Seeds are returned."
+    is_timed = False
     settings: Sequence[Setting] = ()
 
     def __init__(self, seeds: int = 3, die_at: int | None = None) -> None:
@@ -147,7 +149,10 @@ def test_account_says_command_numbers_and_reading(tmp_path: Path) -> None:
 
     text = write_account(Known(), results, options, tmp_path / "docs").read_text()
 
-    assert "`python -m scripts.experiments known --seeds 3 --threads 1`: seeds 0 to 2, 6 units, 0.1 minutes" in text
+    assert (
+        "`python -m scripts.experiments known --seeds 3 --threads 1`: seeds 0 to 2, 6 units, 0.1 minutes of work"
+        in text
+    )
     assert "| 1 | 1.000 ± 1.000 |" in text
     assert "| 2 | 2.000 ± 2.000 |" in text
     assert "- **all: as claimed; as expected.** 2.0 against 1.0" in text
@@ -178,3 +183,20 @@ def test_settings_are_shown_with_stance_and_expectation(tmp_path: Path) -> None:
 
     for chosen in SETTINGS[:3]:
         assert f"| `{chosen.name}` | {chosen.stance} | {chosen.why} | {chosen.expectation} |" in text.read_text()
+
+
+def test_units_run_in_other_processes_give_the_same_numbers(tmp_path: Path) -> None:
+    class Asked(Known):
+        def run(self, unit: Unit) -> Numbers:
+            raise AssertionError("only its name goes to other processes")
+
+    kept, alone = KeptResults(tmp_path / "a", UNDER), run_units(Known(), KeptResults(tmp_path / "b", UNDER))
+    with open_executor(2) as executor:
+        results = run_units(Asked(), kept, executor=executor, work=_known_numbers)
+
+    assert [(r.unit, r.numbers) for r in results] == [(r.unit, r.numbers) for r in alone]
+    assert all(kept.find(unit) is not None for unit in Known().units())
+
+
+def _known_numbers(unit: Unit) -> Numbers:
+    return {"value": float(unit.inputs["seed"] * unit.inputs["arm"])}

@@ -1,0 +1,47 @@
+"""Where independent pieces of work run: in the caller's thread, or side by side in processes of this machine.
+
+The interface is the standard library's `concurrent.futures.Executor`; whoever has work takes one as an argument.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class InlineExecutor(Executor):
+    """Runs what it is given at once, in the calling thread."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:  # Any: as in the base class
+        """Run the call and return its future, done."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def open_executor(workers: int, begin: Callable[[], None] | None = None) -> Executor:
+    """Return an executor of so many processes; with one, the work is done in the caller's own.
+
+    ``begin`` is called first in each new process: nothing of the caller's logging or settings is there. What is given
+    to it must be importable by name, as must what it returns. Ctrl-C ends the processes at once, without a word: the
+    caller's own process says what there is to say.
+    """
+    if workers == 1:
+        return InlineExecutor()
+    context = multiprocessing.get_context("spawn")  # a fork of a process with torch's threads may hang
+    return ProcessPoolExecutor(workers, context, initializer=partial(_begin, begin))
+
+
+def _begin(begin: Callable[[], None] | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if begin is not None:
+        begin()
