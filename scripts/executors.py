@@ -5,8 +5,10 @@ The interface is the standard library's `concurrent.futures.Executor`; whoever h
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from functools import partial
@@ -39,6 +41,11 @@ def open_executor(workers: int, begin: Callable[[], None] | None = None) -> Exec
         return InlineExecutor()
     context = multiprocessing.get_context("spawn")  # a fork of a process with torch's threads may hang
     return ProcessPoolExecutor(workers, context, initializer=partial(_begin, begin))
+
+
+def begin_logging() -> None:
+    """Log what happens, a line each, to the error stream."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
 
 
 def _begin(begin: Callable[[], None] | None) -> None:

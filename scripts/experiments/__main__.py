@@ -7,7 +7,6 @@ numbers (times apart). The folder may be deleted at any time; then everything is
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from bridge.errors import BridgeError
-from scripts.executors import open_executor
+from scripts.executors import begin_logging, open_executor
 from scripts.experiments.comparisons.experiment import ExperimentOptions
 from scripts.experiments.comparisons.registry import EXPERIMENTS, open_experiment
 
@@ -26,7 +25,7 @@ _MOST_WORKERS = 4  # a training takes one to two GB
 def main(arguments: list[str] | None = None) -> int:
     """Parse, run, write, print; return the exit status."""
     asked = _parser().parse_args(arguments)
-    _begin_logging()
+    begin_logging()
     try:
         options = ExperimentOptions(asked.folder, asked.data, asked.seeds, asked.full, asked.threads)
         print(_run(asked.name, options, asked.workers, asked.docs))
@@ -37,10 +36,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _begin_logging() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
 
 
 def _run(name: str, options: ExperimentOptions, workers: int, docs: Path) -> str:
@@ -54,7 +49,7 @@ def _run(name: str, options: ExperimentOptions, workers: int, docs: Path) -> str
     kept = KeptResults(options.folder / "results" / name, surroundings(options))
     workers = 1 if experiment.is_timed else workers
     work = None if workers == 1 else work_of(name, options)
-    with open_executor(workers, _begin_logging) as executor:
+    with open_executor(workers, begin_logging) as executor:
         results = run_units(experiment, kept, executor=executor, work=work)
     document = write_account(experiment, results, options, docs)
     readings = "\n".join(f"- {reading}" for reading in experiment.readings(results))
