@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -169,14 +170,19 @@ def _taken(picture: Picture, folder: Path) -> Path:
     if picture.kind != NUCLEI:
         return picture.path
     target = folder / "pictures" / f"{picture.path.stem}-{picture.digest}.png"
-    if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{target.name}.part")
-        with Image.open(picture.path) as image:
-            cut = image.convert("RGB").crop(_middle(image.size, picture.cut_px))
-        cut.resize((cut.width * ENLARGED, cut.height * ENLARGED), Image.Resampling.BICUBIC).save(unfinished, "PNG")
-        unfinished.replace(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_name(f".{target.name}.lock")):  # units that run side by side take the same pictures
+        if not target.is_file():
+            _enlarge(picture, target)
     return target
+
+
+def _enlarge(picture: Picture, target: Path) -> None:
+    unfinished = target.with_name(f".{target.name}.part")
+    with Image.open(picture.path) as image:
+        cut = image.convert("RGB").crop(_middle(image.size, picture.cut_px))
+    cut.resize((cut.width * ENLARGED, cut.height * ENLARGED), Image.Resampling.BICUBIC).save(unfinished, "PNG")
+    unfinished.replace(target)
 
 
 def _middle(size: tuple[int, int], side: int | None) -> tuple[int, int, int, int]:
