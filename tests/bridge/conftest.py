@@ -1,4 +1,4 @@
-"""Benches for the safe write."""
+"""Benches for the safe write, and an image that a viewer has open."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from delivery_lab import Scene, new_scene
 
 from bridge.store import Store
 from write_bench import BASE, EXCHANGES, Bench, new_bench
@@ -34,3 +35,9 @@ def disk_bench(tmp_path: Path) -> Bench:
 @pytest.fixture(params=EXCHANGES)
 def exchange(request: pytest.FixtureRequest) -> Callable[[Path, Path], None]:
     return EXCHANGES[request.param]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with new_scene(tmp_path) as scene:
+        yield scene

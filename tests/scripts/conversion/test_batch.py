@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from click.testing import Result
 from PIL import Image
 from shapely.geometry import LineString, box
-from typer.testing import CliRunner
 
 from bridge.annotations import Annotation, Shape
 from bridge.errors import BridgeError, ConfigError
@@ -22,7 +19,6 @@ from bridge.formats import MaskInfo, read_label_mask, write_label_mask
 from bridge.imagescope import read_imagescope
 from bridge.imagescope.plain import write_imagescope
 from bridge.qupath import NewImage, QuPathProject, create_project, read_geojson, read_qpdata, write_geojson
-from scripts.commands import convert
 from scripts.conversion.jobs import TargetFormat, plan_jobs
 
 SIZE = (120, 90)
@@ -36,17 +32,6 @@ ASAP = (
     '<Coordinate Order="0" X="5" Y="6"/></Coordinates></Annotation></ASAP_Annotations>'
 )
 SECTRA = '[{"id": "1", "type": "Area", "rowVersion": 1, "slideId": "x", "content": []}]'
-
-
-@pytest.fixture
-def run() -> Callable[..., Result]:
-    def invoke(*arguments: object) -> Result:
-        built = typer.Typer()
-        built.command()(convert.convert)
-        environment = {"SLIDEBRIDGE_WATCH__SETTLE_SECONDS": "0", "COLUMNS": "200"}
-        return CliRunner().invoke(built, [str(a) for a in arguments], env=environment)
-
-    return invoke
 
 
 @pytest.fixture
