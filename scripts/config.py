@@ -149,11 +149,6 @@ class LoadedSettings:
                 yield name, getattr(options, option.name), self.origins.get(name, "default")
 
 
-def defaults_text() -> str:
-    """Return the commented file of all defaults."""
-    return Path(__file__).with_name("defaults.toml").read_text("utf-8")
-
-
 def load_settings(
     path: Path | None, environ: Mapping[str, str] = os.environ, given: Mapping[str, object] | None = None
 ) -> LoadedSettings:

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from bridge.errors import ConfigError
-from bridge.store.atomic import replace_whole
+from bridge.files import replace_whole
 from scripts.hook_files import HookFile
 from scripts.hook_kinds import HookKind
 

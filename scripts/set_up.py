@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from bridge.annotations import Rgb, predicted_class
 from bridge.annotations.writing import WriteOptions
 from bridge.errors import ConfigError, QuPathFormatError
+from bridge.files import replace_whole
 from bridge.qupath import QuPathProject, create_project, merged_classes, paquo_backend
 from bridge.qupath.create import UNSET
 from bridge.qupath.new_project import new_project_path
 from bridge.store import Backups
-from bridge.store.atomic import replace_whole
 from scripts.config import FILE_NAME
 from scripts.new_images import new_image, new_images, slide_files
 from scripts.options import SourceKind, SourceOptions

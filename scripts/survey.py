@@ -24,10 +24,10 @@ from bridge.annotations import (
     plain_class,
 )
 from bridge.errors import BridgeError, ConfigError, SlideError, WriteFailedError
+from bridge.files import replace_whole
 from bridge.imagescope import MAX_CLASS, HailFolder
 from bridge.ingest import known_classes
 from bridge.slides import open_slide
-from bridge.store.atomic import replace_whole
 from scripts.config import FILE_NAME
 from scripts.options import SourceKind
 

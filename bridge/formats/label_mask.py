@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.errors import AnnotationFileError
+from bridge.files import replacing
 from bridge.formats.mask_info import MaskInfo
 from bridge.formats.mask_png import check_png_size, open_png, write_png
 from bridge.formats.mask_tiff import open_tiff, write_tiff
@@ -157,16 +158,12 @@ def write_label_mask(
         raise ValueError("bands need the shape of the whole mask")
     else:
         bands = labels
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
+    with replacing(path) as unfinished:
         if path.suffix.lower() == ".png":
             check_png_size(path, shape)
             write_png(unfinished, np.concatenate([band for _, band in _checked(bands, shape)]), info)
         else:
             write_tiff(unfinished, _checked(bands, shape), shape, info)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _checked(bands: Iterable[Band], shape: tuple[int, int]) -> Iterator[Band]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from bridge.errors import QuPathFormatError, WriteFailedError
+from bridge.files import replace_whole
 
 MAX_BYTES = 256 * 2**20  # a project of 10,000 slides has some 30 MB
 
@@ -69,15 +68,8 @@ def write_by_rename(path: Path, data: bytes) -> None:
     WriteFailedError
         The folder is read-only, or the disk is full.
     """
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        replace_whole(path, data, is_shared=False)
     except OSError as error:
-        with contextlib.suppress(OSError):  # the first error counts; there may be no such file
-            part.unlink()
         raise WriteFailedError(f"{path} can't be written ({error.strerror}); nothing was changed") from error

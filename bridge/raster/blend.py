@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -155,7 +155,8 @@ class BandBlender:
     >>> grid = TileGrid(Window(0, 0, 4, 6), tile_px=4, overlap_px=1)
     >>> blender = BandBlender(grid, ("Background",))
     >>> tiles = (ProbabilityMap(np.full((1, 4, 4), 0.25, np.float32), w, ("Background",)) for w in grid)
-    >>> [band.probabilities.shape for band in blender.blend(tiles)]
+    >>> bands = [band for tile in tiles for band in blender.add(tile)]
+    >>> [band.probabilities.shape for band in (*bands, *blender.finish())]
     [(1, 3, 4), (1, 3, 4)]
     """
 
@@ -177,30 +178,18 @@ class BandBlender:
         self._sums = np.zeros((len(names), grid.tile_px, grid.window.width), np.float32)
         self._total = np.zeros((grid.tile_px, grid.window.width), np.float32)
 
-    def blend(self, tiles: Iterable[ProbabilityMap]) -> Iterator[ProbabilityMap]:
-        """Yield the bands in order, top to bottom, as soon as the tiles allow.
+    def add(self, tile: ProbabilityMap) -> Iterator[ProbabilityMap]:
+        """Take one tile; return the bands that its row finishes. The tile counts at once, not when bands are taken.
 
         Parameters
         ----------
-        tiles
-            Maps of tiles of the grid, row by row; any may be missing.
+        tile
+            Of the grid; tiles come row by row, any may be missing.
 
         Raises
         ------
         ValueError
             A map that is no tile of the grid, has other classes, or belongs to a row that is already finished.
-        """
-        for tile in tiles:
-            yield from self.add(tile)
-        yield from self.finish()
-
-    def add(self, tile: ProbabilityMap) -> Iterator[ProbabilityMap]:
-        """Take one tile; return the bands that its row finishes. The tile counts at once, not when bands are taken.
-
-        Raises
-        ------
-        ValueError
-            As ``blend``.
         """
         row = self.grid.row_of(tile.window)
         if tile.names != self.names:

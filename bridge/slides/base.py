@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from bridge.coords import Pyramid, Region, Window
+from bridge.coords import Pyramid, Window
 
 RgbPixels = npt.NDArray[np.uint8]
 """uint8, shape (height, width, 3)."""
@@ -62,16 +62,6 @@ class Slide(ABC):
     def properties(self) -> Mapping[str, str]:
         """What the file says of itself."""
         return self._properties
-
-    @property
-    def content_bounds(self) -> Region:
-        """The part that was scanned (``openslide.bounds-*``, where QuPath puts its origin), else the whole slide."""
-        keys = [f"openslide.bounds-{key}" for key in ("x", "y", "width", "height")]
-        try:
-            x, y, width, height = (int(self._properties[key]) for key in keys)
-            return Region(x, y, width, height).intersection(self._pyramid.bounds) or self._pyramid.bounds
-        except (KeyError, ValueError):  # absent, or not numbers: the slide is all there is
-            return self._pyramid.bounds
 
     @abstractmethod
     def read_level(self, level: int, x: int, y: int, width: int, height: int) -> RgbPixels:

@@ -84,15 +84,6 @@ class TissueMask:
         """Tissue in level-0 px²."""
         return float(np.count_nonzero(self.mask)) * self.window.downsample**2
 
-    def contains(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Say of level-0 points, arrays of one shape, whether each lies in tissue."""
-        columns = np.floor(np.asarray(x, dtype=np.float64) / self.window.downsample).astype(np.int64) - self.window.x
-        rows = np.floor(np.asarray(y, dtype=np.float64) / self.window.downsample).astype(np.int64) - self.window.y
-        height, width = self.window.shape
-        inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-        found = self.mask[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
-        return np.asarray(found & inside)
-
     def coverage(self, window: Window) -> npt.NDArray[np.float32]:
         """Return the share of tissue in each pixel of a window of any downsample.
 

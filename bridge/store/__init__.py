@@ -1,9 +1,10 @@
 """The project's own records and the files beside them: what was read, written, learned, and what became of it.
 
 One SQLite file behind one class, ``Store``; SQL lives nowhere else. Content-addressed backups; the safe placing of one
-file and what a crash left of it (``placement``, ``recovery``); atomic file operations (``atomic``); who may write to
+file and what a crash left of it (``placement``, ``recovery``); the exchange of two files (``atomic``); who may write to
 the project (``lease``), where its database lies (``location``) and whether it is sound (``consistency``). Knows no tool
-and no format. May call ``bridge.annotations``, ``bridge.coords`` and ``bridge.errors``.
+and no format. May call ``bridge.annotations``, ``bridge.coords``, ``bridge.files`` and
+``bridge.errors``.
 """
 
 from typing import TYPE_CHECKING

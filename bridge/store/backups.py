@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.errors import StoreError
-from bridge.store.atomic import replace_whole
+from bridge.files import replace_whole
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 

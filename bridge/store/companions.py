@@ -6,7 +6,7 @@ import logging
 
 from bridge.annotations.source import SlideEntry, Source
 from bridge.errors import AnnotationFileError
-from bridge.store.atomic import replace_whole
+from bridge.files import replace_whole
 
 logger = logging.getLogger(__name__)
 

@@ -61,20 +61,6 @@ class JobRecords(Database):
                 _prune(connection)
             return _job(connection, job_id)
 
-    def due_jobs(self, now: datetime) -> tuple[JobRecord, ...]:
-        """Return the jobs that may be begun, the longest due first."""
-        due = and_(jobs.c.state == JobState.WAITING.value, jobs.c.not_before <= now)
-        with self.reading() as connection:
-            rows = connection.execute(select(jobs).where(due).order_by(jobs.c.not_before, jobs.c.id)).all()
-        return tuple(_record(row) for row in rows)
-
-    def next_due(self) -> datetime | None:
-        """Return from when on the first of the waiting jobs may be begun; None when none waits."""
-        with self.reading() as connection:
-            first = select(func.min(jobs.c.not_before)).where(jobs.c.state == JobState.WAITING.value)
-            due: datetime | None = connection.execute(first).scalar_one()
-        return due
-
     def jobs(self, *states: JobState, limit: int | None = None) -> tuple[JobRecord, ...]:
         """Return jobs in any of these states, or all, the newest first."""
         found = select(jobs).order_by(jobs.c.id.desc()).limit(limit)

@@ -15,7 +15,7 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from bridge.errors import ProjectBusyError, StoreError
-from bridge.store.atomic import create_exclusively, remove_part, write_new
+from bridge.files import create_exclusively, remove_part, write_new
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")

@@ -6,7 +6,6 @@ SQLite's locks can't be trusted on network drives. Backups, checkpoints and the 
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import sqlite3
 import uuid
@@ -15,7 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from bridge.errors import StoreError
-from bridge.store.atomic import create_exclusively, replace_whole, sync_folder, write_new
+from bridge.files import create_exclusively, replace_whole, replacing, write_new
 from bridge.store.holders import this_host
 from bridge.store.mounts import is_network_path as is_network_path
 
@@ -210,18 +209,15 @@ def _lines(path: Path) -> tuple[str, ...]:
 
 
 def _copy_store(source: Path, target: Path) -> None:
-    temp = target.with_name(f"{target.name}.{secrets.token_hex(8)}.copy")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(temp)) as new:
+        with (
+            replacing(target, is_shared=True) as temp,  # what lies there was brought away, or is a crash's copy
+            closing(sqlite3.connect(source)) as old,
+            closing(sqlite3.connect(temp)) as new,
+        ):
             old.backup(new)
-        with temp.open("rb+") as file:
-            os.fsync(file.fileno())
-        temp.replace(target)  # what lay there was brought away before, or a copy that a crash left
-        sync_folder(target.parent)
     except (OSError, sqlite3.Error) as error:
-        with suppress(OSError):  # the first complaint counts
-            temp.unlink(missing_ok=True)
         raise StoreError(f"store {source}: not copied to {target.parent}: {error}; it stays where it is") from error
 
 

@@ -20,6 +20,7 @@ from enum import Enum
 from os import W_OK, access
 from pathlib import Path
 
+from bridge import files
 from bridge.errors import StoreError, WriteConflictError
 from bridge.store import atomic
 from bridge.store.records import WriteRecord
@@ -72,7 +73,7 @@ def temp_name(marker: str) -> str:
     >>> temp_name("7f3a")
     '.slidebridge-7f3a.tmp'
     """
-    return f"{atomic.PREFIX}{marker}.tmp"
+    return f"{files.PREFIX}{marker}.tmp"
 
 
 def is_in_use(error: OSError) -> bool:
@@ -142,7 +143,7 @@ class Placement:
 
     def is_in_place(self) -> bool:
         """Say whether the target holds the new bytes."""
-        return atomic.sha256_of(self.record.target) == self.record.new_revision
+        return files.sha256_of(self.record.target) == self.record.new_revision
 
     def _stage_patiently(self, new: bytes) -> None:
         for seconds in (*_WAITS, None):
@@ -160,11 +161,11 @@ class Placement:
             target.parent.mkdir(exist_ok=True)  # QuPath makes an entry's folder with its first file
         elif target.exists() and not access(target, W_OK):
             raise PermissionError(errno.EACCES, "the file is read-only", str(target))
-        atomic.write_new(self.record.temp, new, like=target)
+        files.write_new(self.record.temp, new, like=target)
 
     def _check(self) -> None:
         said = self.blocker()
-        if said is None and atomic.sha256_of(self.record.target) != self.record.base_revision:
+        if said is None and files.sha256_of(self.record.target) != self.record.base_revision:
             said = "it was saved since it was read"
         if said is not None:
             raise self._conflict(said)
@@ -184,7 +185,7 @@ class Placement:
 
     def _change_names(self) -> None:
         if self.base is None:
-            atomic.create_exclusively(self.record.temp, self.record.target)
+            files.create_exclusively(self.record.temp, self.record.target)
         else:
             self.exchange(self.record.target, self.record.temp)
 
@@ -203,7 +204,7 @@ class Placement:
         """Remove our file, which was never at the target's name."""
         temp = self.record.temp
         atomic.mend_exchange(self.record.target, temp)
-        if atomic.sha256_of(temp) == self.record.new_revision:
+        if files.sha256_of(temp) == self.record.new_revision:
             temp.unlink()
 
     def _verify(self) -> None:
@@ -212,7 +213,7 @@ class Placement:
             said = self._complaint()
             if said is None:
                 self.on_step(WriteStep.VERIFIED)
-                atomic.sync_folder(self.record.target.parent)
+                files.sync_folder(self.record.target.parent)
                 return
         except OSError:
             self._put_back()
@@ -231,12 +232,12 @@ class Placement:
 
     def _is_rename_lost(self) -> bool:
         record = self.record
-        is_old = atomic.sha256_of(record.target) == record.base_revision
-        return is_old and atomic.sha256_of(record.temp) == record.new_revision
+        is_old = files.sha256_of(record.target) == record.base_revision
+        return is_old and files.sha256_of(record.temp) == record.new_revision
 
     def _complaint(self) -> str | None:
         # None where the file system keeps no displaced file; ours where it shows the old name a while longer.
-        displaced = atomic.sha256_of(self.record.temp)
+        displaced = files.sha256_of(self.record.temp)
         as_expected = (None, self.record.base_revision, self.record.new_revision)
         if self.base is not None and displaced not in as_expected:
             return "it was saved in the moment of our write"
@@ -253,19 +254,19 @@ class Placement:
         with suppress(FileNotFoundError, FileExistsError):  # a tool has just renamed the target, or made a new one
             if self.base is None:
                 target.rename(temp)
-                if atomic.sha256_of(temp) != self.record.new_revision:
-                    atomic.create_exclusively(temp, target)
+                if files.sha256_of(temp) != self.record.new_revision:
+                    files.create_exclusively(temp, target)
                 return
-            if atomic.sha256_of(temp) in (None, self.record.new_revision):
+            if files.sha256_of(temp) in (None, self.record.new_revision):
                 temp.unlink(missing_ok=True)
-                atomic.write_new(temp, self.base, like=target)
+                files.write_new(temp, self.base, like=target)
             _exchange_if(self.exchange, target, temp, self.record.new_revision)
-        atomic.sync_folder(target.parent)
+        files.sync_folder(target.parent)
 
     def _keep_displaced(self) -> None:
         record = self.record
         try:
-            if atomic.sha256_of(record.temp) not in (None, record.base_revision, record.new_revision):
+            if files.sha256_of(record.temp) not in (None, record.base_revision, record.new_revision):
                 self.keep(record.temp.read_bytes())
         except (OSError, StoreError) as error:  # to put the save back matters more than to have it twice
             logger.warning("write=%s put back without a backup: %s", record.marker, error)
@@ -305,7 +306,7 @@ def settle_displaced(
     """
     target, temp = record.target, record.temp
     atomic.mend_exchange(target, temp)
-    displaced = atomic.sha256_of(temp)
+    displaced = files.sha256_of(temp)
     if displaced is None:
         return Settled(Displaced.GONE)
     if displaced in (record.base_revision, record.new_revision):
@@ -315,7 +316,7 @@ def settle_displaced(
     if blocker() is not None:
         return Settled(Displaced.WAITING)
     saved = keep(temp.read_bytes())
-    now = atomic.sha256_of(target)
+    now = files.sha256_of(target)
     if now not in (None, record.base_revision, record.new_revision):
         return Settled(Displaced.KEPT, saved)
     before_put_back()
@@ -326,19 +327,19 @@ def settle_displaced(
 def _give_back(target: Path, temp: Path, now: str | None, exchange: Exchange) -> bool:
     try:
         if now is None:
-            atomic.create_exclusively(temp, target)
+            files.create_exclusively(temp, target)
         elif not _exchange_if(exchange, target, temp, now):
             return False
     except (FileExistsError, FileNotFoundError):
         return False
-    atomic.sync_folder(target.parent)
+    files.sync_folder(target.parent)
     return True
 
 
 def _exchange_if(exchange: Exchange, target: Path, temp: Path, expected: str) -> bool:
     """Exchange two files; if the target turns out to have been another than expected, exchange them back."""
     exchange(target, temp)
-    came_out = atomic.sha256_of(temp)
+    came_out = files.sha256_of(temp)
     if came_out in (None, expected):
         return True
     exchange(target, temp)  # saved in that very moment: the newest save belongs at the target's name

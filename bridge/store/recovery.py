@@ -20,6 +20,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge import files
 from bridge.annotations.source import SlideEntry, Source
 from bridge.errors import AnnotationFileError, WriteConflictError, WriteFailedError
 from bridge.store import atomic
@@ -202,8 +203,8 @@ class _Site:
         if not _is_reachable(record):
             return Recovery.WAITING
         atomic.mend_exchange(target, temp)
-        atomic.remove_part(temp)
-        there, beside = atomic.sha256_of(target), atomic.sha256_of(temp)
+        files.remove_part(temp)
+        there, beside = files.sha256_of(target), files.sha256_of(temp)
         since = None if beside is None else record.begun_at
         if self._was_placed(record, there, beside):
             if self.owner is not None and there == record.new_revision:
@@ -227,7 +228,7 @@ class _Site:
     def _spare_revision(self) -> str | None:
         """Return what a save in progress, or a failed one, has moved aside: our file was in place before it."""
         spare = None if self.owner is None else self.owner[0].spare(self.owner[1])
-        return None if spare is None else atomic.sha256_of(spare)
+        return None if spare is None else files.sha256_of(spare)
 
     def _carries_marker(self, record: WriteRecord) -> bool:
         if self.owner is None:
@@ -307,5 +308,5 @@ def _strays(folders: Iterable[Path], waiting: set[Path]) -> tuple[Path, ...]:
     found: set[Path] = set()
     for folder in folders:
         if folder.is_dir():
-            found |= set(folder.glob(f"{atomic.PREFIX}*"))
+            found |= set(folder.glob(f"{files.PREFIX}*"))
     return tuple(sorted(found - waiting))

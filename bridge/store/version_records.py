@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 from bridge.store.database import Database, touch_slide
 from bridge.store.records import VersionRecord
 from bridge.store.schema import versions, writes
-from bridge.store.write_records import own_writes
+from bridge.store.write_lookup import own_writes
 
 
 class VersionRecords(Database):

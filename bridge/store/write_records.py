@@ -14,23 +14,21 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import shapely
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from bridge.annotations.ownership import WrittenObject
 from bridge.annotations.roles import Fate
 from bridge.errors import StoreError
-from bridge.store.database import Database, touch_slide
+from bridge.store.database import touch_slide
 from bridge.store.records import WriteKind, WriteRecord, WriteState
 from bridge.store.schema import objects, planned_closes, versions, writes
+from bridge.store.write_lookup import WriteLookup, recent_writes, row_of, standing_writes
 
-_REMEMBERED_WRITES = 16
 
-
-class WriteRecords(Database):
+class WriteRecords(WriteLookup):
     """Our writes."""
 
     def begin_write(
@@ -95,7 +93,7 @@ class WriteRecords(Database):
             No such write, or it was abandoned.
         """
         with self.writing() as connection:
-            row = _get(connection, marker)
+            row = row_of(connection, marker)
             if row.state == WriteState.ABANDONED.value:
                 raise StoreError(f"write {marker} was abandoned ({row.why}); read the file again and write anew")
             if row.state == WriteState.FINISHED.value:
@@ -122,7 +120,7 @@ class WriteRecords(Database):
             Since when a file that was at the target's name lies under the temporary one; None when none does.
         """
         with self.writing() as connection:
-            _get(connection, marker)
+            row_of(connection, marker)
             state = WriteState.ABANDONED.value
             _update(connection, marker, state=state, ended_at=now, why=why, displaced_since=displaced_since)
             connection.execute(
@@ -134,39 +132,8 @@ class WriteRecords(Database):
     def settle_write(self, marker: str, why: str | None = None) -> None:
         """Record that no displaced file of a write needs looking after any more."""
         with self.writing() as connection:
-            row = _get(connection, marker)
+            row = row_of(connection, marker)
             _update(connection, marker, displaced_since=None, why=why or row.why)
-
-    def write(self, marker: str) -> WriteRecord:
-        """Return one write.
-
-        Raises
-        ------
-        StoreError
-            There is none of this marker.
-        """
-        with self.reading() as connection:
-            return _record(_get(connection, marker))
-
-    def unfinished_writes(self) -> tuple[WriteRecord, ...]:
-        """Return the writes to files that were cut short or whose displaced file is still there, oldest first."""
-        is_begun = (writes.c.state == WriteState.BEGUN.value) & (writes.c.kind != WriteKind.DELIVERY.value)
-        return self._writes(or_(is_begun, writes.c.displaced_since.is_not(None)))
-
-    def open_deliveries(self) -> tuple[WriteRecord, ...]:
-        """Return the deliveries that no save has shown yet, oldest first: at most one per slide."""
-        return self._writes(_is_open_delivery())
-
-    def last_delivery(self, slide_key: str) -> str | None:
-        """Return the marker of the newest delivery for a slide, whatever became of it; None before the first."""
-        ours = (writes.c.slide_key == slide_key) & (writes.c.kind == WriteKind.DELIVERY.value)
-        with self.reading() as connection:
-            newest = select(writes.c.marker).where(ours).order_by(writes.c.id.desc()).limit(1)
-            return connection.execute(newest).scalar_one_or_none()
-
-    def open_delivery(self, slide_key: str) -> WriteRecord | None:
-        """Return the slide's delivery that no save has shown yet, or None."""
-        return next(iter(self._writes(_is_open_delivery(), writes.c.slide_key == slide_key)), None)
 
     def keep_live(self, marker: str, object_ids: Collection[str]) -> None:
         """Take objects out of what a delivery will close: the viewer found them gone or changed, and left them.
@@ -179,44 +146,6 @@ class WriteRecords(Database):
             plan = planned_closes.c
             named = plan.object_id.in_(tuple(object_ids))
             connection.execute(delete(planned_closes).where(plan.write_marker == marker, named))
-
-    def _writes(self, *where: ColumnElement[bool]) -> tuple[WriteRecord, ...]:
-        with self.reading() as connection:
-            rows = connection.execute(select(writes).where(*where).order_by(writes.c.id)).all()
-        return tuple(_record(row) for row in rows)
-
-    def newest_marker(self, slide_key: str) -> str | None:
-        """Return the marker that our last write that stands left in the file; None before the first."""
-        left = func.coalesce(writes.c.carried_marker, writes.c.marker)
-        with self.reading() as connection:
-            newest = select(left).where(_finished(slide_key)).order_by(writes.c.id.desc()).limit(1)
-            return connection.execute(newest).scalar_one_or_none()
-
-    def remembers_write(self, slide_key: str, marker: str | None) -> bool:
-        """Say whether a marker is that of a write of ours to the slide that stands, and all its objects are known."""
-        with self.reading() as connection:
-            recent = connection.scalars(_recent_writes(slide_key)).all()
-        return marker is not None and marker in recent
-
-    def is_own_revision(self, slide_key: str, revision: str) -> bool:
-        """Say whether a revision of the slide's file is a write of ours, finished or under way."""
-        ours = own_writes().where(writes.c.slide_key == slide_key, writes.c.new_revision == revision)
-        with self.reading() as connection:
-            return connection.execute(ours.limit(1)).first() is not None
-
-    def awaited_revisions(self, slide_key: str) -> frozenset[str]:
-        """Return the revisions that an unfinished write, or one with a displaced file, may still ask for."""
-        is_open = or_(writes.c.state == WriteState.BEGUN.value, writes.c.displaced_since.is_not(None))
-        pairs = select(writes.c.base_revision, writes.c.new_revision).where(writes.c.slide_key == slide_key, is_open)
-        with self.reading() as connection:
-            rows = connection.execute(pairs).all()
-        return frozenset(revision for row in rows for revision in row if revision is not None)
-
-    def written_folders(self) -> tuple[Path, ...]:
-        """Return the folders that we ever wrote into."""
-        with self.reading() as connection:
-            targets = connection.execute(select(writes.c.target).distinct()).scalars().all()
-        return tuple(sorted({Path(target).parent for target in targets}))
 
     def _check_may_begin(self, connection: Connection, record: WriteRecord) -> None:
         begun = (writes.c.slide_key == record.slide_key) & (writes.c.state == WriteState.BEGUN.value)
@@ -232,16 +161,6 @@ class WriteRecords(Database):
             )
         if connection.execute(select(writes.c.id).where(writes.c.marker == record.marker)).first() is not None:
             raise StoreError(f"write marker {record.marker} was used before; every write needs a new one")
-
-
-def _is_open_delivery() -> ColumnElement[bool]:
-    return (writes.c.state == WriteState.BEGUN.value) & (writes.c.kind == WriteKind.DELIVERY.value)
-
-
-def own_writes() -> Select[tuple[str]]:
-    """Return a query of the revisions that writes of ours made, finished or under way; not what they restored."""
-    stands = writes.c.state != WriteState.ABANDONED.value
-    return select(writes.c.new_revision).where(stands, writes.c.kind == WriteKind.EDITS.value)
 
 
 def _plan(
@@ -263,8 +182,8 @@ def _forget_plan(connection: Connection, marker: str) -> None:
 
 def _forget_superseded(connection: Connection, slide_key: str) -> None:
     """Drop objects that came to nothing and that no viewer can be expected to bring back (``superseded``)."""
-    recent = _recent_writes(slide_key)
-    stands = select(writes.c.marker).where(_finished(slide_key))
+    recent = recent_writes(slide_key)
+    stands = select(writes.c.marker).where(standing_writes(slide_key))
     connection.execute(
         delete(objects).where(
             objects.c.slide_key == slide_key,
@@ -275,14 +194,6 @@ def _forget_superseded(connection: Connection, slide_key: str) -> None:
             ~objects.c.is_open,
         )
     )
-
-
-def _finished(slide_key: str) -> ColumnElement[bool]:
-    return (writes.c.slide_key == slide_key) & (writes.c.state == WriteState.FINISHED.value)
-
-
-def _recent_writes(slide_key: str) -> Select[Any]:
-    return select(writes.c.marker).where(_finished(slide_key)).order_by(writes.c.id.desc()).limit(_REMEMBERED_WRITES)
 
 
 def _object_columns(record: WriteRecord, item: WrittenObject, geometry: bytes) -> dict[str, object]:
@@ -317,29 +228,5 @@ def _columns(record: WriteRecord) -> dict[str, object]:
     }
 
 
-def _get(connection: Connection, marker: str) -> Row[Any]:
-    row = connection.execute(select(writes).where(writes.c.marker == marker)).first()
-    if row is None:
-        raise StoreError(f"the store knows no write {marker}; it is another project's, or the store was replaced")
-    return row
-
-
 def _update(connection: Connection, marker: str, **values: object) -> None:
     connection.execute(update(writes).where(writes.c.marker == marker).values(**values))
-
-
-def _record(row: Row[Any]) -> WriteRecord:
-    return WriteRecord(
-        row.marker,
-        row.slide_key,
-        row.base_revision,
-        row.new_revision,
-        Path(row.target),
-        row.temp_name,
-        row.iteration,
-        row.begun_at,
-        WriteState(row.state),
-        row.displaced_since,
-        row.why,
-        WriteKind(row.kind),
-    )

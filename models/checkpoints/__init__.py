@@ -4,7 +4,7 @@ No pickle, ever. Reads and writes files in folders it is given; knows no slide, 
 ``models.nets`` and ``models.errors``.
 """
 
-from models.checkpoints.card import Card, DesignName, NetCard, NetRole, check_class_order
+from models.checkpoints.card import Card, DesignName, check_class_order
 from models.checkpoints.cards import read_card
 from models.checkpoints.champion import (
     ChampionPointer,
@@ -15,6 +15,7 @@ from models.checkpoints.champion import (
 )
 from models.checkpoints.files import Checkpoint, load_checkpoint, save_checkpoint, with_role
 from models.checkpoints.lineage import SlideLineage
+from models.checkpoints.net_card import NetCard, NetRole
 from models.checkpoints.pruning import prune_checkpoints
 from models.checkpoints.resume import (
     ResumeState,

@@ -10,10 +10,9 @@ from enum import Enum
 from typing import Any
 
 from models.checkpoints.lineage import SlideLineage
-from models.checkpoints.stain_reference import StainReference
+from models.checkpoints.net_card import NetCard, NetRole
 from models.checkpoints.statistics import PixelStatistics
 from models.errors import CheckpointError
-from models.nets import LabelHead, NetKind, NetOptions, Normalization, parse_encoder
 
 FORMAT = 1
 
@@ -25,45 +24,6 @@ class DesignName(Enum):
     PATCHWISE = "patchwise"  # H2G-Net's first stage: one class per patch
     HYBRID = "hybrid"  # H2G-Net: the patches' heat map and the slide at low resolution, refined to a mask
     WEAK = "weak"  # L2S: learns from masks and from patch labels
-
-
-class NetRole(Enum):
-    """What a net of a checkpoint is for."""
-
-    HIGH = "high"  # sees the working resolution
-    LOW = "low"  # finds hot-spots at a coarser one, before it
-    REFINEMENT = "refinement"  # makes a mask of the slide at a coarser one and the high net's heat map, after it
-
-
-@dataclass(frozen=True, slots=True)
-class NetCard:
-    """One net of a checkpoint, and the input it was trained on.
-
-    Parameters
-    ----------
-    role
-        Names the net within its checkpoint; its weights' keys begin with it.
-    options
-        How to build it.
-    class_names
-        By channel of its head; the first is ``Background``.
-    mpp
-        µm per pixel of its input.
-    tile_px
-        Side of the tiles it was trained on.
-    normalization
-        How pixels become its input.
-    stains
-        What slides are dyed like before that; None leaves their colours as they are.
-    """
-
-    role: NetRole
-    options: NetOptions
-    class_names: tuple[str, ...]
-    mpp: float
-    tile_px: int
-    normalization: Normalization
-    stains: StainReference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +114,7 @@ class Card:
         return {
             "format": FORMAT,
             "design": self.design,
-            "nets": [_net_to_json(net) for net in self.nets],
+            "nets": [net.to_json() for net in self.nets],
             "data_hashes": dict(sorted(self.data_hashes.items())),
             "metrics": {name: value for name, value in sorted(self.metrics.items()) if math.isfinite(value)},
             "versions": dict(sorted(self.versions.items())),
@@ -187,7 +147,7 @@ class Card:
             parent, statistics = data["parent"], data.get("statistics")
             return cls(
                 design=str(data["design"]),
-                nets=tuple(_net_from_json(net) for net in data["nets"]),
+                nets=tuple(NetCard.from_json(net) for net in data["nets"]),
                 data_hashes=_mapping(data["data_hashes"], str),
                 metrics=_mapping(data["metrics"], float),
                 versions=_mapping(data["versions"], str),
@@ -235,58 +195,6 @@ def parse_card(text: bytes) -> Card:
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"the card is not JSON: {error}") from error
     return Card.from_json(data)
-
-
-def _net_to_json(net: NetCard) -> dict[str, Any]:
-    options = net.options
-    # What every net was before there were others is left out: a checkpoint's id is a hash over its card.
-    kind = {"kind": options.kind.value} if options.kind is not NetKind.UNET else {}
-    label_head = {"label_head": options.label_head.value} if options.label_head is not None else {}
-    is_guided = {} if options.is_guided else {"is_guided": False}
-    return {
-        "role": net.role.value,
-        "encoder": options.encoder.value,
-        "encoder_channels": list(options.encoder_channels),
-        "decoder_channels": list(options.decoder_channels),
-        "stem_channels": options.stem_channels,
-        "convolutions": options.convolutions,
-        "pretrained": options.pretrained,
-        "class_names": list(net.class_names),
-        "mpp": net.mpp,
-        "tile_px": net.tile_px,
-        "normalization": {"mean": list(net.normalization.mean), "scale": list(net.normalization.scale)},
-        **kind,
-        **label_head,
-        **is_guided,
-        **({} if net.stains is None else {"stains": net.stains.to_json()}),
-    }
-
-
-def _net_from_json(data: Any) -> NetCard:
-    rule, label_head = data["normalization"], data.get("label_head")
-    return NetCard(
-        role=NetRole(data["role"]),
-        options=NetOptions(
-            kind=NetKind(data.get("kind", NetKind.UNET.value)),  # a card of before there were others
-            encoder=parse_encoder(data["encoder"]),
-            encoder_channels=tuple(int(c) for c in data["encoder_channels"]),
-            decoder_channels=tuple(int(c) for c in data["decoder_channels"]),
-            stem_channels=int(data["stem_channels"]),
-            convolutions=int(data["convolutions"]),
-            pretrained=bool(data["pretrained"]),
-            label_head=LabelHead(label_head) if label_head is not None else None,
-            is_guided=bool(data.get("is_guided", True)),
-        ),
-        class_names=tuple(str(name) for name in data["class_names"]),
-        mpp=float(data["mpp"]),
-        tile_px=int(data["tile_px"]),
-        normalization=Normalization(_numbers(rule["mean"]), _numbers(rule["scale"])),
-        stains=StainReference.from_json(data["stains"]) if data.get("stains") is not None else None,
-    )
-
-
-def _numbers(values: Any) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
 
 
 def _mapping(data: Any, kind: Callable[[Any], Any]) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import json
 import re
 from pathlib import Path
 
+from bridge.files import replace_whole
 from models.checkpoints.card import Card, parse_card
-from models.checkpoints.files import CARD_NAME, id_of, read_record, replace_atomically
+from models.checkpoints.files import CARD_NAME, id_of, read_record
 from models.errors import CheckpointError
 
 _KEPT_SUFFIX = ".card.json"  # <id>.card.json, beside the folders of those that are still there
@@ -27,7 +28,7 @@ def keep_card(checkpoint: Path) -> None:
     if not source.is_file():
         return  # damaged: there is nothing to keep, and that must not keep the rest from going
     data = source.read_bytes()
-    replace_atomically(checkpoint.with_name(f"{checkpoint.name}{_KEPT_SUFFIX}"), data)
+    replace_whole(checkpoint.with_name(f"{checkpoint.name}{_KEPT_SUFFIX}"), data, is_shared=False)
 
 
 def read_card(folder: Path, checkpoint_id: str) -> Card | None:

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.checkpoints.files import Checkpoint, load_checkpoint, replace_atomically
+from bridge.files import replace_whole
+from models.checkpoints.files import Checkpoint, load_checkpoint
 from models.errors import CheckpointError
 
 POINTER_NAME = "champion.json"
@@ -103,7 +104,7 @@ def promote_champion(folder: Path, checkpoint_id: str, name: str = POINTER_NAME)
         previous = before.previous if before.id == checkpoint_id else (before.id, *before.previous)
     pointer = ChampionPointer(checkpoint_id, previous)
     data = {"id": pointer.id, "previous": list(pointer.previous)}
-    replace_atomically(folder / name, json.dumps(data, indent=1).encode())
+    replace_whole(folder / name, json.dumps(data, indent=1).encode(), is_shared=False)
     return pointer
 
 

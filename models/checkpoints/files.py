@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +24,9 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from models.checkpoints.card import Card, NetRole, parse_card
+from bridge.files import sync_folder, write_new
+from models.checkpoints.card import Card, parse_card
+from models.checkpoints.net_card import NetRole
 from models.errors import CheckpointError
 from models.nets import Net, build_net
 
@@ -130,8 +131,8 @@ def save_checkpoint(folder: Path, weights: Weights, card: Card) -> Checkpoint:
     target, partial = folder / checkpoint.id, folder / f".{checkpoint.id}.part"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    write_durably(partial / WEIGHTS_NAME, data)
-    write_durably(partial / CARD_NAME, json.dumps(record, indent=1).encode())
+    write_new(partial / WEIGHTS_NAME, data)
+    write_new(partial / CARD_NAME, json.dumps(record, indent=1).encode())
     _move_into_place(partial, target)
     logger.info("checkpoint written id=%s bytes=%d", checkpoint.id, len(data))
     return Checkpoint(checkpoint.id, card, checkpoint.weights, target)
@@ -159,22 +160,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(str(record["id"]), card, weights, path)
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a new file and wait until the disk has it."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def replace_atomically(path: Path, data: bytes) -> None:
-    """Replace a small file so that a reader sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    write_durably(partial, data)
-    partial.replace(path)
-
-
 def _move_into_place(partial: Path, target: Path) -> None:
     if target.is_dir():
         try:
@@ -185,6 +170,7 @@ def _move_into_place(partial: Path, target: Path) -> None:
             shutil.rmtree(partial)
             return
     partial.replace(target)
+    sync_folder(target.parent)
 
 
 def read_record(path: Path, checkpoint_id: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from models.checkpoints.files import replace_atomically
+from bridge.files import replace_whole
 from models.errors import CheckpointError
 
 STATE_NAME = "resume.json"
@@ -55,7 +55,8 @@ def save_resume_state(folder: Path, state: ResumeState) -> None:
     """Write the state; the one before counts until this one is whole."""
     name = f"resume-{state.step:06d}.safetensors"
     data = safetensors.torch.save({key: tensor.detach().cpu().contiguous() for key, tensor in state.tensors.items()})
-    replace_atomically(folder / name, data)
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_whole(folder / name, data, is_shared=False)
     record = {
         "run_key": state.run_key,
         "step": state.step,
@@ -63,7 +64,7 @@ def save_resume_state(folder: Path, state: ResumeState) -> None:
         "sha256": hashlib.sha256(data).hexdigest(),
         "scalars": dict(state.scalars),
     }
-    replace_atomically(folder / STATE_NAME, json.dumps(record).encode())
+    replace_whole(folder / STATE_NAME, json.dumps(record).encode(), is_shared=False)
     _drop_tensors(folder, keep=name)
 
 

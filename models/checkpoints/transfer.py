@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models.checkpoints.card import Card, NetCard
+from models.checkpoints.card import Card
 from models.checkpoints.champion import TRANSFER_NAME, promote_champion, read_champion, read_pointer
 from models.checkpoints.files import Checkpoint, load_checkpoint, save_checkpoint, with_role
+from models.checkpoints.net_card import NetCard
 from models.errors import CheckpointError
 
 logger = logging.getLogger(__name__)

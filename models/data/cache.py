@@ -27,11 +27,6 @@ class ArrayCache:
         self._entries: OrderedDict[Hashable, Arrays] = OrderedDict()
         self._lock = Lock()
 
-    @property
-    def held_bytes(self) -> int:
-        """Bytes of all arrays kept."""
-        return self._bytes
-
     def get(self, key: Hashable, make: Callable[[], Arrays]) -> Arrays:
         """Return the arrays of a key, made at the first request or after they were dropped."""
         with self._lock:

@@ -135,21 +135,6 @@ class TissueClusters:
         """Return the clusters as safetensors."""
         return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in self.to_arrays().items()})
 
-    @classmethod
-    def from_bytes(cls, content: bytes) -> TissueClusters:
-        """Return the clusters that `to_bytes` wrote.
-
-        Raises
-        ------
-        CheckpointError
-            The content is no such thing.
-        """
-        try:
-            arrays = safetensors.numpy.load(content)
-        except safetensors.SafetensorError as error:
-            raise CheckpointError(f"clusters can't be read: {error}; find them again by training anew") from error
-        return cls.from_arrays(arrays)
-
 
 def _check_features(values: NDArray[np.float64], options: ClusterOptions) -> None:
     if values.ndim != 2 or not np.isfinite(values).all():

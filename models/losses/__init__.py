@@ -9,12 +9,11 @@ from models.losses.segmentation import (
     masked_dice_loss,
     pooled_scores,
 )
-from models.losses.weak import FrequencyWeighting, WeakLosses, frequency_weights, weak_losses
+from models.losses.weak import FrequencyWeighting, frequency_weights
 
 __all__ = [
     "FrequencyWeighting",
     "SegmentationLoss",
-    "WeakLosses",
     "class_weights",
     "cluster_weighted_cross_entropy",
     "cwce_equation_one",
@@ -23,5 +22,4 @@ __all__ = [
     "masked_dice_loss",
     "pooled_scores",
     "squared_dice_loss",
-    "weak_losses",
 ]

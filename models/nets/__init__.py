@@ -6,16 +6,12 @@ May call ``models.errors`` and nothing else of ours.
 """
 
 from models.nets.batch_renorm import (
-    BATCH_NORM,
     IOFFE,
-    UNLIMITED,
     BatchRenorm2d,
     RenormLimits,
-    relaxed_limits,
-    set_renorm_limits,
     set_renorm_momentum,
 )
-from models.nets.build import NetKind, NetOptions, build_encoder, build_net, count_parameters
+from models.nets.build import NetKind, NetOptions, build_encoder, build_net
 from models.nets.device import choose_device, mixed_precision, place
 from models.nets.efficientnet_lite0 import EfficientNetLite0, read_imagenet_weights
 from models.nets.encoder import CENTRED, IMAGENET, UNIT, Encoder, Normalization, PlainEncoder
@@ -26,8 +22,8 @@ from models.nets.monai_net import MONAI_CHANNELS, MonaiNet
 from models.nets.names import AnyEncoder, EncoderName, MonaiName, TimmName, parse_encoder
 from models.nets.net import Net
 from models.nets.patch_classifier import PatchClassifier
-from models.nets.refinement import REFINEMENT_CHANNELS, REFINEMENT_SIDE, RefinementUNet, refinement_input
-from models.nets.resnet18 import THROUGH_LAYER3, ResNet18
+from models.nets.refinement import REFINEMENT_CHANNELS, REFINEMENT_SIDE, RefinementUNet
+from models.nets.resnet18 import ResNet18
 from models.nets.segmenter import Normalize, Segmenter
 from models.nets.timm_encoder import TimmEncoder
 from models.nets.unet import UNet
@@ -35,7 +31,6 @@ from models.nets.weak import WeakNet
 from models.nets.weights import load_weights, weights_digest
 
 __all__ = [
-    "BATCH_NORM",
     "CENTRED",
     "IMAGENET",
     "IOFFE",
@@ -43,9 +38,7 @@ __all__ = [
     "MONAI_CHANNELS",
     "REFINEMENT_CHANNELS",
     "REFINEMENT_SIDE",
-    "THROUGH_LAYER3",
     "UNIT",
-    "UNLIMITED",
     "AnyEncoder",
     "BatchRenorm2d",
     "EfficientNetLite0",
@@ -76,16 +69,12 @@ __all__ = [
     "build_net",
     "check_weights",
     "choose_device",
-    "count_parameters",
     "load_weights",
     "mixed_precision",
     "parse_encoder",
     "place",
     "published",
     "read_imagenet_weights",
-    "refinement_input",
-    "relaxed_limits",
-    "set_renorm_limits",
     "set_renorm_momentum",
     "weights_digest",
 ]

@@ -37,9 +37,7 @@ class RenormLimits:
             raise ValueError(f"batch renormalization needs r_max of at least 1 and d_max of at least 0, not {self}")
 
 
-BATCH_NORM = RenormLimits(1.0, 0.0)  # plain batch normalization
 IOFFE = RenormLimits(3.0, 5.0)  # what the paper's training ends with (section 4)
-UNLIMITED = RenormLimits(float("inf"), float("inf"))  # Keras's default, which H2G-Net's published code keeps
 
 
 class BatchRenorm2d(nn.Module):
@@ -104,34 +102,6 @@ class BatchRenorm2d(nn.Module):
         scale = self.weight / deviation
         offset = self.bias - mean * scale
         return x * scale.view(1, -1, 1, 1) + offset.view(1, -1, 1, 1)
-
-
-def relaxed_limits(
-    step: int, *, batch_norm_steps: int = 5_000, r_steps: int = 40_000, d_steps: int = 25_000
-) -> RenormLimits:
-    """Return the limits at a step of a training as the paper relaxes them (section 4), linearly from `BATCH_NORM`.
-
-    Parameters
-    ----------
-    step
-        Counted from 0.
-    batch_norm_steps
-        So long, plain batch normalization.
-    r_steps, d_steps
-        Steps at which r and d have reached `IOFFE`; the paper's numbers suit trainings of 100,000 steps and more.
-    """
-
-    def progress(end: int) -> float:
-        return min(1.0, max(0.0, (step - batch_norm_steps) / max(1, end - batch_norm_steps)))
-
-    return RenormLimits(1 + (IOFFE.r_max - 1) * progress(r_steps), IOFFE.d_max * progress(d_steps))
-
-
-def set_renorm_limits(net: nn.Module, limits: RenormLimits) -> None:
-    """Set the limits of every batch renormalization in a net; where there is none, nothing changes."""
-    for module in net.modules():
-        if isinstance(module, BatchRenorm2d):
-            module.limits = limits
 
 
 def set_renorm_momentum(net: nn.Module, momentum: float) -> None:

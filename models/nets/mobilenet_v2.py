@@ -9,30 +9,21 @@ takes other numbers, so weights of Keras don't carry over.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from models.nets.encoder import IMAGENET, Encoder
+from models.nets.inverted_residual import Block, InvertedResidual, Stage, blocks_of, maps_along
 
 _STEM_CHANNELS, _LAST_CHANNELS = 32, 1280
-
-
-class _Stage(NamedTuple):
-    expansion: int
-    out_channels: int
-    repeats: int
-    stride: int
-
-
-_STAGES = (  # table 2: t, c, n, s
-    _Stage(1, 16, 1, 1),
-    _Stage(6, 24, 2, 2),
-    _Stage(6, 32, 3, 2),
-    _Stage(6, 64, 4, 2),
-    _Stage(6, 96, 3, 1),
-    _Stage(6, 160, 3, 2),
-    _Stage(6, 320, 1, 1),
+_STAGES = (  # table 2: c, n, s; t is 6 but for the first
+    Stage(16, 1, 1, expansion=1),
+    Stage(24, 2, 2),
+    Stage(32, 3, 2),
+    Stage(64, 4, 2),
+    Stage(96, 3, 1),
+    Stage(160, 3, 2),
+    Stage(320, 1, 1),
 )
 _LAST = 1 + sum(stage.repeats for stage in _STAGES)  # index of the 1×1 convolution among the features
 _TIMM_FIRST_BLOCK = {"conv_dw": "0.0", "bn1": "0.1", "conv_pw": "1", "bn2": "2"}  # it expands nothing
@@ -51,23 +42,22 @@ class _ConvUnit(nn.Sequential):
         )
 
 
-class _InvertedResidual(nn.Module):
-    """Expand 1×1, depthwise 3×3, project 1×1 without an activation (table 1); names follow torchvision."""
+class _Block(InvertedResidual):
+    """Names follow torchvision."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, expansion: int) -> None:
-        super().__init__()
-        inner = in_channels * expansion
-        self.is_residual = stride == 1 and in_channels == out_channels
+    def __init__(self, block: Block) -> None:
+        super().__init__(block)
+        inner = block.inner_channels
         self.conv = nn.Sequential(
-            *([_ConvUnit(in_channels, inner, 1)] if expansion > 1 else []),
-            _ConvUnit(inner, inner, 3, stride=stride, groups=inner),
-            nn.Conv2d(inner, out_channels, 1, bias=False),
-            nn.BatchNorm2d(out_channels),
+            *([_ConvUnit(block.in_channels, inner, 1)] if block.expansion > 1 else []),
+            _ConvUnit(inner, inner, block.kernel, stride=block.stride, groups=inner),
+            nn.Conv2d(inner, block.out_channels, 1, bias=False),
+            nn.BatchNorm2d(block.out_channels),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def projected(self, x: Tensor) -> Tensor:
         out: Tensor = self.conv(x)
-        return x + out if self.is_residual else out
+        return out
 
 
 class MobileNetV2(Encoder):
@@ -98,12 +88,7 @@ class MobileNetV2(Encoder):
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Return the maps, finest first; sides that are no multiples of a stride are rounded up."""
-        maps = []
-        for index, feature in enumerate(self.features):
-            pixels = feature(pixels)
-            if index in _MAP_AFTER_FEATURE:
-                maps.append(pixels)
-        return maps
+        return maps_along(self.features, pixels, _MAP_AFTER_FEATURE)
 
     def aliases(self) -> Mapping[str, str]:
         """Return timm's names of modules (``mobilenetv2_100``) → the names here, left-out blocks too."""
@@ -122,10 +107,5 @@ class MobileNetV2(Encoder):
 
 def _features() -> Iterator[nn.Module]:
     yield _ConvUnit(3, _STEM_CHANNELS, 3, stride=2)
-    channels = _STEM_CHANNELS
-    for stage in _STAGES:
-        for repeat in range(stage.repeats):
-            stride = stage.stride if repeat == 0 else 1
-            yield _InvertedResidual(channels, stage.out_channels, stride, stage.expansion)
-            channels = stage.out_channels
-    yield _ConvUnit(channels, _LAST_CHANNELS, 1)
+    yield from map(_Block, blocks_of(_STAGES, _STEM_CHANNELS))
+    yield _ConvUnit(_STAGES[-1].out_channels, _LAST_CHANNELS, 1)

@@ -51,8 +51,8 @@ class RefinementUNet(Net):
     dropout
         Share of whole channels dropped in the decoder.
     limits
-        Of batch renormalization. The published code has `UNLIMITED`, which normalizes hardly at all until the running
-        statistics have come near; the default is Ioffe's.
+        Of batch renormalization. The published code has none (Keras's default), which normalizes hardly at all until
+        the running statistics have come near; the default is Ioffe's.
     momentum
         Weight of the newest batch in the running statistics. The published code's suits thousands of steps; of a
         short training they would be the beginning's.
@@ -97,7 +97,7 @@ class RefinementUNet(Net):
         Parameters
         ----------
         picture
-            As `refinement_input` makes it: float32 in [0, 1], shape (n, in_channels, height, width).
+            Slide and heat map of the same ground, float32 in [0, 1], shape (n, in_channels, height, width).
 
         Returns
         -------
@@ -120,29 +120,6 @@ class RefinementUNet(Net):
             x = level(torch.cat((skip, functional.interpolate(x, scale_factor=2.0, mode="nearest")), dim=1))
         scores: Tensor = self.head(x)
         return scores
-
-
-def refinement_input(pixels: Tensor, heatmap: Tensor, *, side: int = REFINEMENT_SIDE) -> Tensor:
-    """Return slide and heat map as the refinement's input: to [0, 1], and both bilinear to the same square.
-
-    Parameters
-    ----------
-    pixels
-        The slide at a low resolution, 0–255, any number type, shape (n, 3, height, width).
-    heatmap
-        The tumour's probability in [0, 1], shape (n, 1, rows, columns); it covers the same ground.
-    side
-        Of the result.
-
-    Returns
-    -------
-    Tensor
-        float32, shape (n, 4, side, side).
-    """
-    layers = (pixels.float() / 255, heatmap.float())
-    size = (side, side)
-    resized = [functional.interpolate(layer, size, mode="bilinear", align_corners=False) for layer in layers]
-    return torch.cat(resized, dim=1)
 
 
 def _is_traced() -> bool:

@@ -16,7 +16,6 @@ from models.nets.encoder import IMAGENET, Encoder
 
 _STEM_CHANNELS = 64
 _STAGE_CHANNELS = (64, 128, 256, 512)
-THROUGH_LAYER3 = 4  # the depth that learning from patch labels takes: 256 channels at stride 16
 
 
 class _Block(nn.Module):

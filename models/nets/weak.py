@@ -28,7 +28,7 @@ class WeakNet(Net):
     Parameters
     ----------
     encoder
-        ``ResNet18(THROUGH_LAYER3)`` is the paper's; any other's coarsest map serves.
+        ``ResNet18(4)``, through its third layer, is the paper's; any other's coarsest map serves.
     n_classes
         C of the tables.
     label_head

@@ -13,9 +13,10 @@ from models.losses import SegmentationLoss, class_weights
 from models.nets import NetOptions, choose_device
 from models.training.holdout import make_judge
 from models.training.label_data import LabelData, make_makers
+from models.training.labels import require_labels
 from models.training.loop import TrainedNet
 from models.training.options import ModelOptions, TrainingOptions
-from models.training.run import Candidate, FitArguments, Run, require_labels
+from models.training.run import Candidate, FitArguments, Run
 from models.training.weak_task import WeakTask
 
 logger = logging.getLogger(__name__)

@@ -37,11 +37,12 @@ from models.nets import choose_device, set_renorm_momentum
 from models.training.folds import Fold, split_folds
 from models.training.heat_maps import HeatMapMaker
 from models.training.hybrid_options import HybridOptions, refinement_card
+from models.training.labels import labels_of, require_labels
 from models.training.loop import TrainedNet
 from models.training.options import TrainingOptions
 from models.training.patchwise import patch_card, train_patches
 from models.training.refinement_task import RefinementTask, make_refinement_judge
-from models.training.run import Candidate, FitArguments, Run, labels_of, require_labels
+from models.training.run import Candidate, FitArguments, Run
 
 logger = logging.getLogger(__name__)
 

@@ -25,11 +25,12 @@ from models.data import (
 from models.errors import TrainingDataError
 from models.inference import Area, PredictionOptions, Runtime, SlidePredictor, open_predictor
 from models.nets import Net, choose_device
+from models.training.labels import labels_of, require_labels
 from models.training.loop import TrainedNet
 from models.training.options import TrainingOptions
 from models.training.patch_task import PatchLoss, PatchTask, make_patch_judge
 from models.training.patchwise_options import PatchwiseOptions
-from models.training.run import Candidate, FitArguments, Run, labels_of, require_labels
+from models.training.run import Candidate, FitArguments, Run
 from models.training.tissue_kinds import TissueKinds, find_clusters
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,19 +11,18 @@ from time import monotonic
 from typing import Any, Self, TypedDict, Unpack
 
 import numpy as np
-import shapely
 import torch
 from torch import Tensor, nn
 
 from bridge.annotations import ClassScheme
 from models.checkpoints import Card, Checkpoint, DesignName, NetCard, NetRole, clear_resume_state, with_role
-from models.data import SlideIndex, TrainingSlide
-from models.errors import TrainingDataError
+from models.data import TrainingSlide
 from models.nets import Net, check_weights, choose_device, place
 from models.training.loop import LoopInputs, NetTraining, TrainedNet, TrainingProgress
 from models.training.options import TrainingOptions
 from models.training.origin import lineage, pixel_statistics
 from models.training.state import HistoryEntry
+from models.training.state_key import state_key
 from models.training.task import Task
 from models.training.transfer import continues, start_net
 
@@ -188,7 +186,7 @@ class Run:
             task=task,
             judge=judge,
             freeze_statistics=options.freeze_statistics and (card.options.pretrained or is_continued),
-            run_key=self._key(card, key if net.weights_sha256 is None else (*key, net.weights_sha256)),
+            run_key=self._key(card, net, key),
             folder=self.resume_folder / name if self.resume_folder is not None else None,
         )
         if is_continued:
@@ -229,6 +227,11 @@ class Run:
     def _continues(self, card: NetCard) -> bool:
         return self.parent is not None and continues(card, self.parent)
 
+    def _key(self, card: NetCard, net: Net, more: Sequence[str]) -> str:
+        parent_id = self.parent.id if self.parent is not None else None
+        more = more if net.weights_sha256 is None else (*more, net.weights_sha256)
+        return state_key(card, self.options, self.scheme, parent_id, self.slides, more)
+
     def _weights_file(self, trained: Iterable[TrainedNet]) -> Mapping[str, str]:
         """Return the SHA-256 of the file that ImageNet weights came from, here or in what the parent began with."""
         known = [net.weights_sha256 for net in trained if net.weights_sha256 is not None]
@@ -249,54 +252,9 @@ class Run:
             created=self.now,
         )
 
-    def _key(self, card: NetCard, more: Sequence[str]) -> str:
-        parts = [repr(card), repr(replace(self.options, device="", max_seconds=None)), repr(self.scheme.names), *more]
-        parts.append(repr(self.scheme.labels_by_priority()))
-        parts.append(self.parent.id if self.parent is not None else "transfer")
-        parts.extend(sorted(_slide_part(slide, self.options.sampling.tree) for slide in self.slides))
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
 
 def forget_state(resume_folder: Path) -> None:
     """Empty the folder that a training kept its state in."""
     if resume_folder.is_dir():
         for folder in sorted(path for path in resume_folder.iterdir() if path.is_dir()):
             clear_resume_state(folder)
-
-
-def require_labels(labels: Mapping[str, set[int]], scheme: ClassScheme, min_labels: int) -> None:
-    """Refuse to train on too few different labels; background counts where an ROI says what it is.
-
-    Parameters
-    ----------
-    labels
-        Slide key → labels that train there.
-
-    Raises
-    ------
-    TrainingDataError
-        Says what there is, and what would mend it.
-    """
-    found = sorted({label for there in labels.values() for label in there})
-    if len(found) >= min_labels:
-        return
-    names = ", ".join(scheme.names[label] for label in found) or "nothing"
-    raise TrainingDataError(
-        f"fewer than {'two' if min_labels == 2 else min_labels} labels to train on: {names} on {len(labels)} slides;"
-        " label completely inside one proposal and set its class to ROI"
-    )
-
-
-def labels_of(indices: Sequence[SlideIndex]) -> dict[str, set[int]]:
-    """Return the labels that each slide's index holds."""
-    return {index.slide_key: set(index.positions) for index in indices}
-
-
-def _slide_part(slide: TrainingSlide, tree: Sequence[str]) -> str:
-    groups = [slide.metadata.get(stage) for stage in tree]  # decide what is drawn how often
-    return f"{slide.key} {slide.plan.content_hash()} {_areas_hash(slide)} {slide.slide.pyramid.mpp} {groups}"
-
-
-def _areas_hash(slide: TrainingSlide) -> str:
-    # The plan's hash leaves out what is emphasized, for it decides no label; it does decide the batches.
-    return hashlib.sha256(b"".join(shapely.to_wkb(area) for area in slide.plan.emphasis)).hexdigest()

@@ -31,8 +31,9 @@ from models.nets import EncoderName, LabelHead, NetKind, NetOptions, choose_devi
 from models.training.fit import net_card
 from models.training.holdout import make_judge
 from models.training.label_data import LabelData, make_makers, without_jitter
+from models.training.labels import require_labels
 from models.training.options import TrainingOptions
-from models.training.run import Candidate, FitArguments, Run, require_labels
+from models.training.run import Candidate, FitArguments, Run
 from models.training.weak_task import WeakSteps, WeakTask
 
 logger = logging.getLogger(__name__)

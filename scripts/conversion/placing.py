@@ -18,8 +18,8 @@ from pathlib import Path
 
 from bridge.annotations import SlideEntry, Source
 from bridge.errors import WriteConflictError, WriteFailedError
+from bridge.files import replace_whole
 from bridge.store import Backups, WriteRecord
-from bridge.store.atomic import replace_whole
 from bridge.store.placement import Displaced, Placement, settle_displaced, temp_name
 from scripts.config import FILE_NAME, Settings, load_settings
 

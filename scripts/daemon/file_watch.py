@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.annotations import SlideEntry, Source
-from bridge.store.atomic import PREFIX
+from bridge.files import PREFIX
 from bridge.watch import AtRest, FileState, Tracker, WatchOptions
 from bridge.watch.changes import FileIndex, index_files
 from bridge.watch.observed_root import WatchedRoot

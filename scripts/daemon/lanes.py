@@ -9,8 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from scripts.executors import InlineExecutor
-
 _NICENESS = 10
 
 
@@ -38,11 +36,6 @@ class Lane:
         """Return a lane with a thread of its own; a patient one gives way to everything else on the machine."""
         begin = _give_way if is_patient else None
         return cls(ThreadPoolExecutor(max_workers=1, thread_name_prefix=name, initializer=begin))
-
-    @classmethod
-    def inline(cls) -> Lane:
-        """Return a lane that works in the calling thread."""
-        return cls(InlineExecutor())
 
     @property
     def is_free(self) -> bool:

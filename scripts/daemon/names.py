@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bridge.annotations import SlideEntry
 from bridge.errors import StoreError
-from bridge.store.atomic import write_new
+from bridge.files import write_new
 from scripts.daemon.hiding import Replacements, is_telling, spellings
 from scripts.project import Project, find_entry
 

@@ -76,23 +76,6 @@ def due(options: ScheduleOptions, last_begun: datetime | None, now: datetime) ->
     return moment if now - moment < ON_TIME or options.missed is Missed.RUN else None
 
 
-def missed_nightly(options: ScheduleOptions, last_begun: datetime | None, now: datetime) -> datetime | None:
-    """Return the moment of a nightly training that nobody began and that should be made up for.
-
-    However many nights were missed, one training makes up for them. None where ``missed = "skip"``, and where the
-    last one was begun or can still begin on time.
-
-    Parameters
-    ----------
-    last_begun
-        When the last nightly training began; None before the first, and then a time that passed counts as missed.
-    now
-        An aware moment.
-    """
-    moment = due(options, last_begun, now)
-    return moment if moment is not None and now - moment >= ON_TIME else None
-
-
 def nightly_on(options: ScheduleOptions, day: date) -> datetime | None:
     """Return when the nightly training of a local calendar day is due, in UTC; None for a day that never was.
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from bridge.annotations import AnnotationSet, Edits, SlideEntry
 from bridge.annotations.roles import reconcile
 from bridge.errors import BridgeError
+from bridge.files import PREFIX
 from bridge.ingest import locate_slide
 from bridge.slides import choose_mpp, open_slide
-from bridge.store.atomic import PREFIX
 from scripts.config import Settings
 from scripts.options import TIMM, WITH_WEIGHTS, ModelOptions
 from scripts.project import Project

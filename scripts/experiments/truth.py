@@ -9,6 +9,7 @@ import shapely
 
 from bridge.annotations import ClassScheme
 from bridge.coords import Region, Window
+from bridge.files import replace_whole
 from bridge.formats.label_mask import Band, write_label_mask
 from bridge.formats.mask_info import MaskInfo
 from bridge.qupath import write_geojson
@@ -35,9 +36,7 @@ def class_areas_px(generated: GeneratedSlide) -> dict[str, float]:
 
 def write_truth(path: Path, generated: GeneratedSlide) -> None:
     """Write the truth as QuPath's GeoJSON, atomically."""
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_bytes(write_geojson(generated.truth))
-    unfinished.replace(path)
+    replace_whole(path, write_geojson(generated.truth), is_shared=False)
 
 
 def write_truth_mask(path: Path, generated: GeneratedSlide, downsample: int) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from filelock import FileLock
 
 from bridge.coords import Region
+from bridge.files import replace_whole, replacing
 from bridge.slides import RgbPixels
 from scripts.experiments.painting import BLOCK_PX, GeneratedSlide
 from scripts.experiments.truth import class_areas_px, write_truth, write_truth_mask
@@ -94,7 +95,7 @@ def _write(written: WrittenSlide, generated: GeneratedSlide, name: str, options:
         written.mask.parent.mkdir(exist_ok=True)
         write_truth_mask(written.mask, generated, options.mask_downsample)
     facts = _facts(generated, name, options_hash(generated, options))
-    _replace(written.facts, json.dumps(facts, indent=2) + "\n")
+    replace_whole(written.facts, (json.dumps(facts, indent=2) + "\n").encode(), is_shared=False)
     logger.info("generated slide written: path=%s objects=%d", written.slide, len(generated.truth.annotations))
 
 
@@ -135,40 +136,33 @@ def _counts(generated: GeneratedSlide) -> dict[str, int]:
     return {name: classes.count(name) for name in dict.fromkeys(classes)}
 
 
-def _replace(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
-
-
 def _write_pixels(path: Path, generated: GeneratedSlide, quality: int) -> None:
     """Stream level 0 into the file; smaller levels wait, packed, in temporary files, as TIFF writes level by level."""
     from tifffile import TiffWriter
 
-    unfinished = path.with_name(f".{path.name}.part")
     width, height = generated.options.width_px, generated.options.height_px
-    try:
-        with tempfile.TemporaryFile(dir=path.parent) as spool, TiffWriter(unfinished, bigtiff=True) as tiff:
-            levels = _Levels((height, width), quality, spool)
-            for index, shape in enumerate(levels.shapes):
-                mpp = (generated.options.mpp * width / shape[1], generated.options.mpp * height / shape[0])
-                tiff.write(
-                    levels.first(generated) if index == 0 else levels.waiting(index),
-                    shape=(*shape, 3),
-                    dtype=np.uint8,
-                    subfiletype=1 if index else 0,
-                    tile=(_TILE_PX, _TILE_PX),
-                    resolution=(_UM_PER_CM / mpp[0], _UM_PER_CM / mpp[1]),
-                    resolutionunit="CENTIMETER",
-                    photometric="ycbcr",
-                    subsampling=(1, 1),
-                    compression="jpeg",
-                    metadata=None,
-                    software=False,
-                )
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with (
+        replacing(path) as unfinished,
+        tempfile.TemporaryFile(dir=path.parent) as spool,
+        TiffWriter(unfinished, bigtiff=True) as tiff,
+    ):
+        levels = _Levels((height, width), quality, spool)
+        for index, shape in enumerate(levels.shapes):
+            mpp = (generated.options.mpp * width / shape[1], generated.options.mpp * height / shape[0])
+            tiff.write(
+                levels.first(generated) if index == 0 else levels.waiting(index),
+                shape=(*shape, 3),
+                dtype=np.uint8,
+                subfiletype=1 if index else 0,
+                tile=(_TILE_PX, _TILE_PX),
+                resolution=(_UM_PER_CM / mpp[0], _UM_PER_CM / mpp[1]),
+                resolutionunit="CENTIMETER",
+                photometric="ycbcr",
+                subsampling=(1, 1),
+                compression="jpeg",
+                metadata=None,
+                software=False,
+            )
 
 
 class _Levels:

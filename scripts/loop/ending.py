@@ -18,9 +18,9 @@ from datetime import datetime
 from pathlib import Path
 
 from bridge.errors import StoreError
+from bridge.files import replace_whole
 from bridge.store import RunRecord, Store
 from models.checkpoints import promote_champion
-from models.checkpoints.files import replace_atomically
 from models.errors import CheckpointError
 from models.training import forget_state
 from scripts.loop.training_run import RunKind, resume_folder
@@ -70,7 +70,8 @@ def end_training(project: Project, store: Store, ending: Ending, now: datetime) 
     """
     path = _path(project)
     try:
-        replace_atomically(path, json.dumps(asdict(ending)).encode())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_whole(path, json.dumps(asdict(ending)).encode(), is_shared=False)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}; make room or mend the folder, the training then ends") from error
     try:

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 from bridge.annotations.labels import learned_keys
 from bridge.annotations.new_labels import without_news
-from bridge.errors import BridgeError, SlideError
-from bridge.slides import open_slide
+from bridge.errors import BridgeError
 from bridge.store import RunRecord, Store
 from models.checkpoints import (
     Checkpoint,
-    load_champion,
-    load_transfer,
     prune_checkpoints,
     save_checkpoint,
-    with_class_order,
 )
 from models.data import TrainingSlide
-from models.errors import CheckpointError, DamagedSlideError
 from models.training import Candidate, Decision, TrainingProgress, forget_state, promote
 from scripts.loop.ending import Ending, end_training, is_noted, settle_training
-from scripts.loop.pull import Pulled, SlideState
+from scripts.loop.pull import Pulled
 from scripts.loop.training_due import digests_of, why_not
 from scripts.loop.training_run import (
     RunKind,
@@ -39,15 +32,14 @@ from scripts.loop.training_run import (
     resume_folder,
     training_options,
 )
+from scripts.loop.training_slides import opened, without_damaged
+from scripts.loop.training_start import champion_or_none, load_project_champion, transfer_or_none
 from scripts.progress import Progress
 from scripts.project import Project
 
 __all__ = ["Learned", "RunKind", "StopCause", "design_of", "learn", "load_project_champion", "settle_training"]
 
 logger = logging.getLogger(__name__)
-
-_MOST_LEFT_OUT = 5  # damaged slides in one training; more is a disk that is gone
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,47 +86,6 @@ class Learned:
         if self.iteration is None:
             return f"{'failed' if self.is_failed else 'not trained'}: {self.reason}"
         return f"iteration {self.iteration}, {self.steps} steps: {self.reason}"
-
-
-def load_project_champion(project: Project) -> Checkpoint | None:
-    """Return the project's champion; None before the first.
-
-    Raises
-    ------
-    CheckpointError
-        It is damaged.
-    """
-    return load_champion(project.checkpoints)
-
-
-def _champion_or_none(project: Project) -> Checkpoint | None:
-    """Return the champion; a damaged one counts as none, for training without it is the way out of that."""
-    try:
-        return load_project_champion(project)
-    except CheckpointError as error:
-        logger.warning("training from the transfer weights: %s", error)
-        return None
-
-
-def _transfer_or_none(project: Project) -> Checkpoint | None:
-    """Return iteration 0 where another project's weights were taken over, with the classes in today's order.
-
-    Damaged ones, or those of another design, count as none: trainings then begin with ImageNet's weights.
-    """
-    try:
-        transfer = load_transfer(project.checkpoints)
-    except CheckpointError as error:
-        logger.warning("training begins with ImageNet's weights, not those taken over: %s", error)
-        return None
-    wanted = project.settings.model.design.value
-    if transfer is None or transfer.card.design == wanted:
-        return transfer and with_class_order(transfer, project.scheme.names)
-    logger.warning(
-        "training begins with ImageNet's weights: those taken over are of another design taken_over=%s wanted=%s",
-        transfer.card.design,
-        wanted,
-    )
-    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,9 +168,9 @@ def _begin(
     project: Project, store: Store, pulled: Pulled, kind: RunKind, now: Callable[[], datetime], *, is_forced: bool
 ) -> _Run:
     is_nightly = kind is RunKind.NIGHTLY
-    champion = _champion_or_none(project) if is_forced or is_nightly else load_project_champion(project)
+    champion = champion_or_none(project) if is_forced or is_nightly else load_project_champion(project)
     parent = None if is_nightly else parent_of(project.settings, champion)
-    parent = parent if parent is not None else _transfer_or_none(project)
+    parent = parent if parent is not None else transfer_or_none(project)
     parent_id, data = parent.id if parent else None, data_hash(project, pulled)
     running = store.running()
     if running is not None and (running.kind, running.parent, running.data_hash) == (kind.value, parent_id, data):
@@ -305,7 +256,7 @@ def _fit(
             keep_state=True,
         )
 
-    return _without_damaged(slides, run.left_out, fit)
+    return without_damaged(slides, run.left_out, fit)
 
 
 def _judge(run: _Run, checkpoint: Checkpoint, slides: Sequence[TrainingSlide]) -> Decision:
@@ -321,7 +272,7 @@ def _judge(run: _Run, checkpoint: Checkpoint, slides: Sequence[TrainingSlide]) -
             make_predictor=partial(predictor_of, settings),
         )
 
-    decision = _without_damaged(slides, run.left_out, judge)
+    decision = without_damaged(slides, run.left_out, judge)
     was_held_out = any(slide.plan.hold_out for slide in slides)
     is_unjudged = was_held_out and decision.candidate_scores is None
     if is_unjudged and run.champion is not None and not run.is_forced:
@@ -337,52 +288,3 @@ def _stopped(run: _Run, store: Store, candidate: Candidate, cause: StopCause, no
     logger.info("training iteration=%d steps=%d %s", iteration, steps, cause.value)
     warnings = tuple(run.left_out.values())
     return Learned(iteration, False, cause.value, steps=steps, is_superseded=True, warnings=warnings)
-
-
-def _without_damaged(
-    slides: Sequence[TrainingSlide], left_out: dict[str, str], work: Callable[[Sequence[TrainingSlide]], T]
-) -> T:
-    """Do some work on slides, again without those that turn out to be damaged."""
-    while True:
-        readable = [slide for slide in slides if slide.key not in left_out]
-        try:
-            return work(readable)
-        except DamagedSlideError as error:
-            is_last = len(readable) == 1 or len(left_out) >= _MOST_LEFT_OUT
-            if is_last:
-                raise
-            _leave_out(left_out, error.slide_key, _name_of(slides, error.slide_key), error)
-
-
-def _name_of(slides: Sequence[TrainingSlide], key: str) -> str:
-    return next(slide.slide.path.name for slide in slides if slide.key == key)
-
-
-def _leave_out(left_out: dict[str, str], key: str, name: str, error: SlideError) -> None:
-    left_out[key] = f"{name}: left out of the training, the slide can't be read: {error}"
-    logger.warning("slide=%s left out of the training: %s", name, error)
-
-
-@contextmanager
-def opened(states: Iterable[SlideState], left_out: dict[str, str]) -> Iterator[list[TrainingSlide]]:
-    """Open the slides of some plans for a training; they are closed when the block ends.
-
-    Parameters
-    ----------
-    left_out
-        Slide key → line for people: slides that can't be opened are added, unless it is all of them.
-    """
-    with ExitStack() as stack:
-        slides, failed = [], None
-        for state in states:
-            try:
-                slide = stack.enter_context(open_slide(state.reading.slide_path, mpp=state.reading.mpp))
-            except SlideError as error:
-                _leave_out(left_out, state.key, state.reading.entry.name, error)
-                failed = error
-                continue
-            reading = state.reading
-            slides.append(TrainingSlide(slide, state.plan, reading.entry.metadata, reading.revision or ""))
-        if failed is not None and not slides:
-            raise failed
-        yield slides

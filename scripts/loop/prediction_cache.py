@@ -28,9 +28,9 @@ from shapely.errors import ShapelyError
 from bridge.annotations.writing import Prediction
 from bridge.coords import Region, Window
 from bridge.errors import SlideNotFoundError
+from bridge.files import replace_whole
 from bridge.ingest import SlideReading
 from models.active.overview import Overview
-from models.checkpoints.files import replace_atomically
 from models.inference import Unlikeness
 from scripts.config import Settings
 from scripts.loop.slide_work import SlidePrediction
@@ -119,7 +119,7 @@ class PredictionCache:
             if earlier != path and earlier.name.startswith(f"{key.split('-', 1)[0]}-"):
                 _drop(earlier)
         try:
-            replace_atomically(path, data)
+            replace_whole(path, data, is_shared=False)
         except OSError as error:
             logger.warning("a prediction is not kept: %s: %s", self._folder, error.strerror)
             return

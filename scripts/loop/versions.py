@@ -14,9 +14,9 @@ from bridge.annotations import SlideEntry
 from bridge.annotations.fingerprints import count_of
 from bridge.errors import AnnotationFileError, ConfigError, WriteConflictError, WriteFailedError
 from bridge.export import finish_displaced, recover, restore_version
+from bridge.files import write_new
 from bridge.ingest import place_if_found, revision_of
 from bridge.store import Backups, Store, VersionRecord
-from bridge.store.atomic import write_new
 from bridge.store.pruning import kept_versions
 from bridge.watch import read_settled
 from scripts.daemon.names import find_called

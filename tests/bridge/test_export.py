@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,10 +13,10 @@ from pathlib import Path
 import pytest
 from shapely import MultiPolygon, box
 
+from bridge import files
 from bridge.annotations import AnnotationSet, Edits, SlideEntry
 from bridge.errors import AnnotationFileError, WriteFailedError
 from bridge.export import restore_version, write_edits
-from bridge.store import atomic
 from write_bench import BASE, EDITS, NOW, Bench, LineSource, prediction
 
 
@@ -27,7 +28,7 @@ def test_write_adds_ours_and_keeps_what_a_person_drew(
     after = bench.source.parse(bench.target.read_bytes(), bench.entry)
     assert [a.object_id for a in after.annotations] == ["h1", "p1", "p2"]
     assert after.write_marker == "w1"
-    assert atomic.sha256_of(bench.target) == result.revision
+    assert files.sha256_of(bench.target) == result.revision
     assert bench.live() == {"p1", "p2"}
     assert [w.iteration for w in result.written] == [3, 3]
     with bench.open() as store:
@@ -40,7 +41,7 @@ def test_write_adds_ours_and_keeps_what_a_person_drew(
 
 def test_base_is_backed_up(bench: Bench) -> None:
     bench.write(BASE)
-    assert bench.backups.load(atomic.hashlib.sha256(BASE).hexdigest()) == BASE
+    assert bench.backups.load(hashlib.sha256(BASE).hexdigest()) == BASE
 
 
 def test_next_write_takes_out_and_promotes(bench: Bench) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge import files
 from bridge.errors import StoreError, WriteConflictError, WriteFailedError
 from bridge.export import Recovery, WriteStep, write_edits
 from bridge.store import Store, WriteState, atomic
@@ -45,7 +46,7 @@ def test_error_after_a_rename_that_took_effect_is_no_error(bench: Bench, change:
         raise error_of(code)
 
     result = bench.write(BASE, exchange=answer_is_lost, sleep=Waits())
-    assert atomic.sha256_of(bench.target) == result.revision
+    assert files.sha256_of(bench.target) == result.revision
     assert bench.live() == bench.ours() == {"p1", "p2"}
     bench.recover()
     check_settled(bench, BASE)
@@ -91,14 +92,14 @@ def test_link_exchange_keeps_the_old_file_when_the_rename_s_answer_is_lost(
 def test_creation_whose_answer_is_lost_stands(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """An NFS client that asks again is told that the name is taken: by our own file."""
     bench.target.unlink()
-    whole = atomic.create_exclusively
+    whole = files.create_exclusively
 
     def create(source: Path, target: Path) -> None:
         whole(source, target)
         if target == bench.target:
             raise error_of(errno.EEXIST)
 
-    monkeypatch.setattr(atomic, "create_exclusively", create)
+    monkeypatch.setattr(files, "create_exclusively", create)
     bench.write(None, sleep=Waits())
     assert bench.ours() == bench.live() == {"p1", "p2"}
 
@@ -207,14 +208,14 @@ def test_file_that_stays_held_open_is_left_alone(bench: Bench, held: Callable[[]
 
 
 def test_new_file_that_a_virus_scanner_looks_into_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    tries, create = iter(range(99)), atomic.create_exclusively
+    tries, create = iter(range(99)), files.create_exclusively
 
     def held(source: Path, target: Path) -> None:
         if target.name == ".slidebridge-w1.tmp" and next(tries) < 2:
             raise sharing_violation(32)
         create(source, target)
 
-    monkeypatch.setattr(atomic, "create_exclusively", held)
+    monkeypatch.setattr(files, "create_exclusively", held)
     waits = Waits()
     bench.write(BASE, sleep=waits)
     assert bench.ours() == bench.live() == {"p1", "p2"}
@@ -252,7 +253,7 @@ REFUSED = {
     "permissions": (Path, "chmod"),
     "link": (os, "link"),
     "rename": (Path, "replace"),
-    "exclusive rename": (atomic, "_rename_with"),
+    "exclusive rename": (files, "rename_in_one_step"),
 }
 
 
@@ -278,7 +279,7 @@ def test_disk_that_refuses_a_call_leaves_the_file(
 
     def turn_bad() -> None:
         if call == "link":  # it is asked for where the system has no exchange
-            monkeypatch.setattr(atomic, "_rename_with", lambda *_, **__: False)
+            monkeypatch.setattr(files, "rename_in_one_step", lambda *_, **__: False)
         monkeypatch.setattr(place, name, refuse)
 
     exchange = atomic.exchange_by_link if call in ("link", "rename") else atomic.exchange
@@ -294,19 +295,19 @@ def test_disk_that_refuses_a_call_leaves_the_file(
 
 def test_share_that_goes_away_for_good_leaves_the_journal_open(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the swap on every look at the file fails; a start while it is away waits, one when it is back settles."""
-    looks = atomic.sha256_of
+    looks = files.sha256_of
 
     def away(path: Path) -> str | None:
         raise error_of(errno.ESTALE)
 
     with pytest.raises(WriteFailedError, match="start again to settle it"):
         bench.write(
-            BASE, on_step=at(WriteStep.SWAPPED, lambda: monkeypatch.setattr(atomic, "sha256_of", away)), sleep=Waits()
+            BASE, on_step=at(WriteStep.SWAPPED, lambda: monkeypatch.setattr(files, "sha256_of", away)), sleep=Waits()
         )
     assert [w.outcome for w in bench.recover().writes] == [Recovery.WAITING]
     with bench.open() as store:
         assert [w.state for w in store.unfinished_writes()] == [WriteState.BEGUN]
-    monkeypatch.setattr(atomic, "sha256_of", looks)
+    monkeypatch.setattr(files, "sha256_of", looks)
     assert [w.outcome for w in bench.recover().writes] == [Recovery.FINISHED]
     check_settled(bench, BASE)
 

@@ -21,6 +21,7 @@ from scripts.daemon.engine import Daemon
 from scripts.daemon.lanes import Lane
 from scripts.daemon.watched_project import WatchedProject, open_watched
 from scripts.daemon.world import World
+from scripts.executors import InlineExecutor
 from scripts.project import open_project
 
 SETTLE = 2.0
@@ -112,7 +113,7 @@ class DaemonLab:
             lambda: self.clock.monotonic,
             observers=self.observers,  # type: ignore[arg-type]  # it has what the daemon calls
         )
-        self.daemon = Daemon([watched], Lane.inline(), Lane.inline())
+        self.daemon = Daemon([watched], Lane(InlineExecutor()), Lane(InlineExecutor()))
         return watched
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bridge.errors import AnnotationFileError
-from bridge.store.atomic import PREFIX
+from bridge.files import PREFIX
 from scripts.bench.torture.judge import Found
 from scripts.bench.torture.ledger import Event
 from scripts.bench.torture.memory import State

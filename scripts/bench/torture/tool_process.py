@@ -9,8 +9,8 @@ from dataclasses import asdict
 from random import Random
 
 from bridge.annotations import AnnotationSet
+from bridge.files import PREFIX, replace_whole
 from bridge.store import Backups, Store
-from bridge.store.atomic import PREFIX, replace_whole
 from scripts.bench.torture.ledger import Ledger, read_ledger
 from scripts.bench.torture.memory import Memory, human_state, recalled
 from scripts.bench.torture.options import Job

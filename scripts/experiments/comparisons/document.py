@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bridge.files import replace_whole
 from scripts.experiments.comparisons.experiment import Experiment, ExperimentOptions, Result
 
 _HEAD = """# Experiments
@@ -51,9 +52,7 @@ def replace_section(document: Path, name: str, text: str) -> None:
         after = head + body + tail.removeprefix("\n")
     else:
         after = before.rstrip("\n") + "\n\n" + body
-    unfinished = document.with_name(f".{document.name}.part")
-    unfinished.write_text(after, encoding="utf-8", newline="\n")
-    unfinished.replace(document)
+    replace_whole(document, after.encode(), is_shared=False)
 
 
 def _made_by(

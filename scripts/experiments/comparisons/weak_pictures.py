@@ -18,6 +18,7 @@ from PIL import Image
 
 from bridge.annotations import ClassScheme, LabelledShape, LabelPlan
 from bridge.coords import Region, Window
+from bridge.files import replacing
 from bridge.imagescope import read_imagescope
 from bridge.raster import LabelMask, ShapeIndex, vectorize
 from bridge.slides import open_slide
@@ -178,11 +179,11 @@ def _taken(picture: Picture, folder: Path) -> Path:
 
 
 def _enlarge(picture: Picture, target: Path) -> None:
-    unfinished = target.with_name(f".{target.name}.part")
     with Image.open(picture.path) as image:
         cut = image.convert("RGB").crop(_middle(image.size, picture.cut_px))
-    cut.resize((cut.width * ENLARGED, cut.height * ENLARGED), Image.Resampling.BICUBIC).save(unfinished, "PNG")
-    unfinished.replace(target)
+    enlarged = cut.resize((cut.width * ENLARGED, cut.height * ENLARGED), Image.Resampling.BICUBIC)
+    with replacing(target) as unfinished:
+        enlarged.save(unfinished, "PNG")
 
 
 def _middle(size: tuple[int, int], side: int | None) -> tuple[int, int, int, int]:

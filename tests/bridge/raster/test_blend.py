@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
@@ -32,6 +32,13 @@ def noise(grid: TileGrid) -> Iterator[ProbabilityMap]:
     generator = np.random.default_rng(3)
     for tile in grid:
         yield ProbabilityMap(generator.random((2, *tile.shape), np.float32), tile, NAMES)
+
+
+def blended(blender: BandBlender, tiles: Iterable[ProbabilityMap]) -> Iterator[ProbabilityMap]:
+    """Yield all bands, each as soon as the tiles allow."""
+    for tile in tiles:
+        yield from blender.add(tile)
+    yield from blender.finish()
 
 
 @given(st.integers(1, 64), st.data())
@@ -69,7 +76,7 @@ def test_tiles_cover_every_pixel(grid: TileGrid) -> None:
 @given(grids())
 def test_bands_hold_every_pixel_once_and_a_constant_stays_itself(grid: TileGrid) -> None:
     y = grid.window.y
-    for band in BandBlender(grid, NAMES).blend(filled(tile, 0.3) for tile in grid):
+    for band in blended(BandBlender(grid, NAMES), (filled(tile, 0.3) for tile in grid)):
         assert (band.window.x, band.window.y, band.window.width) == (grid.window.x, y, grid.window.width)
         assert np.allclose(band.probabilities, 0.3, rtol=1e-5)
         y = band.window.bottom
@@ -89,7 +96,7 @@ def test_bands_are_the_weighted_mean_of_the_whole(grid: TileGrid) -> None:
         sums[(slice(None), *at)] += tile.probabilities * weights
         total[at] += weights
     expected = (sums / total)[:, : grid.window.height, : grid.window.width]
-    bands = [band.probabilities for band in BandBlender(grid, NAMES).blend(noise(grid))]
+    bands = [band.probabilities for band in blended(BandBlender(grid, NAMES), noise(grid))]
     assert np.allclose(np.concatenate(bands, axis=1), expected, atol=1e-5)
 
 
@@ -98,9 +105,9 @@ def test_bands_are_the_weighted_mean_of_the_whole(grid: TileGrid) -> None:
 def test_resumed_blending_gives_the_same_bands(grid: TileGrid, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, grid.shape[0] - 1))
     start = grid.first_row_under(first)
-    all_bands = list(BandBlender(grid, NAMES).blend(noise(grid)))
+    all_bands = list(blended(BandBlender(grid, NAMES), noise(grid)))
     late = (tile for tile in noise(grid) if grid.row_of(tile.window) >= start)
-    resumed = list(BandBlender(grid, NAMES, first_band=first).blend(late))
+    resumed = list(blended(BandBlender(grid, NAMES, first_band=first), late))
     assert [band.window for band in resumed] == [band.window for band in all_bands[first:]]
     for band, expected in zip(resumed, all_bands[first:], strict=True):
         assert np.array_equal(band.probabilities, expected.probabilities)
@@ -118,10 +125,10 @@ def test_band_comes_as_soon_as_the_next_row_begins() -> None:
 def test_where_no_tile_fell_background_is_certain() -> None:
     grid = TileGrid(Window(0, 0, 8, 8), 4, 0)
     tiles = [filled(tile, 0.5) for tile in grid if (tile.x, tile.y) == (4, 0)]
-    top, bottom = BandBlender(grid, NAMES).blend(tiles)
+    top, bottom = blended(BandBlender(grid, NAMES), tiles)
     assert top.probabilities[:, 0, [0, 7]].tolist() == [[1.0, 0.5], [0.0, 0.5]]
     assert (bottom.probabilities[0] == 1).all()
-    named = list(BandBlender(grid, NAMES, empty=(0.25, 0.75)).blend([]))
+    named = list(blended(BandBlender(grid, NAMES, empty=(0.25, 0.75)), []))
     assert {tuple(p) for band in named for p in band.probabilities.reshape(2, -1).T.tolist()} == {(0.25, 0.75)}
 
 
@@ -129,7 +136,7 @@ def test_memory_does_not_grow_with_the_height() -> None:
     def peak(height: int) -> int:
         grid = TileGrid(Window(0, 0, 300, height), 32, 8)
         tracemalloc.start()
-        for _ in BandBlender(grid, NAMES).blend(filled(tile, 0.5) for tile in grid):
+        for _ in blended(BandBlender(grid, NAMES), (filled(tile, 0.5) for tile in grid)):
             pass
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bridge.coords import Pyramid, Region, Window
+from bridge.coords import Pyramid, Window
 from bridge.slides import open_slide
 from bridge.slides.base import Slide, flatten_alpha
 
@@ -158,15 +158,6 @@ def test_thumbnail_covers_the_slide_within_its_limit(width: int, height: int, ma
 def test_small_slide_is_its_own_thumbnail() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     assert (ArraySlide(pixels).thumbnail(512) == pixels).all()
-
-
-def test_content_bounds_come_from_the_properties() -> None:
-    pixels = np.zeros((100, 200, 3), dtype=np.uint8)
-    named = {"openslide.bounds-x": "10", "openslide.bounds-y": "20", "openslide.bounds-width": "50"}
-    assert ArraySlide(pixels).content_bounds == Region(0, 0, 200, 100)
-    assert ArraySlide(pixels, named).content_bounds == Region(0, 0, 200, 100)
-    assert ArraySlide(pixels, {**named, "openslide.bounds-height": "60"}).content_bounds == Region(10, 20, 50, 60)
-    assert ArraySlide(pixels, {**named, "openslide.bounds-height": "900"}).content_bounds == Region(10, 20, 50, 80)
 
 
 def test_transparency_is_laid_on_white() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge import files
 from bridge.store import atomic
 
 EXCHANGES = [atomic.exchange, atomic.exchange_by_link]
@@ -52,13 +53,13 @@ def test_file_system_without_links_replaces(pair: tuple[Path, Path], monkeypatch
         raise OSError(errno.EOPNOTSUPP, "no links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    monkeypatch.setattr(atomic, "_rename_with", lambda *_, **__: False)
+    monkeypatch.setattr(files, "rename_in_one_step", lambda *_, **__: False)
     atomic.exchange(*pair)
     assert names(pair[0].parent) == {"target": b"new"}
     pair[1].write_bytes(b"again")
     with pytest.raises(FileExistsError):
-        atomic.create_exclusively(pair[1], pair[0])
-    atomic.create_exclusively(pair[1], pair[0].with_name("other"))
+        files.create_exclusively(pair[1], pair[0])
+    files.create_exclusively(pair[1], pair[0].with_name("other"))
     assert names(pair[0].parent) == {"target": b"new", "other": b"again"}
 
 
@@ -72,20 +73,6 @@ def test_link_that_fails_for_another_reason_changes_nothing(
     with pytest.raises(OSError, match="bad disk"):
         atomic.exchange_by_link(*pair)
     assert names(pair[0].parent) == {"target": b"old", pair[1].name: b"new"}
-
-
-@pytest.mark.parametrize("system_can", [True, False])
-def test_create_exclusively(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system_can: bool) -> None:
-    if not system_can:
-        monkeypatch.setattr(atomic, "_rename_with", lambda *_, **__: False)
-    source, target = tmp_path / "source", tmp_path / "target"
-    source.write_bytes(b"new")
-    atomic.create_exclusively(source, target)
-    assert names(tmp_path) == {"target": b"new"}
-    source.write_bytes(b"newer")
-    with pytest.raises(FileExistsError):
-        atomic.create_exclusively(source, target)
-    assert names(tmp_path) == {"target": b"new", "source": b"newer"}
 
 
 def test_mending_every_place_where_an_exchange_can_stop(tmp_path: Path) -> None:
@@ -113,55 +100,3 @@ def test_mending_every_place_where_an_exchange_can_stop(tmp_path: Path) -> None:
         for _ in range(2):
             atomic.mend_exchange(paths["target"], paths["temp"])
             assert {n: p.read_bytes() for n, p in paths.items() if p.exists()} == after
-
-
-def test_write_new_refuses_to_replace_and_leaves_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    atomic.write_new(path, b"one")
-    with pytest.raises(FileExistsError):
-        atomic.write_new(path, b"two")
-    assert names(tmp_path) == {"file": b"one"}
-
-
-def test_write_new_goes_over_the_part_of_a_killed_run(tmp_path: Path) -> None:
-    (tmp_path / "file.part").write_bytes(b"half of some")
-    atomic.write_new(tmp_path / "file", b"one")
-    assert names(tmp_path) == {"file": b"one"}
-
-
-def test_write_new_doesn_t_follow_a_link_laid_in_its_way(tmp_path: Path) -> None:
-    (tmp_path / "victim").write_bytes(b"precious")
-    (tmp_path / "file.part").symlink_to(tmp_path / "victim")
-    atomic.write_new(tmp_path / "file", b"one")
-    assert (tmp_path / "victim").read_bytes() == b"precious"
-    assert not (tmp_path / "file").is_symlink()
-
-
-def test_replace_whole(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    atomic.replace_whole(path, b"one")
-    path.chmod(0o604)
-    atomic.replace_whole(path, b"two")
-    assert names(tmp_path) == {"file": b"two"}
-    assert path.stat().st_mode & 0o777 == (0o604 if os.name == "posix" else 0o666)
-
-
-def test_replace_whole_that_fails_leaves_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "folder"
-    path.mkdir()
-    with pytest.raises(OSError, match="folder"):
-        atomic.replace_whole(path, b"x")
-    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
-
-
-def test_hash_of_a_missing_file_is_none(tmp_path: Path) -> None:
-    assert atomic.sha256_of(tmp_path / "none") is None
-
-
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root gives files away")
-def test_owner_stays(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"one")
-    os.chown(path, 1234, 2345)
-    atomic.replace_whole(path, b"two")
-    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)

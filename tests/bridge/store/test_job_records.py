@@ -17,6 +17,11 @@ from bridge.store.schema import jobs, slides
 SECOND = timedelta(seconds=1)
 
 
+def due(store: Store, now: datetime) -> set[int]:
+    """Return the jobs that may be begun."""
+    return {job.id for job in store.jobs(JobState.WAITING) if job.not_before <= now}
+
+
 def ask(store: Store, now: datetime, input_hash: str = "a", slide: str | None = "s1", **more: bool) -> int:
     return store.ask_job(JobKind.READ, slide, input_hash, now, **more).id
 
@@ -50,7 +55,7 @@ def test_newer_input_takes_the_place_of_what_waits(store: Store, now: datetime) 
     other_slide, other_kind = ask(store, now, "a", "s2"), store.ask_job(JobKind.WRITE, "s1", "a", now).id
     assert store.job(older).state is JobState.SUPERSEDED
     assert "newer" in (store.job(older).note or "")
-    assert {job.id for job in store.due_jobs(now)} == {newer, other_slide, other_kind}
+    assert due(store, now) == {newer, other_slide, other_kind}
 
 
 def test_newer_input_takes_the_place_of_what_was_given_up(store: Store, now: datetime) -> None:
@@ -68,7 +73,7 @@ def test_a_persons_word_brings_back_what_was_given_up(store: Store, now: datetim
     store.start_job(given_up, now)
     store.fail_job(given_up, now, "file is cut")
     again = ask(store, now, is_forced=True)
-    assert [job.id for job in store.due_jobs(now)] == [again]
+    assert due(store, now) == {again}
     assert store.jobs(JobState.FAILED) == ()
 
 
@@ -77,7 +82,7 @@ def test_running_job_is_left_when_a_newer_input_comes(store: Store, now: datetim
     store.start_job(running, now)
     newer = ask(store, now, "b")
     assert store.job(running).state is JobState.RUNNING
-    assert [job.id for job in store.due_jobs(now)] == [newer]
+    assert due(store, now) == {newer}
 
 
 def test_failed_attempt_waits_for_its_time(store: Store, now: datetime) -> None:
@@ -86,13 +91,12 @@ def test_failed_attempt_waits_for_its_time(store: Store, now: datetime) -> None:
     later = now + 30 * SECOND
     waiting = store.retry_job(job, now, "disk full", later)
     assert (waiting.state, waiting.error, waiting.attempts) == (JobState.WAITING, "disk full", 1)
-    assert store.due_jobs(later - SECOND) == ()
-    assert store.next_due() == later
-    assert [due.id for due in store.due_jobs(later)] == [job]
+    assert due(store, later - SECOND) == set()
+    assert due(store, later) == {job}
     store.start_job(job, later)
     assert store.finish_job(job, later).error is None
     assert store.job(job).attempts == 2
-    assert store.next_due() is None
+    assert store.jobs(JobState.WAITING) == ()
 
 
 def test_failed_attempt_does_not_come_back_beside_a_newer_input(store: Store, now: datetime) -> None:
@@ -100,7 +104,7 @@ def test_failed_attempt_does_not_come_back_beside_a_newer_input(store: Store, no
     store.start_job(running, now)
     newer = ask(store, now, "b")
     assert store.retry_job(running, now, "disk full", now).state is JobState.SUPERSEDED
-    assert [job.id for job in store.due_jobs(now)] == [newer]
+    assert due(store, now) == {newer}
 
 
 def test_what_a_dead_process_left_running_waits_again(store: Store, now: datetime) -> None:
@@ -112,15 +116,8 @@ def test_what_a_dead_process_left_running_waits_again(store: Store, now: datetim
     assert [job.id for job in store.requeue_jobs(later)] == [alone]
     assert (store.job(alone).attempts, store.job(alone).not_before) == (1, later)
     assert store.job(replaced).state is JobState.SUPERSEDED
-    assert [job.id for job in store.due_jobs(later)] == [newer, alone]
+    assert due(store, later) == {newer, alone}
     assert store.requeue_jobs(later) == ()
-
-
-def test_longest_due_comes_first_then_the_first_asked(store: Store, now: datetime) -> None:
-    late = ask(store, now + SECOND, slide="s1")
-    early = ask(store, now, slide="s2")
-    early_too = ask(store, now, slide="s3")
-    assert [job.id for job in store.due_jobs(now + SECOND)] == [early, early_too, late]
 
 
 def test_jobs_by_state_newest_first(store: Store, now: datetime) -> None:
@@ -205,10 +202,10 @@ class Jobs(RuleBasedStateMachine):
             assert job.state is not JobState.SUPERSEDED
             assert not is_forced or job.state in (JobState.WAITING, JobState.RUNNING)
 
-    @precondition(lambda self: self.store.due_jobs(self.now))
+    @precondition(lambda self: due(self.store, self.now))
     @rule(data=st.data())
     def start(self, data: st.DataObject) -> None:
-        job = data.draw(st.sampled_from(self.store.due_jobs(self.now)))
+        job = self.store.job(data.draw(st.sampled_from(sorted(due(self.store, self.now)))))
         assert self.store.start_job(job.id, self.now).attempts == job.attempts + 1
         self.running.add(job.id)
 
@@ -248,14 +245,6 @@ class Jobs(RuleBasedStateMachine):
     @invariant()
     def what_runs_runs_until_it_is_ended(self) -> None:
         assert {job.id for job in self.store.jobs(JobState.RUNNING)} == self.running
-
-    @invariant()
-    def order_is_that_of_time_then_of_asking(self) -> None:
-        due = self.store.due_jobs(self.now)
-        assert list(due) == sorted(due, key=lambda job: (job.not_before, job.id))
-        waiting = self.store.jobs(JobState.WAITING)
-        assert {job.id for job in due} == {job.id for job in waiting if job.not_before <= self.now}
-        assert self.store.next_due() == min((job.not_before for job in waiting), default=None)
 
 
 TestJobs = Jobs.TestCase

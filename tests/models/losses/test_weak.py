@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from models.losses import FrequencyWeighting, frequency_weights, weak_losses
+from models.losses import FrequencyWeighting, frequency_weights, masked_cross_entropy
 from models.nets import PlainEncoder, WeakNet
 
 IGNORE = 255
@@ -24,6 +26,29 @@ class TwoHeads(nn.Module):
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         scores = self.decoder(self.encoder(pixels).relu())
         return scores, self.classifier(scores.mean(dim=(2, 3)))
+
+
+class WeakLosses(NamedTuple):
+    """The losses of a batch: of the samples with a mask, and of those with a patch label."""
+
+    segmentation: torch.Tensor
+    classification: torch.Tensor
+
+    @property
+    def total(self) -> torch.Tensor:
+        return self.classification + self.segmentation
+
+
+def weak_losses(
+    mask_scores: torch.Tensor,
+    label_scores: torch.Tensor,
+    masks: torch.Tensor,
+    labels: torch.Tensor,
+    weights: torch.Tensor | None = None,
+) -> WeakLosses:
+    return WeakLosses(
+        masked_cross_entropy(mask_scores, masks, weights), masked_cross_entropy(label_scores, labels, weights)
+    )
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -102,7 +127,7 @@ def test_losses_are_the_weighted_means_of_their_own_samples() -> None:
     pixels, masks, labels = batch()
     mask_scores, label_scores = heads()(pixels)
     weights = torch.tensor([1.0, 4.0, 0.5])
-    losses = weak_losses(mask_scores, label_scores, masks, labels, mask_weights=weights, label_weights=weights)
+    losses = weak_losses(mask_scores, label_scores, masks, labels, weights)
     own = [HAS_MASK, HAS_BOTH]
     assert losses.segmentation.item() == pytest.approx(
         functional.cross_entropy(mask_scores[own], masks[own], weights).item()

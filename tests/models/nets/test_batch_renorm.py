@@ -4,17 +4,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from net_support import BATCH_NORM, UNLIMITED
 from torch import nn
 
 from models.nets import (
-    BATCH_NORM,
     IOFFE,
-    UNLIMITED,
     BatchRenorm2d,
-    PlainEncoder,
     RenormLimits,
-    relaxed_limits,
-    set_renorm_limits,
     set_renorm_momentum,
 )
 
@@ -117,20 +113,6 @@ def test_evaluation_keeps_the_statistics() -> None:
     before = net.running_mean.clone()
     net(batch())
     assert torch.equal(net.running_mean, before)
-
-
-def test_limits_relax_from_batch_normalization_to_the_paper_s() -> None:
-    assert relaxed_limits(0) == relaxed_limits(5_000) == BATCH_NORM
-    assert relaxed_limits(15_000) == RenormLimits(1 + 2 * 10 / 35, 2.5)
-    assert relaxed_limits(25_000).d_max == 5
-    assert relaxed_limits(40_000) == relaxed_limits(10**9) == IOFFE
-
-
-def test_a_net_s_limits_are_set_together() -> None:
-    net = nn.Sequential(BatchRenorm2d(2), nn.Sequential(BatchRenorm2d(2)))
-    set_renorm_limits(net, BATCH_NORM)
-    assert all(module.limits == BATCH_NORM for module in net.modules() if isinstance(module, BatchRenorm2d))
-    set_renorm_limits(PlainEncoder((4,)), IOFFE)  # it has none
 
 
 @pytest.mark.parametrize(("r_max", "d_max"), [(0.5, 1), (2, -1), (float("nan"), 1)])

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import skimage
 import torch
+from net_support import count_parameters
 from PIL import Image
 from torch.nn import functional
 
 from models.errors import CheckpointError
-from models.nets import EfficientNetLite0, count_parameters, read_imagenet_weights
+from models.nets import EfficientNetLite0, read_imagenet_weights
 
 PUBLISHED_PARAMETERS = 4_652_008  # EfficientNet-Lite0 with its head for 1000 classes
 HEAD_PARAMETERS = 320 * 1280 + 2 * 1280 + 1280 * 1000 + 1000

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from net_support import count_parameters
 from torch.nn import functional
 
-from models.nets import LabelHead, MaskAndLabel, PlainEncoder, UNet, count_parameters
+from models.nets import LabelHead, MaskAndLabel, PlainEncoder, UNet
 from models.nets.label_head import build_label_head
 
 CLASSES = 3

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from net_support import count_parameters
 
-from models.nets import MobileNetV2, count_parameters
+from models.nets import MobileNetV2
 
 PUBLISHED_PARAMETERS = 3_504_872  # torchvision's MobileNetV2 with its head for 1000 classes
 HEAD_PARAMETERS = 1280 * 1000 + 1000

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from net_support import count_parameters
 
-from models.nets import MobileNetV2, PatchClassifier, PlainEncoder, count_parameters
+from models.nets import MobileNetV2, PatchClassifier, PlainEncoder
 
 
 def running(net: torch.nn.Module) -> int:

@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from net_support import BATCH_NORM, UNLIMITED, count_parameters
 from torch import nn
 
 from models.nets import (
-    BATCH_NORM,
     REFINEMENT_CHANNELS,
-    UNLIMITED,
     BatchRenorm2d,
     RefinementUNet,
-    count_parameters,
-    refinement_input,
 )
 
 SMALL = (4, 8, 8, 16)
@@ -118,17 +115,6 @@ def test_limits_and_momentum_reach_every_normalization() -> None:
     layers = [m for m in net.modules() if isinstance(m, BatchRenorm2d)]
     assert len(layers) == 2 * (2 * len(SMALL) - 1)
     assert all((m.limits, m.momentum) == (UNLIMITED, 0.25) for m in layers)
-
-
-def test_input_is_slide_and_heat_map_on_one_square() -> None:
-    pixels = torch.full((1, 3, 20, 30), 255, dtype=torch.uint8)
-    heatmap = torch.tensor([[[[0.0, 1.0]]]])
-    result = refinement_input(pixels, heatmap, side=8)
-    assert result.shape == (1, 4, 8, 8)
-    assert torch.equal(result[:, :3], torch.ones(1, 3, 8, 8))
-    # Bilinear, pixel centres: of two cells over eight columns.
-    expected = torch.tensor([0.0, 0.0, 0.125, 0.375, 0.625, 0.875, 1.0, 1.0])
-    assert torch.allclose(result[0, 3], expected.expand(8, 8))
 
 
 def test_onnx_gives_the_same(through_onnx, settle) -> None:  # type: ignore[no-untyped-def]

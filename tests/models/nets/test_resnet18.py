@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from net_support import THROUGH_LAYER3, count_parameters
 
-from models.nets import THROUGH_LAYER3, ResNet18, count_parameters, load_weights
+from models.nets import ResNet18, load_weights
 
 PUBLISHED_PARAMETERS = 11_689_512  # torchvision's ResNet-18 with its head for 1000 classes
 HEAD_PARAMETERS = 512 * 1000 + 1000

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from net_support import THROUGH_LAYER3, count_parameters
 from torch import nn
 from torch.nn import functional
 
-from models.nets import THROUGH_LAYER3, LabelHead, PlainEncoder, ResNet18, WeakNet, count_parameters
+from models.nets import LabelHead, PlainEncoder, ResNet18, WeakNet
 
 CLASSES = 4
 

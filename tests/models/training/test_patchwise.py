@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import shapely
 import torch
+from net_support import count_parameters
 from PIL import Image
 
 from bridge.annotations import ClassScheme, LabelledShape, LabelPlan, PatchLabel
@@ -18,7 +19,7 @@ from models.checkpoints import NetRole, load_checkpoint, save_checkpoint
 from models.data import ClusterOptions, PatchOptions, SamplingOptions, TrainingSlide
 from models.errors import CheckpointError, TrainingDataError
 from models.inference import PatchwisePredictor, open_predictor
-from models.nets import EncoderName, NetKind, NetOptions, build_encoder, build_net, count_parameters
+from models.nets import EncoderName, NetKind, NetOptions, build_encoder, build_net
 from models.training import (
     ClusterSearch,
     Decision,

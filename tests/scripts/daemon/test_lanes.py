@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from scripts.daemon.lanes import Lane
+from scripts.executors import InlineExecutor
 
 
 def test_a_threaded_lane_is_taken_until_its_work_ends() -> None:
@@ -18,7 +19,9 @@ def test_a_threaded_lane_is_taken_until_its_work_ends() -> None:
     assert lane.is_free
 
 
-@pytest.mark.parametrize("make", [lambda: Lane.threaded("test"), Lane.inline])
+@pytest.mark.parametrize(
+    "make", [lambda: Lane.threaded("test"), lambda: Lane(InlineExecutor())], ids=["threaded", "inline"]
+)
 def test_what_the_work_raised_is_raised_where_the_lane_is_asked(make) -> None:  # type: ignore[no-untyped-def]
     lane = make()
 

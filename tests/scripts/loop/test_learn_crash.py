@@ -67,7 +67,7 @@ def undisturbed(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 _INSTANTS: list[tuple[object, str]] = [
     (learn, "save_checkpoint"),
     (learn, "promote"),
-    (ending, "replace_atomically"),
+    (ending, "replace_whole"),
     (Store, "record_learned"),
     (ending, "promote_champion"),
     (Store, "finish_run"),

@@ -34,16 +34,16 @@ class _Damaged(Slide):
 @pytest.fixture
 def damage(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Damage the pixels of slides by name, as a training opens them."""
-    from scripts.loop import learn as learning
+    from scripts.loop import training_slides
 
     names: set[str] = set()
-    open_slide = learning.open_slide
+    open_slide = training_slides.open_slide
 
     def opens(path: Path, **options: Any) -> Slide:
         slide = open_slide(path, **options)
         return _Damaged(slide) if path.name in names else slide
 
-    monkeypatch.setattr(learning, "open_slide", opens)
+    monkeypatch.setattr(training_slides, "open_slide", opens)
     return names.add
 
 
