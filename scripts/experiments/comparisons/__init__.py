@@ -11,11 +11,11 @@ from scripts.experiments.comparisons.experiment import (
     Numbers,
     Reading,
     Result,
-    Unit,
     spread_of,
 )
 from scripts.experiments.comparisons.registry import EXPERIMENTS, open_experiment
-from scripts.experiments.comparisons.tables import Cell, Table
+from scripts.tables import Cell, Table
+from scripts.units import Unit
 
 __all__ = [
     "EXPERIMENTS",

@@ -16,8 +16,7 @@ from models.metrics import Confusion
 from models.nets import NetOptions
 from models.training import DeepZoom, ModelOptions, TrainingOptions
 from scripts.experiments.comparisons.deepzoom_account import FASTER, MOST_LOST, ONE, TWO, read_setting
-from scripts.experiments.comparisons.experiment import ExperimentOptions, Numbers, Reading, Result, Unit, spread_of
-from scripts.experiments.comparisons.figures import bars, new_figure
+from scripts.experiments.comparisons.experiment import ExperimentOptions, Numbers, Reading, Result, spread_of
 from scripts.experiments.comparisons.material import described, opened_slides, resized, scheme_of
 from scripts.experiments.comparisons.scoring import (
     ObjectCounts,
@@ -27,8 +26,10 @@ from scripts.experiments.comparisons.scoring import (
     most_probable,
     objects_of,
 )
-from scripts.experiments.comparisons.tables import Cell, Table
 from scripts.experiments.settings import SETTINGS, Claim, Setting, setting
+from scripts.figures import bars, new_figure
+from scripts.tables import Cell, Table
+from scripts.units import Unit
 
 _VERSION = 1
 _CLASS = "Glomerulus"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from models.metrics import Spread
 from scripts.experiments.comparisons.experiment import Reading, Result, spread_of
-from scripts.experiments.comparisons.tables import said
 from scripts.experiments.settings import Stance
+from scripts.tables import said
 
 ONE, TWO = "one network", "DeepZoom"
 FASTER, MOST_LOST = 3.0, 0.01

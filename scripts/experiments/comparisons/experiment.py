@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from models.metrics import Spread
-from scripts.experiments.comparisons.tables import Table
 from scripts.experiments.settings import Setting
+from scripts.tables import Table
+from scripts.units import Unit
 
 Numbers = Mapping[str, float]
 """What a unit found, by name; NaN for what it could not have (the precision of no prediction)."""
@@ -30,7 +29,7 @@ class ExperimentOptions:
     seeds
         Repetitions, each with its own slides, weights and batches: seeds 0, 1, ….
     full
-        The long form; the short one takes at most 15 minutes on two cores.
+        The long form; the short one takes at most 30 minutes on two cores.
     threads
         Of torch and ONNX Runtime. Times depend on it, and the last digits of trained weights.
     """
@@ -44,28 +43,6 @@ class ExperimentOptions:
     def __post_init__(self) -> None:
         if self.seeds < 1 or self.threads < 1:
             raise ValueError(f"seeds and threads must be 1 or more, got {self.seeds} and {self.threads}")
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One piece of work, small enough to be lost when a run is killed.
-
-    Parameters
-    ----------
-    name
-        For people and file names: letters, digits, ``-`` and ``_``; unique within its experiment.
-    inputs
-        Everything that its numbers depend on beside code and library versions, in JSON's terms: numbers of the
-        setting, seed, sizes, budgets, hashes of files read, and a version to raise when the experiment's code changes.
-    """
-
-    name: str
-    inputs: Mapping[str, Any]  # whatever JSON can hold
-
-    @property
-    def key(self) -> str:
-        """Hash of name and inputs, 16 hexadecimal digits."""
-        return hashlib.sha256(json.dumps([self.name, self.inputs], sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

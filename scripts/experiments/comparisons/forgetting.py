@@ -17,13 +17,14 @@ from models.data import SamplingOptions, TrainingSlide
 from models.metrics import Spread
 from models.nets import NetOptions
 from models.training import DeepZoom, ModelOptions, TrainingOptions, evaluate
-from scripts.experiments.comparisons.experiment import ExperimentOptions, Numbers, Reading, Result, Unit, spread_of
-from scripts.experiments.comparisons.figures import COLORS, new_figure
+from scripts.experiments.comparisons.experiment import ExperimentOptions, Numbers, Reading, Result, spread_of
 from scripts.experiments.comparisons.material import described, opened_slides, scheme_of
 from scripts.experiments.comparisons.pictures import NUCLEUS, Picture, opened_pictures, training_pictures
-from scripts.experiments.comparisons.tables import Cell, Table, said
 from scripts.experiments.options import KidneyOptions, SlideOptions
 from scripts.experiments.settings import Claim, Setting, Stance
+from scripts.figures import COLORS, new_figure
+from scripts.tables import Cell, Table, said
+from scripts.units import Unit
 
 _VERSION = 1
 NAIVE, REPLAY = "naive", "replay"

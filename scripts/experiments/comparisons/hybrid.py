@@ -23,7 +23,7 @@ from models.nets import NetKind, NetOptions
 from models.nets.refinement import REFINEMENT_CHANNELS
 from models.training import Hybrid, HybridOptions, RefinementBatches, TrainingOptions
 from scripts.experiments.comparisons.drawing import draw_slides
-from scripts.experiments.comparisons.experiment import ExperimentOptions, Numbers, Reading, Result, Unit
+from scripts.experiments.comparisons.experiment import ExperimentOptions, Numbers, Reading, Result
 from scripts.experiments.comparisons.hybrid_account import (
     ACCOUNT,
     PATCHES_SECONDS,
@@ -36,8 +36,9 @@ from scripts.experiments.comparisons.hybrid_account import (
 )
 from scripts.experiments.comparisons.judging import confusion_on, found_mask, judging_window, otsu_mask
 from scripts.experiments.comparisons.material import described, opened_slides, scheme_of
-from scripts.experiments.comparisons.tables import Table
 from scripts.experiments.settings import SETTINGS, Claim, Setting
+from scripts.tables import Table
+from scripts.units import Unit
 
 _VERSION = 1
 _CLASS = "Tumor"

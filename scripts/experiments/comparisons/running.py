@@ -11,10 +11,11 @@ from time import monotonic
 
 from scripts.executors import InlineExecutor
 from scripts.experiments.comparisons.document import replace_section, section
-from scripts.experiments.comparisons.experiment import Experiment, ExperimentOptions, Numbers, Result, Unit
-from scripts.experiments.comparisons.figures import save_figure
+from scripts.experiments.comparisons.experiment import Experiment, ExperimentOptions, Numbers, Result
 from scripts.experiments.comparisons.kept import KeptResults, surroundings
 from scripts.experiments.comparisons.registry import open_experiment
+from scripts.figures import save_figure
+from scripts.units import Unit
 
 logger = logging.getLogger(__name__)
 

@@ -15,12 +15,13 @@ from models.data import TrainingSlide
 from models.metrics import Spread
 from models.nets import NetOptions
 from models.training import DeepZoom, ModelOptions, TrainingOptions, evaluate
-from scripts.experiments.comparisons.experiment import ExperimentOptions, Numbers, Reading, Result, Unit, spread_of
-from scripts.experiments.comparisons.figures import bars, new_figure
+from scripts.experiments.comparisons.experiment import ExperimentOptions, Numbers, Reading, Result, spread_of
 from scripts.experiments.comparisons.material import described, opened_slides, resized, scheme_of
 from scripts.experiments.comparisons.pictures import NUCLEUS, judged_pictures, opened_pictures, training_pictures
-from scripts.experiments.comparisons.tables import Cell, Table, said
 from scripts.experiments.settings import Setting, setting
+from scripts.figures import bars, new_figure
+from scripts.tables import Cell, Table, said
+from scripts.units import Unit
 
 _VERSION = 2
 IMAGENET, SCRATCH = "ImageNet", "from scratch"

@@ -13,14 +13,15 @@ from models.data.weak_subsets import WeakSetting, draw_subset
 from models.inference import Runtime
 from models.metrics import macro_f1, micro_f1, weighted_f1
 from models.training import TrainingOptions, Weak, WeakOptions, evaluate
-from scripts.experiments.comparisons.experiment import ExperimentOptions, Numbers, Reading, Result, Unit
+from scripts.experiments.comparisons.experiment import ExperimentOptions, Numbers, Reading, Result
 from scripts.experiments.comparisons.material import resized
-from scripts.experiments.comparisons.tables import Table
 from scripts.experiments.comparisons.weak_account import ACCOUNT, draw_gains, f1_table, read_gains
 from scripts.experiments.comparisons.weak_data import MPP, TILE_PX, GeneratedSource, RealSource, Source, WeakData
 from scripts.experiments.comparisons.weak_pictures import ISLETS, NUCLEI, find_pictures
 from scripts.experiments.comparisons.weak_tiles import teach
 from scripts.experiments.settings import SETTINGS, Claim, Setting
+from scripts.tables import Table
+from scripts.units import Unit
 
 _VERSION = 1
 

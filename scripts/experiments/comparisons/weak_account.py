@@ -9,9 +9,9 @@ from typing import Any
 from models.data.weak_subsets import WeakSetting
 from models.metrics import Spread
 from scripts.experiments.comparisons.experiment import Reading, Result
-from scripts.experiments.comparisons.figures import bars, new_figure
-from scripts.experiments.comparisons.tables import Cell, Table
 from scripts.experiments.settings import Setting, Stance
+from scripts.figures import bars, new_figure
+from scripts.tables import Cell, Table
 
 ACCOUNT = """Ciga and Martel's claim is that patch labels, which cost a click, raise the F1 of a segmentation learned
 from few masks. As in their section 3.3, wholly labelled training pictures are cut into tiles; one of at least 90 %

@@ -6,7 +6,7 @@ import pytest
 
 from scripts.experiments import __main__ as command
 from scripts.experiments.comparisons import ExperimentOptions, Numbers, Reading, Result, Table, Unit, spread_of
-from scripts.experiments.comparisons.figures import new_figure
+from scripts.figures import new_figure
 
 
 class Counting:

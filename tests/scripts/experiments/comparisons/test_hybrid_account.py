@@ -4,7 +4,7 @@ from collections.abc import Mapping
 import pytest
 
 from models.metrics import SlideScore
-from scripts.experiments.comparisons.experiment import Reading, Result, Unit
+from scripts.experiments.comparisons.experiment import Reading, Result
 from scripts.experiments.comparisons.hybrid_account import (
     PATCHES_SECONDS,
     REFINEMENT_SECONDS,
@@ -16,6 +16,7 @@ from scripts.experiments.comparisons.hybrid_account import (
     scores_of,
 )
 from scripts.experiments.settings import SETTINGS, Claim
+from scripts.units import Unit
 
 OF_HYBRID = [s for s in SETTINGS if s.claim is Claim.HYBRID]
 SLIDES = [("a", "1", -0.01), ("b", "2", 0.01), ("c", "3", 0.0)]
@@ -74,6 +75,7 @@ def test_evidence_names_order_gain_and_what_differs() -> None:
 
     assert "Otsu < UNet-LR < patch-wise < hybrid;" in said
     assert "+0.099 ± 0.000" in said
+    assert "By seed, hybrid less UNet-LR: +0.100, +0.100." in said
     assert "UNet-LR and patch-wise may be alike" in said
     assert "patch-wise and hybrid differ (p < 0.001)" in said
 

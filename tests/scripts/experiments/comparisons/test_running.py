@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from scripts.executors import open_executor
-from scripts.experiments.comparisons.experiment import ExperimentOptions, Numbers, Reading, Result, Unit, spread_of
-from scripts.experiments.comparisons.figures import bars, new_figure
+from scripts.experiments.comparisons.experiment import ExperimentOptions, Numbers, Reading, Result, spread_of
 from scripts.experiments.comparisons.kept import KeptResults
 from scripts.experiments.comparisons.running import run_units, write_account
-from scripts.experiments.comparisons.tables import Table
 from scripts.experiments.settings import SETTINGS, Setting
+from scripts.figures import bars, new_figure
+from scripts.tables import Table
+from scripts.units import Unit
 
 UNDER = {"torch": "2", "threads": "1"}
 

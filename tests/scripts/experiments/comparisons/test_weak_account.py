@@ -3,9 +3,10 @@ import math
 import pytest
 
 from models.data.weak_subsets import WeakSetting
-from scripts.experiments.comparisons.experiment import Result, Unit
+from scripts.experiments.comparisons.experiment import Result
 from scripts.experiments.comparisons.weak_account import draw_gains, f1_table, gain, read_gains
 from scripts.experiments.settings import SETTINGS, Claim
+from scripts.units import Unit
 
 S, REST, ALL = WeakSetting
 SETTINGS_OF_WEAK = [s for s in SETTINGS if s.claim is Claim.WEAK]

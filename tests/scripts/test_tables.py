@@ -4,7 +4,7 @@ import math
 import pytest
 
 from models.metrics import Spread
-from scripts.experiments.comparisons.tables import Table
+from scripts.tables import Table
 
 TABLE = Table(
     ("setting", "F1", "slides", "time"),

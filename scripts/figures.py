@@ -1,23 +1,36 @@
-"""Figures that come out the same, byte for byte, for the same numbers."""
+"""Figures that come out the same, byte for byte, for the same numbers; matplotlib comes with the first one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from models.metrics import Spread
+from bridge.errors import ConfigError
+from bridge.files import replacing
+
+if TYPE_CHECKING:
+    from models.metrics import Spread
 
 _MOST_BYTES = 200_000
+_DPI = 150  # of a PNG
 COLORS = ("#3b6fb6", "#d98032", "#4d9a5b", "#a04a73", "#7a7a7a")
 """Of the arms, in their order; told apart with colour-blind eyes and in grey."""
 
 
 def new_figure(width: float = 7.0, height: float = 3.6) -> Any:
-    """Return an empty ``matplotlib.figure.Figure`` without any window system, in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    """Return an empty ``matplotlib.figure.Figure`` without any window system, in inches.
 
+    Raises
+    ------
+    ConfigError
+        matplotlib, which comes by an extra, is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigError('figures need matplotlib; install it by: pip install "slidebridge[figures]"') from error
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -51,7 +64,7 @@ def bars(
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Write an SVG without date or random ids.
+    """Write an SVG or a PNG, by the name, without date, versions or random ids; a file of that name is replaced whole.
 
     Raises
     ------
@@ -60,11 +73,13 @@ def save_figure(figure: Any, path: Path) -> None:
     """
     import matplotlib
 
-    unfinished = path.with_name(f".{path.name}.part")
-    with matplotlib.rc_context({"svg.hashsalt": "slidebridge", "svg.fonttype": "path"}):
-        figure.savefig(unfinished, format="svg", metadata={"Date": None, "Creator": None})
-    size = unfinished.stat().st_size
-    if size >= _MOST_BYTES:
-        unfinished.unlink()
-        raise ValueError(f"figure {path.name} has {size} bytes; draw less")
-    unfinished.replace(path)
+    kind = path.suffix.removeprefix(".")
+    said: dict[str, Any] = {"metadata": {"Date": None, "Creator": None}}
+    if kind == "png":
+        said = {"metadata": {"Software": None}, "dpi": _DPI}
+    with replacing(path) as unfinished:
+        with matplotlib.rc_context({"svg.hashsalt": "slidebridge", "svg.fonttype": "path"}):
+            figure.savefig(unfinished, format=kind, **said)
+        size = unfinished.stat().st_size
+        if size >= _MOST_BYTES:
+            raise ValueError(f"figure {path.name} has {size} bytes; draw less")
