@@ -1,20 +1,61 @@
-"""Metrics: label masks in, scores out. NumPy and SciPy only; knows no file and no slide; calls nothing of ours."""
+"""Metrics: label masks or outlines in, scores out.
 
+NumPy, SciPy and shapely only; knows no file and no slide; calls nothing of ours.
+"""
+
+from models.metrics.class_scores import ClassScores, class_scores
 from models.metrics.confusion import Confusion
+from models.metrics.cost import (
+    Correction,
+    Price,
+    PriceOptions,
+    confirmation_price,
+    correction_price,
+    drawing_price,
+    patch_label_price,
+    polygon_clicks,
+)
+from models.metrics.effort import EffortCurve, EffortFit, TimePoint, fit_effort
 from models.metrics.f1 import macro_f1, micro_f1, weighted_f1
+from models.metrics.froc import Froc, FrocOptions, Lesions, SlideDetections, detect, find_lesions, froc
+from models.metrics.objects import ObjectCounts, count_objects, match_objects
 from models.metrics.per_slide import GroupScores, SlideScore, Spread, scores_by_group
 from models.metrics.scores import Scores
 from models.metrics.tukey import PairDifference, tukey_range_test
 
 __all__ = [
+    "ClassScores",
     "Confusion",
+    "Correction",
+    "EffortCurve",
+    "EffortFit",
+    "Froc",
+    "FrocOptions",
     "GroupScores",
+    "Lesions",
+    "ObjectCounts",
     "PairDifference",
+    "Price",
+    "PriceOptions",
     "Scores",
+    "SlideDetections",
     "SlideScore",
     "Spread",
+    "TimePoint",
+    "class_scores",
+    "confirmation_price",
+    "correction_price",
+    "count_objects",
+    "detect",
+    "drawing_price",
+    "find_lesions",
+    "fit_effort",
+    "froc",
     "macro_f1",
+    "match_objects",
     "micro_f1",
+    "patch_label_price",
+    "polygon_clicks",
     "scores_by_group",
     "tukey_range_test",
     "weighted_f1",
