@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -80,6 +81,8 @@ class SlideReading:
         One line each, for people.
     is_held
         A save failed and ``data`` is what could be read all the same: nothing may be written until it is saved again.
+    saved_at
+        When the file says that it was saved; None where it doesn't.
     """
 
     entry: SlideEntry
@@ -91,6 +94,7 @@ class SlideReading:
     reconciled: Reconciliation
     warnings: tuple[str, ...] = ()
     is_held: bool = False
+    saved_at: datetime | None = None
 
     @property
     def mpp(self) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from bridge.store.database import Database, touch_slide
 from bridge.store.records import ObjectOrigin, WriteState
 from bridge.store.schema import added, objects, writes
 
-_UNCOUNTED = (Fate.OPEN.value, Fate.OVERWRITTEN.value)
+UNCOUNTED = (Fate.OPEN.value, Fate.OVERWRITTEN.value)
 _ANSWERED = (Fate.REJECTED.value, Fate.DECLINED.value)
 _ADOPTED = (Fate.ACCEPTED.value, Fate.CORRECTED.value)
 
@@ -69,7 +69,7 @@ class ObjectRecords(Database):
         made = select(objects, writes.c.begun_at, writes.c.ended_at).join(
             writes, objects.c.write_marker == writes.c.marker
         )
-        newest = made.where(_stands(), objects.c.object_id == object_id).order_by(objects.c.id.desc()).limit(1)
+        newest = made.where(stands(), objects.c.object_id == object_id).order_by(objects.c.id.desc()).limit(1)
         with self.reading() as connection:
             row = connection.execute(newest).first()
         return None if row is None else _origin(row)
@@ -110,7 +110,7 @@ class ObjectRecords(Database):
         iteration
             Only objects whose predictions the expert saw from this training; None: all.
         """
-        counted = select(objects.c.fate, func.count()).where(_stands(), objects.c.fate.not_in(_UNCOUNTED))
+        counted = select(objects.c.fate, func.count()).where(stands(), objects.c.fate.not_in(UNCOUNTED))
         if iteration is not None:
             counted = counted.where(objects.c.iteration == iteration)
         with self.reading() as connection:
@@ -153,13 +153,14 @@ def _origin(row: Row[Any]) -> ObjectOrigin:
     )
 
 
-def _stands() -> ColumnElement[bool]:
+def stands() -> ColumnElement[bool]:
+    """Return the condition that the write of an object stands."""
     finished = select(writes.c.marker).where(writes.c.state == WriteState.FINISHED.value)
     return objects.c.write_marker.in_(finished)
 
 
 def _rows(connection: Connection, *where: ColumnElement[bool]) -> Sequence[Row[Any]]:
-    return connection.execute(select(objects).where(_stands(), *where).order_by(objects.c.id)).all()
+    return connection.execute(select(objects).where(stands(), *where).order_by(objects.c.id)).all()
 
 
 def _object(row: Row[Any], path_class: str, name: str | None, geometry: BaseGeometry) -> WrittenObject:
@@ -181,11 +182,14 @@ class _Known:
     row: int
     fate: str
     is_open: bool
+    revision: str | None
+    at: datetime | None
 
 
 def _last_of_each(connection: Connection, slide_key: str) -> Mapping[str, _Known]:
     of = objects.c
-    found = select(of.object_id, of.id, of.fate, of.is_open).where(of.slide_key == slide_key, _stands())
+    of_each = (of.object_id, of.id, of.fate, of.is_open, of.fate_revision, of.fate_at)
+    found = select(*of_each).where(of.slide_key == slide_key, stands())
     return {row[0]: _Known(*row[1:]) for row in connection.execute(found.order_by(of.id)).all()}
 
 
@@ -206,14 +210,15 @@ def _changes(
     outcomes: Sequence[Outcome], known: Mapping[str, _Known], revision: str, now: datetime
 ) -> Iterator[dict[str, object]]:
     for outcome in outcomes:
-        annotation = outcome.annotation
+        annotation, before = outcome.annotation, known[outcome.written.object_id]
+        is_same = outcome.fate.value == before.fate  # decided by an earlier save: that one's work
         yield {
-            "row": known[outcome.written.object_id].row,
+            "row": before.row,
             "is_open": annotation is not None,
             "closed_by": None,
             "fate": outcome.fate.value,
-            "fate_revision": revision,
-            "fate_at": now,
+            "fate_revision": before.revision if is_same else revision,
+            "fate_at": before.at if is_same else now,
             "now_class": None if annotation is None else _class_now(outcome),
             "now_name": None if annotation is None else annotation.name,
             "now_geometry": None if annotation is None else shapely.to_wkb(annotation.geometry),

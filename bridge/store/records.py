@@ -41,11 +41,14 @@ class ReadRecord:
     revision
         SHA-256 of the bytes.
     first_read_at, read_at
-        First and last reading in a row; the first stands for the time of the save.
+        First and last reading in a row.
     human_count
         Objects that a person drew or made theirs.
     labelled_area_um2
         Labelled area in µm²; None where it wasn't computed.
+    saved_at
+        When the file was saved, by its own time; None where that can't be believed: ``first_read_at`` then stands for
+        it.
     """
 
     slide_key: str
@@ -54,6 +57,29 @@ class ReadRecord:
     read_at: datetime
     human_count: int
     labelled_area_um2: float | None = None
+    saved_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRecord:
+    """One save of a person's, and what it brought.
+
+    Parameters
+    ----------
+    at
+        When it was saved; when it was first read, where the file's own time isn't believed.
+    fates
+        (iteration whose predictions or boxes they were, fate) → objects of ours that have it since this save. An object
+        counts once, with its latest fate.
+    added
+        Iteration whose predictions the person saw → objects drawn by hand.
+    """
+
+    slide_key: str
+    revision: str
+    at: datetime
+    fates: Mapping[tuple[int, Fate], int] = field(default_factory=dict)
+    added: Mapping[int, int] = field(default_factory=dict)
 
 
 class WriteState(Enum):

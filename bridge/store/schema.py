@@ -76,6 +76,7 @@ reads = Table(
     Column("read_at", UtcTime, nullable=False),
     Column("human_count", Integer, nullable=False),
     Column("labelled_area_um2", Float),
+    Column("saved_at", UtcTime),
     Index(None, "slide_key"),
 )
 

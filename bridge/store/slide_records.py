@@ -29,12 +29,16 @@ class SlideRecords(Database):
         *,
         human_count: int,
         labelled_area_um2: float | None = None,
+        saved_at: datetime | None = None,
         name: str | None = None,
     ) -> None:
         """Record that a settled revision was read; the same one again only moves ``read_at`` on.
 
         Parameters
         ----------
+        saved_at
+            When the file was saved, by its own time: believed when it lies between the last look at the revision before
+            and now. A copy may carry an old time, and a share's clock may be wrong.
         name
             What a person calls the slide; kept when None.
         """
@@ -47,6 +51,7 @@ class SlideRecords(Database):
                 connection.execute(update(reads).where(reads.c.id == last.id).values(found))
             else:
                 first = {"slide_key": slide_key, "revision": revision, "first_read_at": now}
+                first["saved_at"] = saved_at if _is_believed(saved_at, last, now) else None
                 connection.execute(insert(reads).values(first | found))
 
     def last_read(self, slide_key: str) -> ReadRecord | None:
@@ -103,5 +108,15 @@ def _newest_read(slide_key: str) -> Any:  # a Select of the table's columns
 
 def _read_record(row: Row[Any]) -> ReadRecord:
     return ReadRecord(
-        row.slide_key, row.revision, row.first_read_at, row.read_at, row.human_count, row.labelled_area_um2
+        row.slide_key,
+        row.revision,
+        row.first_read_at,
+        row.read_at,
+        row.human_count,
+        row.labelled_area_um2,
+        row.saved_at,
     )
+
+
+def _is_believed(saved_at: datetime | None, last: Row[Any] | None, now: datetime) -> bool:
+    return saved_at is not None and saved_at <= now and (last is None or last.read_at <= saved_at)

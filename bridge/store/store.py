@@ -15,6 +15,7 @@ from bridge.store.migrate import migrate
 from bridge.store.object_records import ObjectRecords
 from bridge.store.prequential_records import PrequentialRecords
 from bridge.store.run_records import RunRecords
+from bridge.store.save_records import SaveRecords
 from bridge.store.slide_records import SlideRecords
 from bridge.store.split_records import SplitRecords
 from bridge.store.version_records import VersionRecords
@@ -36,6 +37,7 @@ class Store(
     MarkRecords,
     PrequentialRecords,
     LookRecords,
+    SaveRecords,
 ):
     """A project's records. Every method is one transaction: it happens whole, or raises ``StoreError`` and didn't.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bridge.annotations.source import SlideEntry, Source
@@ -31,10 +31,14 @@ class SettledFile:
     failed_save
         A line for people where a save failed and ``data`` is what can be read all the same: the file must not be
         written until the tool has saved again. None otherwise.
+    modified
+        When the file says that it was saved, seconds since the epoch by the clock of the machine that holds it; None
+        where nothing or another file was read.
     """
 
     data: bytes | None
     failed_save: str | None = None
+    modified: float | None = field(default=None, compare=False)
 
 
 def read_settled(
@@ -146,7 +150,7 @@ def read_still(
         data = _read_whole(entry.annotation_path, state)
     except OSError as error:
         raise AnnotationFileError(_unreadable(error), path=entry.annotation_path) from error
-    return None if data is None else SettledFile(data)
+    return None if data is None else SettledFile(data, modified=state.modified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +192,14 @@ class _Site:
             left = self.left_by_a_failed_save(entry)
             return self._again(before, observe(path), said) if left is None else left
         data = None if before.state is None else _read_whole(path, before.state)
+        modified = None if before.state is None else before.state.modified
         if data is not None and self.known.get(entry.key) == hashlib.sha256(data).hexdigest():
-            return SettledFile(data)
+            return SettledFile(data, modified=modified)
         now = observe(path)
         quiet = self.clock() - before.since
         settle = self.options.settle_seconds
         if data is not None and is_settled(before.state, now, quiet_seconds=quiet, settle_seconds=settle):
-            return SettledFile(data)
+            return SettledFile(data, modified=modified)
         is_missed = entry.key in self.known and quiet < settle
         if before.state is None and now is None and not is_missed:
             return SettledFile(None)

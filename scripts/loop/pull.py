@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from bridge.annotations import AnnotationSet, FileUse, LabelPlan, MachineRole, ObjectKind, SlideEntry
 from bridge.annotations.diff import diff_annotations, is_suspicious
@@ -23,6 +23,7 @@ from scripts.loop.prequential import score_new_areas
 from scripts.project import Project, left_out
 
 logger = logging.getLogger(__name__)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_FILE = ""  # the revision of a slide without annotation file, once that was confirmed
 
 
@@ -110,9 +111,19 @@ def reading_of(
         commit_delivery(project.source, entry, file.data, store, commit_at, viewer=viewer_of(project))
     settings, known = project.settings, known_of(store, entry)
     reading = read_slide(project.source, entry, known, project.scheme, settings.labels, settings.slides, file.data)
+    reading = replace(reading, saved_at=_moment(file.modified))
     if file.failed_save is None:
         return reading
     return replace(reading, is_held=True, warnings=(*reading.warnings, file.failed_save))
+
+
+def _moment(modified: float | None) -> datetime | None:
+    if modified is None:
+        return None
+    try:
+        return _EPOCH + timedelta(seconds=modified)
+    except OverflowError:  # of a broken file system: a time beyond any calendar
+        return None
 
 
 def pull(
@@ -261,7 +272,8 @@ def believe(store: Store, reading: SlideReading, now: datetime) -> None:
     outcomes = reading.reconciled.outcomes
     is_stale = reading.reconciled.marker is Marker.STALE
     store.record_outcomes(key, outcomes, revision, now, is_stale=is_stale)
-    store.record_read(key, revision, now, human_count=reading.human_count, name=reading.entry.name)
+    saved = reading.saved_at
+    store.record_read(key, revision, now, human_count=reading.human_count, name=reading.entry.name, saved_at=saved)
     if any(o.fate is Fate.OVERWRITTEN and o.written.role is MachineRole.PREDICTION for o in outcomes):
         store.forget_predicted(key)
 

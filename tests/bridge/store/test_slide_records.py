@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from bridge.store import Store
 
 
@@ -27,6 +29,21 @@ def test_revision_that_comes_back_is_a_new_save(store: Store, now: datetime) -> 
     for day, revision in enumerate(["r1", "r2", "r1"]):
         store.record_read("s1", revision, now + timedelta(day), human_count=1)
     assert [r.revision for r in store.reads("s1")] == ["r1", "r2", "r1"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "is_believed"), [(-25, False), (-24, True), (-1, True), (0, True), (1, False)], ids=str
+)
+def test_time_of_a_file_is_believed_between_the_looks_only(
+    store: Store, now: datetime, hours: int, is_believed: bool
+) -> None:
+    saved = now + timedelta(hours=hours)
+    store.record_read("s1", "r1", now - timedelta(days=2), human_count=1, saved_at=now - timedelta(days=90))
+    store.record_read("s1", "r1", now - timedelta(days=1), human_count=1, saved_at=now)
+    store.record_read("s1", "r2", now, human_count=1, saved_at=saved)
+    first, second = store.reads("s1")
+    assert first.saved_at == now - timedelta(days=90)
+    assert second.saved_at == (saved if is_believed else None)
 
 
 def test_predicted_with(store: Store) -> None:

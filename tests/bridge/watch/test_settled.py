@@ -95,6 +95,14 @@ def test_file_is_believed_when_it_was_still_for_long_enough(many: Callable[[int]
     assert 2.0 <= world.now < 3.0
 
 
+def test_file_says_when_it_was_saved(many: Callable[[int], Many]) -> None:
+    source = many(1)
+    assert read(source, World()).modified is None
+    path_of(source).write_bytes(WHOLE)
+    os.utime(path_of(source), (1e9, 1e9))
+    assert [read(source, World(), known).modified for known in (None, sha(WHOLE))] == [1e9, 1e9]
+
+
 def test_file_that_was_believed_before_is_not_waited_for(many: Callable[[int], Many]) -> None:
     source, world = many(1), World()
     path_of(source).write_bytes(WHOLE)
