@@ -1,4 +1,4 @@
-"""Everything that knows torch: nets, training, inference, and (NumPy only) active learning.
+"""Everything that knows torch: nets, training, inference, simulation, and (NumPy only) active learning.
 
 Calls ``bridge`` for slides, rasters and label plans; never opens the store, never reads the environment: ``scripts``
 hands it records and options, so that training is a function of its arguments.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from models.active import SelectionMethod, SizeRule
+from models.active import Acquisition, SelectionMethod, SizeRule
 
 
 class SourceKind(Enum):
@@ -31,7 +31,12 @@ class ProposeOptions:
     """Which boxes are proposed (``[propose]``)."""
 
     method: SelectionMethod = SelectionMethod.ADAPTIVE  # random as long as there is no champion
+    acquisition: Acquisition = Acquisition.LEAST_CONFIDENCE  # what makes a place worth labelling
+    draws: int = 4  # bald: predictions of a slide; the first is plain, the others see it turned or flipped
+    checkpoints: int = 3  # disagreement: champions that are asked, the one in use and those before it
     k: int = 5  # open proposals per slide
+    total: int = 0  # open proposals on all slides together; 0: no limit but each slide's own
+    same_look: int = 0  # open proposals that may look the same, over all slides; 0: any number
     region_um: float = 500.0  # side of a square region, µm; adaptive boxes take their range of sizes from it
     min_tissue: float = 0.10  # least share of tissue in a box
     size_rule: SizeRule = SizeRule.AREA  # whether the adaptive range of sizes is one of area or of side

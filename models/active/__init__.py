@@ -12,21 +12,40 @@ from models.active.acquisition import (
     least_confidence,
     margin,
 )
-from models.active.options import MapBox, ScoredBox, Selection, SelectionMethod, SelectionOptions, SizeRule
+from models.active.budget import Allotment, Budget, Candidate, Fate, allot
+from models.active.diversity import Diverse, DiversityOptions, keep_diverse
+from models.active.options import (
+    MapBox,
+    ScoredBox,
+    Selection,
+    SelectionMethod,
+    SelectionOptions,
+    SelectionVariant,
+    SizeRule,
+)
 from models.active.selection import select_regions
 
 __all__ = [
     "Acquisition",
+    "Allotment",
+    "Budget",
+    "Candidate",
+    "Diverse",
+    "DiversityOptions",
+    "Fate",
     "MapBox",
     "ScoredBox",
     "Selection",
     "SelectionMethod",
     "SelectionOptions",
+    "SelectionVariant",
     "SizeRule",
     "acquisition_of",
+    "allot",
     "bald",
     "checkpoint_disagreement",
     "entropy",
+    "keep_diverse",
     "least_confidence",
     "margin",
     "select_regions",

@@ -5,7 +5,8 @@ lies above a percentile; its bounding box; the percentile searched by bisection 
 Where the paper is silent: areas are made of non-zero pixels only (with under 2 % of them the 98th percentile is zero,
 and every pixel would do); a box is never laid over a taken one, and never has too little tissue: it is cut back to
 what is free around the peak, and where that is too small, the smallest box (l/2 × l/2) with the largest sum takes its
-place.
+place. Pixels that no box can hold (in gaps between taken boxes) are passed over as peaks and stay in the map; an area
+is then cut no higher than its own peak.
 """
 
 from __future__ import annotations
@@ -70,11 +71,11 @@ class _InformativeAreas:
         When the filtered map has none left, the search goes on in the unfiltered one, where thin areas still are.
         """
         while True:
-            y, x = divmod(int(self._left.argmax()), self._left.shape[1])
-            if self._left[y, x] > 0:
+            y, x = divmod(int(self._peaks.argmax()), self._peaks.shape[1])
+            if self._peaks[y, x] > 0:
                 if self._places.can_hold(MapBox(x, y, 1, 1)).all():
                     return y, x
-                self._drop_unreachable(y, x)
+                self._pass_over(y, x)
             elif self._is_filtered:
                 self._is_filtered = False
                 self._search_in(self._priority)
@@ -91,21 +92,23 @@ class _InformativeAreas:
 
     def take(self, box: MapBox) -> None:
         """Set a box to zero and keep later ones off it."""
-        self._left[box.y : box.y + box.height, box.x : box.x + box.width] = 0
+        for values in (self._left, self._peaks):
+            values[box.y : box.y + box.height, box.x : box.x + box.width] = 0
         self._places.block(box)
 
     def _search_in(self, values: FloatMap) -> None:
         """Look for areas in a map from now on, except in what is taken."""
         self._left = np.where(self._places.taken, np.float32(0), values)
+        self._peaks = self._left.copy()
         lowest, _ = self._options.percentiles
         self._percentiles = UpperPercentiles(self._left, lowest, spare=self._options.k * self._options.size**2)
 
-    def _drop_unreachable(self, y: int, x: int) -> None:
-        """Set to zero, around a peak that no box can hold, all pixels that none can hold."""
+    def _pass_over(self, y: int, x: int) -> None:
+        """Strike a peak that no box can hold, and around it at once all pixels that none can hold, as peaks."""
         reach = 2 * self._options.size
         top, left = max(0, y - reach), max(0, x - reach)
         height, width = min(len(self._left), y + reach + 1) - top, min(self._left.shape[1], x + reach + 1) - left
-        around = self._left[top : top + height, left : left + width]
+        around = self._peaks[top : top + height, left : left + width]
         around[~self._places.can_hold(MapBox(left, top, width, height))] = 0
 
     def _wanted_box(self, peak: tuple[int, int]) -> MapBox:
@@ -135,6 +138,7 @@ class _InformativeAreas:
 
         Only a crop is labelled; it doubles as long as the area reaches its border and is not too large yet.
         """
+        threshold = min(threshold, float(self._left[peak]))
         reach = 3 * self._options.size // 2 + 1
         while True:
             box, is_cut = self._area_box_within(peak, threshold, reach)

@@ -20,6 +20,15 @@ class SelectionMethod(Enum):
     """The bounding box of an informative area, in size and shape as the tissue has it."""
 
 
+class SelectionVariant(Enum):
+    """Whose behaviour: the paper's text or the code published with it."""
+
+    PAPER = "paper"
+    """`select_regions`: the text, exact, with nothing overlapping."""
+    CODE = "code"
+    """`select_as_published`: with the published code's known faults, for comparison only; boxes may overlap."""
+
+
 class SizeRule(Enum):
     """What the adaptive range from l/2 × l/2 to 3l/2 × 3l/2 is a range of; the paper leaves it open."""
 

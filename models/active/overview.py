@@ -5,7 +5,7 @@ Selection needs no full-size map; bands are reduced as they come, so memory is t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from bridge.coords import Window
 from bridge.raster import ProbabilityMap
+from models.active.acquisition import Acquisition, acquisition_of
 
-Acquisition = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+_WORDS = {Acquisition.BALD: "model contradicts itself on", Acquisition.DISAGREEMENT: "models disagree on"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,19 @@ class Overview:
         The cells, as a window on the grid of ``stride`` times the prediction's downsample.
     names
         Class names by index.
+    acquisition
+        Which score it is.
+    spread
+        float32, shape (class, rows, columns): the mean variance of each class's probability over the draws; None where
+        the score is of one prediction.
     """
 
     probabilities: NDArray[np.float32]
     score: NDArray[np.float32]
     window: Window
     names: tuple[str, ...]
+    acquisition: Acquisition = Acquisition.LEAST_CONFIDENCE
+    spread: NDArray[np.float32] | None = None
 
     def finer(self, parts: int) -> Overview:
         """Return the means over cells of a ``parts``-th of the side, where cells are larger than boxes can be made of.
@@ -52,7 +60,9 @@ class Overview:
             self.window.height * parts,
             self.window.downsample / parts,
         )
-        return Overview(_split(self.probabilities, parts), _split(self.score, parts), window, self.names)
+        spread = None if self.spread is None else _split(self.spread, parts)
+        probabilities, score = _split(self.probabilities, parts), _split(self.score, parts)
+        return Overview(probabilities, score, window, self.names, self.acquisition, spread)
 
 
 class OverviewBuilder:
@@ -65,22 +75,45 @@ class OverviewBuilder:
     stride
         Pixels per cell and side.
     acquisition
-        From probabilities (draws, classes, y, x) to scores (y, x).
+        Which score is gathered.
+    draws
+        How many predictions of each band there are to be; more than one where the score compares them.
     """
 
-    def __init__(self, window: Window, names: tuple[str, ...], stride: int, acquisition: Acquisition) -> None:
+    def __init__(
+        self, window: Window, names: tuple[str, ...], stride: int, acquisition: Acquisition, *, draws: int = 1
+    ) -> None:
         if (window.x, window.y) != (0, 0):
             raise ValueError(f"an overview begins at the slide's origin, not at {window.x}, {window.y}")
         self._cells = Window(0, 0, -(-window.width // stride), -(-window.height // stride), window.downsample * stride)
         self.names = names
-        self._stride, self._acquisition = stride, acquisition
-        self._sums = np.zeros((len(names) + 1, *self._cells.shape), np.float64)
+        self._stride, self._acquisition, self._draws = stride, acquisition, draws
+        planes = 1 + len(names) * (1 if draws == 1 else 2)
+        self._sums = np.zeros((planes, *self._cells.shape), np.float64)
         self._counts = np.zeros(self._cells.shape, np.float64)
 
-    def add(self, band: ProbabilityMap) -> None:
-        """Take one band in; bands may come in any order and must not overlap."""
-        score = self._acquisition(band.probabilities[None])
-        values = np.concatenate([band.probabilities, score[None]], axis=0)
+    def add(self, band: ProbabilityMap, others: Sequence[ProbabilityMap] = ()) -> None:
+        """Take one band in; bands may come in any order and must not overlap.
+
+        Parameters
+        ----------
+        band
+            The plain prediction, whose means are kept.
+        others
+            Further draws of the same rows; with the plain one as many as the builder was told.
+
+        Raises
+        ------
+        ValueError
+            Another number of draws, or draws of other rows.
+        """
+        if len(others) != self._draws - 1 or any(other.window != band.window for other in others):
+            windows = [other.window for other in others]
+            raise ValueError(f"{self._draws} draws of {band.window} are needed, got it and {windows}")
+        draws = np.stack([band.probabilities, *(other.probabilities for other in others)])
+        score = acquisition_of(self._acquisition)(draws)
+        spread = [draws.var(axis=0)] if others else []
+        values = np.concatenate([score[None], band.probabilities, *spread], axis=0)
         row_starts, rows = _cells_of(band.window.y, band.window.height, self._stride)
         column_starts, columns = _cells_of(band.window.x, band.window.width, self._stride)
         reduced = np.add.reduceat(np.add.reduceat(values, row_starts, axis=1), column_starts, axis=2)
@@ -92,9 +125,11 @@ class OverviewBuilder:
     def finish(self) -> Overview:
         """Return the means; cells that no band touched are certain background."""
         seen = self._counts > 0
-        means = np.divide(self._sums, self._counts, out=np.zeros_like(self._sums), where=seen)
-        means[0][~seen] = 1.0
-        return Overview(means[:-1].astype(np.float32), means[-1].astype(np.float32), self._cells, self.names)
+        means = np.divide(self._sums, self._counts, out=np.zeros_like(self._sums), where=seen).astype(np.float32)
+        means[1][~seen] = 1.0
+        classes = len(self.names)
+        spread = means[1 + classes :] if self._draws > 1 else None
+        return Overview(means[1 : 1 + classes], means[0], self._cells, self.names, self._acquisition, spread)
 
 
 def _split(values: NDArray[np.float32], parts: int) -> NDArray[np.float32]:
@@ -117,12 +152,17 @@ def _cells_of(start: int, length: int, stride: int) -> tuple[NDArray[np.intp], s
 
 
 def reason_for(overview: Overview, rows: slice, columns: slice) -> str:
-    """Say in words what a box is uncertain about: the two classes most often confused in it.
+    """Say in words what a box is asked for: the two classes that it is most about.
 
-    The confusion of classes a and b in a cell is p_a·p_b.
+    Of one prediction these are the two most often confused: the confusion of classes a and b in a cell is p_a·p_b.
+    Where predictions were compared, they are the two whose probabilities vary most from one to the next.
     """
-    inside = overview.probabilities[:, rows, columns].reshape(len(overview.names), -1)
-    confusion = np.triu(inside @ inside.T, k=1)
-    first, second = np.unravel_index(int(np.argmax(confusion)), confusion.shape)
-    names = [overview.names[int(second)], overview.names[int(first)]]
-    return f"uncertain {' / '.join(names)}"
+    if overview.spread is None:
+        inside = overview.probabilities[:, rows, columns].reshape(len(overview.names), -1)
+        pairs = np.triu_indices(len(inside), k=1)
+        found = np.transpose(pairs)[int(np.argmax((inside @ inside.T)[pairs]))]
+    else:
+        varying = overview.spread[:, rows, columns].mean(axis=(1, 2), dtype=np.float64)
+        found = np.sort(np.argsort(-varying, kind="stable")[:2])
+    words = _WORDS.get(overview.acquisition, "uncertain")
+    return f"{words} {' / '.join(overview.names[index] for index in reversed(found.tolist()))}"

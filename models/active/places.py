@@ -90,7 +90,8 @@ class Places:
     def largest_free(self, box: MapBox, peak: tuple[int, int]) -> MapBox:
         """Return the largest rectangle inside a box that holds a free pixel and nothing taken.
 
-        For each row the free run through the pixel's column; for each number of rows up and down the narrowest run.
+        Of equally large ones that which goes up the least, then down the least. For each row the free run through the
+        pixel's column; for each number of rows up and down the narrowest run.
         """
         taken = _crop(self._taken, box)
         if not taken.any():

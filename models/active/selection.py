@@ -48,7 +48,7 @@ def select_regions(
     ValueError
         The maps differ in shape or are empty, or a priority is negative or not finite.
     """
-    important = _checked(priority, tissue)
+    important = checked_priority(priority, tissue)
     free_of = clipped(taken, tissue.shape)
     match options.method:
         case SelectionMethod.RANDOM:
@@ -65,8 +65,14 @@ def select_regions(
     return Selection(scored, _shortage(boxes, reason, options))
 
 
-def _checked(priority: npt.NDArray[np.floating], tissue: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """Return the priority inside tissue."""
+def checked_priority(priority: npt.NDArray[np.floating], tissue: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Return the priority inside tissue, as float32.
+
+    Raises
+    ------
+    ValueError
+        The maps differ in shape or are empty, or a priority is negative or not finite.
+    """
     if priority.ndim != 2 or priority.shape != tissue.shape or priority.size == 0:
         raise ValueError(f"priority and tissue need one shape (y, x), got {priority.shape} and {tissue.shape}")
     lowest, highest = priority.min(), priority.max()

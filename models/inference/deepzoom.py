@@ -7,7 +7,9 @@ positives, for the second net never sees most of the background. With one networ
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
+from typing import Self
 
 from bridge.coords import Window
 from bridge.raster import ProbabilityMap
@@ -17,6 +19,7 @@ from models.data import slide_downsample
 from models.inference.bands import Area, PredictionOptions, PredictionProgress, fitting_tiles, predict_bands
 from models.inference.hot_spots import HotSpotOptions, HotSpots, find_hot_spots
 from models.inference.predictor import Predictor, Runtime
+from models.inference.turns import Turn
 
 
 class DeepZoomPredictor:
@@ -51,29 +54,11 @@ class DeepZoomPredictor:
     ) -> None:
         self._hot_spot_options = hot_spots or HotSpotOptions()
         self.high = Predictor(checkpoint, device=device, runtime=runtime, threads=threads)
+        self.checkpoint_id, self.names = checkpoint.id, self.high.names
+        self.mpp = self.map_mpp = self.high.mpp
         self.low: Predictor | None = None
         if NetRole.LOW in checkpoint.card.roles and not one_network:
             self.low = Predictor(checkpoint, role=NetRole.LOW, device=device, runtime=runtime, threads=threads)
-
-    @property
-    def checkpoint_id(self) -> str:
-        """Of the checkpoint."""
-        return self.high.checkpoint_id
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Class names, by plane of the result."""
-        return self.high.names
-
-    @property
-    def mpp(self) -> float:
-        """µm per pixel of the result."""
-        return self.high.mpp
-
-    @property
-    def map_mpp(self) -> float:
-        """Of the bands: the same."""
-        return self.high.mpp
 
     def predict(
         self,
@@ -104,6 +89,13 @@ class DeepZoomPredictor:
         closer = fitting_tiles(slide, self.high, spots, options)
         for band in predict_bands(seen, self.high, spots, closer, first_band=first_band, progress=progress):
             yield spots.keep(band)
+
+    def turned(self, turn: Turn) -> Self:
+        """Return the same predictor seeing each tile turned, in both passes; for `predict` only."""
+        other = copy.copy(self)
+        other.high = self.high.turned(turn)
+        other.low = None if self.low is None else self.low.turned(turn)
+        return other
 
     def find_hot_spots(self, slide: Slide, tissue: Area, options: PredictionOptions | None = None) -> HotSpots:
         """Return where the low-resolution net wants a closer look.

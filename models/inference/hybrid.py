@@ -6,9 +6,11 @@ histopathological images", 2022. The patches take nearly all of the time, the re
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from models.inference.bands import Area, PredictionOptions, PredictionProgress, 
 from models.inference.heat_source import HeatSource, Recent
 from models.inference.patchwise import PatchwisePredictor
 from models.inference.predictor import Predictor, Runtime
+from models.inference.turns import Turn
 from models.nets import NetKind
 
 _OVERLAP_SHARE = 8  # neighbouring tiles of the refinement share at least so much of a tile: one eighth
@@ -65,11 +68,11 @@ class HybridPredictor:
         runtime: Runtime = Runtime.AUTO,
         threads: int = 0,
     ) -> None:
-        self.checkpoint_id = checkpoint.id
-        self._working_mpp = checkpoint.card.mpp
+        self.checkpoint_id, self.mpp = checkpoint.id, checkpoint.card.mpp  # the patches', which is the working one
         is_alone = checkpoint.card.net(NetRole.HIGH).options.kind is NetKind.REFINEMENT
         role = NetRole.HIGH if is_alone else NetRole.REFINEMENT
         self.refinement = Predictor(checkpoint, role=role, device=device, runtime=runtime, threads=threads)
+        self.names, self.map_mpp = self.refinement.names, self.refinement.mpp
         self.patches: PatchwisePredictor | None = None
         if not is_alone:
             self.patches = PatchwisePredictor(
@@ -79,21 +82,6 @@ class HybridPredictor:
         self._heat: Recent[Slide, HeatSource] = Recent(_SLIDES_KEPT)
         tile_bytes = len(self.names) * self.refinement.card.tile_px**2 * np.dtype(np.float32).itemsize
         self._maps: Recent[tuple[Slide, Window], NDArray[np.float32]] = Recent(max(4, _KEPT_BYTES // tile_bytes))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Class names, by plane of the result."""
-        return self.refinement.names
-
-    @property
-    def mpp(self) -> float:
-        """The working µm per pixel: the patches'."""
-        return self._working_mpp
-
-    @property
-    def map_mpp(self) -> float:
-        """Of the bands: the refinement's."""
-        return self.refinement.mpp
 
     def predict(
         self,
@@ -147,6 +135,13 @@ class HybridPredictor:
         inside = around.intersection(extent)
         planes = interpolate(self._refined(slide, inside, extent), inside, window) if inside is not None else None
         return ProbabilityMap(planes if planes is not None else self._background(window), window, self.names)
+
+    def turned(self, turn: Turn) -> Self:
+        """Return the same predictor seeing each patch and each tile turned; for `predict` only."""
+        other = copy.copy(self)
+        other.refinement = self.refinement.turned(turn)
+        other.patches = None if self.patches is None else self.patches.turned(turn)
+        return other
 
     def _refining(self, options: PredictionOptions) -> PredictionOptions:
         """Return the refinement's options: its own tiles, as many of them at once as hold the pixels of a batch."""

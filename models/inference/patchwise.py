@@ -6,10 +6,12 @@ stride finer than the patch each map pixel has a patch of its own, centred on it
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from models.checkpoints import Checkpoint
 from models.data import slide_downsample
 from models.inference.bands import Area, PredictionOptions, PredictionProgress, predicted_tiles
 from models.inference.predictor import Predictor, Runtime
+from models.inference.turns import Turn
 
 _AT_ONCE = 16  # patches of a window in one forward pass
 _EPSILON = 1e-6  # pixels
@@ -57,30 +60,13 @@ class PatchwisePredictor:
         threads: int = 0,
     ) -> None:
         self.net = Predictor(checkpoint, device=device, runtime=runtime, threads=threads)
+        self.checkpoint_id, self.names = checkpoint.id, self.net.names
+        self.mpp = self.net.mpp  # of the patches, and of `predict_window`
         self.patch_px = self.net.card.tile_px
         self.stride_px = self.patch_px if stride_px is None else stride_px
         if not 1 <= self.stride_px <= self.patch_px:
             raise ValueError(f"a stride of {stride_px} px and patches of {self.patch_px} px; set 1 to {self.patch_px}")
-
-    @property
-    def checkpoint_id(self) -> str:
-        """Of the checkpoint."""
-        return self.net.checkpoint_id
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Class names, by plane of the result."""
-        return self.net.names
-
-    @property
-    def mpp(self) -> float:
-        """µm per pixel of the patches, and of `predict_window`."""
-        return self.net.mpp
-
-    @property
-    def map_mpp(self) -> float:
-        """µm per pixel of the bands: a stride."""
-        return self.net.mpp * self.stride_px
+        self.map_mpp = self.mpp * self.stride_px
 
     def predict(
         self,
@@ -152,6 +138,12 @@ class PatchwisePredictor:
         planes = values.T.reshape(len(self.names), *inner.shape)
         result = planes[:, (rows - inner.y)[:, None], (columns - inner.x)[None]]
         return ProbabilityMap(np.ascontiguousarray(result), window, self.names)
+
+    def turned(self, turn: Turn) -> Self:
+        """Return the same predictor seeing each patch turned."""
+        other = copy.copy(self)
+        other.net = self.net.turned(turn)
+        return other
 
     def _grid(self, slide: Slide) -> _MapGrid:
         extent = slide.pyramid.window_at(slide_downsample(slide, self.map_mpp))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from enum import Enum
+from typing import Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,6 +17,7 @@ from bridge.slides import Slide
 from models.checkpoints import Checkpoint, NetCard, NetRole
 from models.data import DyedSlide, Stains, slide_stains
 from models.inference.onnx import INPUT, OUTPUT, export_onnx, open_session, shrinking
+from models.inference.turns import PLAIN, Turn
 from models.nets import Segmenter, choose_device, mixed_precision, place
 
 WHITE = 255
@@ -64,6 +67,7 @@ class Predictor:
         self.checkpoint_id = checkpoint.id
         self.card: NetCard = checkpoint.card.net(role)
         self._dyes: WeakKeyDictionary[Slide, Stains | None] = WeakKeyDictionary()
+        self._turn = PLAIN
         self.device = choose_device(device)
         self.runtime = _choose_runtime(runtime, self.device)
         if self.runtime is Runtime.ONNXRUNTIME:
@@ -101,6 +105,17 @@ class Predictor:
         float32, (n, classes, height, width), or (n, classes) of a patch classifier
             Summing to 1 over the classes.
         """
+        if self._turn == PLAIN:
+            return self._run(pixels)
+        return self._turn.back(self._run(self._turn.turned(pixels)))
+
+    def turned(self, turn: Turn) -> Self:
+        """Return the same net seeing each tile turned; what it says is turned back. Tiles must be square then."""
+        other = copy.copy(self)
+        other._turn = turn
+        return other
+
+    def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self.runtime is Runtime.ONNXRUNTIME:
             (result,) = self._session.run([OUTPUT], {INPUT: pixels})
             return np.asarray(result, np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, Self
 
 from bridge.coords import Window
 from bridge.raster import ProbabilityMap
@@ -16,6 +16,7 @@ from models.inference.hot_spots import HotSpotOptions
 from models.inference.hybrid import HybridPredictor
 from models.inference.patchwise import PatchwisePredictor
 from models.inference.predictor import Runtime
+from models.inference.turns import Turn
 
 
 class SlidePredictor(Protocol):
@@ -55,6 +56,10 @@ class SlidePredictor(Protocol):
 
     def predict_window(self, slide: Slide, window: Window, *, margin_px: int = 32) -> ProbabilityMap:
         """Return the map of one window on the slide's grid of ``mpp``, seen with what surrounds it."""
+        ...
+
+    def turned(self, turn: Turn) -> Self:
+        """Return the same predictor, its nets seeing every tile turned; for `predict` only, where tiles are square."""
         ...
 
 

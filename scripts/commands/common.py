@@ -30,6 +30,7 @@ def run_pass(
     as_json: bool,
     is_dry_run: bool = False,
     is_forced: bool = False,
+    asks_again: bool = False,
     given: Mapping[str, object] | None = None,
 ) -> None:
     """Run one pass of the loop with a progress bar on stderr, and print what it did; exit 1 if a slide failed.
@@ -41,7 +42,12 @@ def run_pass(
 
     with show_progress(is_shown=not as_json) as progress:
         request = Request(
-            STEPS[steps], is_dry_run=is_dry_run, is_forced=is_forced, purpose=steps, given=dict(given or {})
+            STEPS[steps],
+            is_dry_run=is_dry_run,
+            is_forced=is_forced,
+            asks_again=asks_again,
+            purpose=steps,
+            given=dict(given or {}),
         )
         result = run(project, request, progress)
     if as_json:

@@ -53,10 +53,28 @@ def predict(
 
 
 def propose(
-    project: ProjectPath = Path(), as_json: AsJson = False, dry_run: DryRun = False, force: Force = False
+    project: ProjectPath = Path(),
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    force: Force = False,
+    again: Annotated[bool, typer.Option("--again", help="Ask for boxes that were declined once more.")] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Say which boxes each slide would get now, and why no others; write nothing."),
+    ] = False,
 ) -> None:
     """Write the boxes that are worth labelling next. --force replaces boxes that nobody has answered."""
-    run_pass(project, "propose", as_json=as_json, is_dry_run=dry_run, is_forced=force)
+    if not explain:
+        run_pass(project, "propose", as_json=as_json, is_dry_run=dry_run, is_forced=force, asks_again=again)
+        return
+    from scripts.loop.explain import explain as explained
+    from scripts.progress import show_progress
+
+    with show_progress(is_shown=not as_json) as progress:
+        found = explained(project, asks_again=again, progress=progress)
+    _print(found, as_json=as_json)
+    if found.problems:
+        raise typer.Exit(1)
 
 
 def status(

@@ -10,15 +10,20 @@ from dataclasses import dataclass, field
 
 from bridge.errors import SlideError
 from bridge.store import JobKind, JobRecord, JobState, Store
-from models.checkpoints import read_champion
+from models.checkpoints import read_card, read_champion
+from models.errors import CheckpointError
 from scripts.daemon.deciding import Attention
 from scripts.daemon.reading import Reader
 from scripts.daemon.slides_now import SlidesNow
 from scripts.daemon.viewing import Viewing
 from scripts.daemon.world import World
+from scripts.loop.drawing import earlier_champions
 from scripts.loop.prediction_cache import PredictionCache, key_of
 from scripts.loop.pull import Pulled, SlideState
 from scripts.loop.push import Wanted, is_stale
+from scripts.loop.renewal import has_won
+from scripts.loop.sharing import Rivals, Sharing
+from scripts.loop.slide_jobs import box_seed
 from scripts.loop.slide_work import SlidePrediction
 from scripts.loop.training_due import why_not
 from scripts.loop.training_run import RunKind, data_hash
@@ -70,6 +75,7 @@ class Wants:
     viewing: Viewing
     world: World
     newest_labels: str | None = None
+    _sharing: Sharing | None = None
 
     def ask(self, attention: Attention) -> None:
         """Ask for everything that is wanted now; nothing before every slide was looked at once.
@@ -83,9 +89,22 @@ class Wants:
             return
         pulled = self.slides.pulled(self.world.now())
         self._ask_training(pulled)
-        champion, waiting = self.champion_id(), self._waiting_writes()
+        stale, waiting = self._stale(pulled), self._waiting_writes()
+        rivals = self._rivals(pulled, stale)
         for state in sorted(pulled.slides, key=lambda s: attention.rank(s.key)):
-            self._ask_slide(state, champion, waiting)
+            if state.key in stale or has_won(state.key, rivals, self.project):
+                self._ask_slide(state, waiting)
+
+    def rivals(self) -> Rivals:
+        """Return what the slides hold and want now, where they compete for boxes.
+
+        Raises
+        ------
+        BridgeError
+            The store or the champion can't be read.
+        """
+        pulled = self.slides.pulled(self.world.now())
+        return self._rivals(pulled, self._stale(pulled))
 
     def champion_id(self) -> str | None:
         """Return the id of the project's champion; None before the first."""
@@ -104,7 +123,7 @@ class Wants:
         SlideError
             The slide's file is gone.
         """
-        return key_of(state.reading, self.champion_id(), self.project.settings)
+        return key_of(state.reading, self.champion_id(), self.project.settings, earlier_champions(self.project))
 
     def write_input(self, state: SlideState) -> str:
         """Name what a write would go by: the file as it was read, the prediction, and our last write."""
@@ -141,11 +160,30 @@ class Wants:
         writes = (job for job in self.store.jobs(JobState.WAITING) if job.kind is JobKind.WRITE)
         return {job.slide_key: job.input_hash for job in writes if job.slide_key is not None}
 
-    def _ask_slide(self, state: SlideState, champion: str | None, waiting: Mapping[str, str]) -> None:
+    def _stale(self, pulled: Pulled) -> frozenset[str]:
+        champion, project = self.champion_id(), self.project
+        k = project.settings.propose.k
+        return frozenset(
+            state.key for state in pulled.slides if is_stale(state, self.store, project.scheme, champion, WANTED, k)
+        )
+
+    def _rivals(self, pulled: Pulled, stale: frozenset[str]) -> Rivals:
+        if self._sharing is None:
+            self._sharing = Sharing(self.project, self.store, lambda s: self.predictions.get(self.prediction_key(s)))
+        if not self._sharing.is_on:
+            return Rivals()
+        return self._sharing.rivals(pulled.slides, self._box_seed(), self.prediction_key, stale)
+
+    def _box_seed(self) -> int:
+        champion = self.champion_id()
+        try:
+            card = None if champion is None else read_card(self.project.checkpoints, champion)
+        except CheckpointError:  # whoever loads it says so
+            card = None
+        return box_seed(self.project, card)
+
+    def _ask_slide(self, state: SlideState, waiting: Mapping[str, str]) -> None:
         if state.key in self.reader.awaited or self.viewing.is_pending(state.key):
-            return
-        settings = self.project.settings
-        if not is_stale(state, self.store, self.project.scheme, champion, WANTED, settings.propose.k):
             return
         try:
             key = self.prediction_key(state)

@@ -234,6 +234,7 @@ class Worker:
             replace(WANTED, is_forced=is_forced),
             champion=champion,
             now=self.world.now,
+            rivals=self.wants.rivals(),
             write=self.viewing.write_to(state.key),
             attempts=1,
         )

@@ -22,7 +22,9 @@ from scripts.loop.looks import tell_look
 from scripts.loop.offers import settle_offers
 from scripts.loop.pull import Pulled, SlideProblem, SlideState, pull
 from scripts.loop.push import Pushed, SlidePushed, Wanted, is_stale, problem_of
-from scripts.loop.slide_jobs import ChampionBands, predict_one, prediction_cache, write_one
+from scripts.loop.renewal import Renewal
+from scripts.loop.sharing import Rivals, is_shared
+from scripts.loop.slide_jobs import prediction_cache, write_one
 from scripts.progress import Progress, Silent
 from scripts.project import Project, open_project, open_to_write
 
@@ -56,6 +58,8 @@ class Request:
     ----------
     kind
         Of the training, where there is to be one.
+    asks_again
+        Boxes that people declined may come again, and slides with such boxes get new ones.
     hours
         A nightly training ends within these, and within ``[schedule] hours``.
     stop
@@ -69,6 +73,7 @@ class Request:
     steps: Step
     is_dry_run: bool = False
     is_forced: bool = False
+    asks_again: bool = False
     kind: RunKind = RunKind.INCREMENTAL
     hours: float = math.inf
     stop: Callable[[], bool] = lambda: False
@@ -236,21 +241,25 @@ def _push(
     progress: Progress,
     check_lease: Callable[[], None],
 ) -> Pushed:
-    wanted = Wanted(Step.PREDICT in request.steps, Step.PROPOSE in request.steps, request.is_forced)
+    wanted = Wanted(Step.PREDICT in request.steps, Step.PROPOSE in request.steps, request.is_forced, request.asks_again)
     settings = project.settings
     champion = load_project_champion(project)
     champion_id = champion.id if champion else None
     stale = [s for s in pulled.slides if is_stale(s, store, project.scheme, champion_id, wanted, settings.propose.k)]
-    progress.start("predicting and writing", len(stale))
-    bands = ChampionBands.of(project, champion) if champion is not None and stale else None
     done: list[SlidePushed] = []
     problems: list[SlideProblem] = []
-    for state in stale:
+    renewal = Renewal(project, store, champion, request.is_forced, request.is_dry_run, request.stop)
+    rivals, slides = Rivals(), stale
+    if wanted.proposals and is_shared(settings.propose):
+        progress.start("predicting", len(stale))
+        slides, rivals = renewal.compete(pulled.slides, stale, lambda s: progress.advance(note=s.reading.entry.name))
+    progress.start("predicting and writing", len(slides))
+    for state in slides:
         if request.stop():
             break
         check_lease()
         try:
-            done.append(_push_one(project, store, backups, state, wanted, bands, request))
+            done.append(_push_one(renewal, backups, state, wanted, rivals, request))
         except BridgeError as error:
             problems.append(problem_of(state, error))
         progress.advance(note=state.reading.entry.name)
@@ -265,23 +274,10 @@ def _keys(pulled: Pulled) -> list[str]:
 
 
 def _push_one(
-    project: Project,
-    store: Store,
-    backups: Backups,
-    state: SlideState,
-    wanted: Wanted,
-    bands: ChampionBands | None,
-    request: Request,
+    renewal: Renewal, backups: Backups, state: SlideState, wanted: Wanted, rivals: Rivals, request: Request
 ) -> SlidePushed:
-    prediction = predict_one(
-        project,
-        state,
-        bands,
-        prediction_cache(project),
-        is_forced=request.is_forced,
-        is_dry_run=request.is_dry_run,
-    )
-    champion = bands.champion if bands is not None else None
+    project, store, champion = renewal.project, renewal.store, renewal.champion
+    prediction = renewal.predict(state)
     line = None
     if prediction is not None and champion is not None and not request.is_dry_run:
         line = tell_look(store, state.key, state.reading.entry.name, prediction.unlikeness, champion.id, _now())
@@ -294,6 +290,7 @@ def _push_one(
         wanted,
         champion=champion,
         now=_now,
+        rivals=rivals,
         is_dry_run=request.is_dry_run,
     )
     return pushed if line is None else replace(pushed, warnings=(*pushed.warnings, line))

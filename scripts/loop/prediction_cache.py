@@ -3,7 +3,7 @@
 One file per slide, named ``<slide>-<champion>-<everything else>.prediction``::
 
     sha256 (32 bytes)   of all that follows
-    safetensors         outlines as WKB, classes, cells with tissue, the overview
+    safetensors         outlines as WKB, classes, cells with tissue, the overview, the slide's colours per cell
 
 Nothing here is precious: what can't be read is predicted again.
 """
@@ -30,27 +30,31 @@ from bridge.coords import Region, Window
 from bridge.errors import SlideNotFoundError
 from bridge.files import replace_whole
 from bridge.ingest import SlideReading
+from models.active import Acquisition
 from models.active.overview import Overview
 from models.inference import Unlikeness
 from scripts.config import Settings
 from scripts.loop.slide_work import SlidePrediction
+from scripts.options import ProposeOptions
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 2  # 1: without how unlike the training slides it looks
+_FORMAT = 3  # 1: without how unlike the training slides it looks; 2: without colours, and of one score only
 _SUFFIX = ".prediction"
 _DIGEST_BYTES = 32
 _MOST_BYTES = 2**30  # of one file; a slide that needs more is predicted anew each time
 _MOST_BYTES_IN_ALL = 4 * 2**30
 
 
-def key_of(reading: SlideReading, champion_id: str | None, settings: Settings) -> str:
+def key_of(reading: SlideReading, champion_id: str | None, settings: Settings, earlier: Sequence[str] = ()) -> str:
     """Name the prediction of a slide: by the slide, the champion, and whatever else decides it.
 
     Parameters
     ----------
     champion_id
         None before the first: where the tissue is, is worth keeping as well.
+    earlier
+        Champions before it that the scores compare it with (`scripts.loop.drawing.earlier_champions`).
 
     Raises
     ------
@@ -69,8 +73,20 @@ def key_of(reading: SlideReading, champion_id: str | None, settings: Settings) -
         (model.one_network, *hot_spots, model.map_stride_px) if champion_id is not None else model.mpp,
         settings.propose.region_um,
         settings.tissue,
+        _asked(settings.propose, earlier) if champion_id is not None else None,
     )
     return f"{_slide_part(reading.entry.key)}-{_champion_part(champion_id)}-{_short(repr(facts))}"
+
+
+def _asked(propose: ProposeOptions, earlier: Sequence[str]) -> tuple[object, ...]:
+    """Return what decides the scores."""
+    match propose.acquisition:
+        case Acquisition.BALD:
+            return propose.acquisition.value, propose.draws
+        case Acquisition.DISAGREEMENT:
+            return propose.acquisition.value, propose.checkpoints, *earlier
+        case acquisition:
+            return (acquisition.value,)
 
 
 class PredictionCache:
@@ -119,6 +135,7 @@ class PredictionCache:
             if earlier != path and earlier.name.startswith(f"{key.split('-', 1)[0]}-"):
                 _drop(earlier)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             replace_whole(path, data, is_shared=False)
         except OSError as error:
             logger.warning("a prediction is not kept: %s: %s", self._folder, error.strerror)
@@ -208,6 +225,8 @@ def _to_bytes(prediction: SlidePrediction) -> bytes:
         "overview": _window_json(overview.window) if overview is not None else None,
         "unknown": [i for i, p in enumerate(found) if p.probability is None],
         "unlikeness": None if prediction.unlikeness is None else astuple(prediction.unlikeness),
+        "acquisition": overview.acquisition.value if overview is not None else None,
+        "note": prediction.note,
     }
     arrays: dict[str, NDArray[Any]] = {
         "card": np.frombuffer(json.dumps(card).encode(), np.uint8),
@@ -218,6 +237,8 @@ def _to_bytes(prediction: SlidePrediction) -> bytes:
     }
     if overview is not None:
         arrays |= {"overview": overview.probabilities, "score": overview.score}
+        arrays |= {"spread": overview.spread} if overview.spread is not None else {}
+    arrays |= {"colours": prediction.colours} if prediction.colours is not None else {}
     data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     return hashlib.sha256(data).digest() + data
 
@@ -232,6 +253,9 @@ def _from_bytes(data: bytes) -> SlidePrediction:
     cells, tissue = _window(card["cells"]), arrays["tissue"]
     if tissue.shape != cells.shape:
         raise ValueError(f"cells of shape {cells.shape} and tissue of shape {tissue.shape}")
+    colours = arrays.get("colours")
+    if colours is not None and colours.shape != (*cells.shape, 3):
+        raise ValueError(f"cells of shape {cells.shape} and colours of shape {colours.shape}")
     return SlidePrediction(
         _predictions(arrays, card["classes"], set(card["unknown"])),
         tissue,
@@ -239,6 +263,8 @@ def _from_bytes(data: bytes) -> SlidePrediction:
         _overview(arrays, card) if card["names"] is not None else None,
         Region(left, top, right - left, bottom - top),
         None if card["unlikeness"] is None else _unlikeness(*card["unlikeness"]),
+        colours,
+        None if card["note"] is None else str(card["note"]),
     )
 
 
@@ -264,7 +290,10 @@ def _overview(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> Ov
     probabilities, score = arrays["overview"], arrays["score"]
     if probabilities.shape != (len(names), *window.shape) or score.shape != window.shape:
         raise ValueError(f"an overview of shape {probabilities.shape} for {len(names)} classes in {window.shape}")
-    return Overview(probabilities, score, window, names)
+    spread = arrays.get("spread")
+    if spread is not None and spread.shape != probabilities.shape:
+        raise ValueError(f"a spread of shape {spread.shape} for probabilities of shape {probabilities.shape}")
+    return Overview(probabilities, score, window, names, Acquisition(card["acquisition"]), spread)
 
 
 def _window_json(window: Window) -> list[float]:

@@ -8,12 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import numpy as np
-import shapely
-
-from bridge.annotations import PROPOSED, ClassScheme, Edits, FileUse, MachineObject, MachineRole, Proposal
+from bridge.annotations import ClassScheme, Edits, FileUse, MachineObject, MachineRole, Proposal
 from bridge.annotations.labels import WHOLE_SLIDE
-from bridge.annotations.roles import Fate, Role
+from bridge.annotations.roles import Fate
 from bridge.annotations.writing import (
     Prediction,
     WriteSummary,
@@ -25,8 +22,10 @@ from bridge.errors import BridgeError, WriteConflictError
 from bridge.export import WriteResult, write_edits
 from bridge.ingest import SlideReading
 from bridge.store import Backups, Store
+from scripts.loop.boxes import taken_areas
 from scripts.loop.pull import SlideProblem, SlideState, read_entry, record_reading, suspicion
-from scripts.loop.slide_work import SlidePrediction, propose_boxes, result_for
+from scripts.loop.sharing import Rivals, candidates, share
+from scripts.loop.slide_work import SlidePrediction
 from scripts.project import Project
 
 logger = logging.getLogger(__name__)
@@ -41,6 +40,7 @@ class Wanted:
     predictions: bool = True
     proposals: bool = True
     is_forced: bool = False  # renew even where nothing changed
+    asks_again: bool = False  # boxes that were declined may come again; slides with such boxes are renewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class SlidePushed:
     summary: WriteSummary | None
     proposals: tuple[Proposal, ...]
     promoted: int
-    shortage: str | None = None  # why fewer boxes than asked
+    shortage: str | None = None  # why fewer boxes than asked, or boxes chosen by another score
     is_written: bool = True
     warnings: tuple[str, ...] = ()  # one line each, for people
     key: str = ""  # of the slide
@@ -80,7 +80,8 @@ def is_stale(
     is_wiped = bool(reconciled.with_fate(Fate.OVERWRITTEN))
     # What our last write couldn't make plain waits for the next save: else every pass would try, and write, again.
     to_promote = _has_moved_on(state, store) and bool(_edits(state.reading, (), scheme, "none").promote)
-    return wanted.is_forced or is_new or used_up or is_wiped or to_promote
+    asks_again = wanted.proposals and wanted.asks_again and bool(store.declined(state.key))
+    return wanted.is_forced or asks_again or is_new or used_up or is_wiped or to_promote
 
 
 def _writable(wanted: Wanted, reading: SlideReading) -> Wanted:
@@ -120,6 +121,7 @@ def push_slide(
     iteration: int,
     now: Callable[[], datetime],
     seed: int,
+    rivals: Rivals | None = None,
     is_dry_run: bool = False,
     write: Write = write_edits,
     attempts: int = _ATTEMPTS,
@@ -135,6 +137,10 @@ def push_slide(
         Checkpoint that the predictions are from.
     iteration
         Training that the predictions are from: outcomes will be counted for it.
+    seed
+        Of random boxes.
+    rivals
+        What the other slides hold and want, where slides compete for boxes.
     write
         How edits get into a file: as ``bridge.export.write_edits`` does, on whatever file system.
     attempts
@@ -154,7 +160,9 @@ def push_slide(
         wanted = replace(wanted, predictions=False, proposals=False)
     wanted = _writable(wanted, reading)
     for _ in range(attempts):
-        pushed, edits_of = _compose(project, store, state, reading, prediction, wanted, seed, champion_id)
+        pushed, edits_of = _compose(
+            project, store, replace(state, reading=reading), prediction, wanted, seed, champion_id, rivals or Rivals()
+        )
         if is_dry_run:
             return replace(pushed, is_written=False)
         marker = str(uuid.uuid4())
@@ -211,19 +219,20 @@ def _compose(
     project: Project,
     store: Store,
     state: SlideState,
-    reading: SlideReading,
     prediction: SlidePrediction | None,
     wanted: Wanted,
     seed: int,
     champion_id: str | None,
+    rivals: Rivals,
 ) -> tuple[SlidePushed, tuple[MachineObject, ...]]:
-    settings, entry = project.settings, reading.entry
+    settings, reading, entry = project.settings, state.reading, state.reading.entry
     proposals: tuple[Proposal, ...] = ()
     shortage = None
     if prediction is not None and wanted.proposals and not _is_done(project, state):
-        taken = taken_boxes(store, reading)
-        result = result_for(prediction, reading)
-        proposals, shortage = propose_boxes(result, taken, settings.propose, reading.mpp, seed=seed)
+        taken = taken_areas(store, reading, asks_again=wanted.asks_again).all
+        found = candidates(prediction, state, taken, settings.propose, seed=seed)
+        shared = share(entry.key, found, rivals, settings.propose)
+        proposals, shortage = shared.found.proposals, with_note(shared.shortage, prediction.note)
     objects = proposal_objects(proposals, settings.write, _ids(len(proposals)), champion_id)
     summary = None
     is_shown = wanted.predictions and not _is_blind(project, store, state) and not _is_done(project, state)
@@ -258,16 +267,9 @@ def _is_done(project: Project, state: SlideState) -> bool:
     return project.settings.labels.complete == "slide" and not state.plan.is_empty
 
 
-def taken_boxes(store: Store, reading: SlideReading) -> tuple[tuple[float, float, float, float], ...]:
-    """Return the level-0 bounds that no proposal may overlap: ROIs, ignored areas, patch labels, declined boxes."""
-    reconciled, entry = reading.reconciled, reading.entry
-    roles = (Role.ROI, Role.IGNORE, Role.PATCH_LABEL)
-    shapes = [o.annotation.geometry for role in roles for o in reconciled.of(role)]
-    kept = (o.annotation for o in reconciled.objects if o.role is Role.OTHER)  # a box that a person moved or renamed
-    shapes += [a.geometry for a in kept if a.path_class == PROPOSED]
-    shapes += [w.geometry for w in store.declined(entry.key)]
-    bounds = shapely.bounds(np.array(shapes, dtype=object)) if shapes else np.zeros((0, 4))
-    return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in bounds)
+def with_note(shortage: str | None, note: str | None) -> str | None:
+    """Return why boxes are fewer, or chosen otherwise, than asked for; None where there is nothing to say."""
+    return "; ".join(line for line in (shortage, note) if line is not None) or None
 
 
 def _ids(count: int) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
@@ -12,12 +12,14 @@ from bridge.export import write_edits
 from bridge.raster import ProbabilityMap
 from bridge.slides import Slide, TissueMask
 from bridge.store import Backups, Store
-from models.checkpoints import Checkpoint
+from models.checkpoints import Card, Checkpoint
 from models.inference import PredictionOptions, SlidePredictor, Unlikeness, measure_unlikeness
+from scripts.loop.drawing import PredictorBands, drawing_of, earlier_champions
 from scripts.loop.prediction_cache import PredictionCache, key_of
 from scripts.loop.pull import SlideState
 from scripts.loop.push import SlidePushed, Wanted, Write, push_slide
-from scripts.loop.slide_work import SlidePrediction, predict_slide
+from scripts.loop.sharing import Rivals
+from scripts.loop.slide_work import Drawing, SlidePrediction, predict_slide
 from scripts.loop.training_run import predictor_of
 from scripts.project import Project
 
@@ -32,11 +34,14 @@ class ChampionBands:
     ----------
     champion
         What is loaded: worth keeping until another is the champion.
+    drawing
+        What scores are made of, beside its bands.
     """
 
     champion: Checkpoint
     predictor: SlidePredictor
     options: PredictionOptions
+    drawing: Drawing = field(default_factory=Drawing)
 
     @classmethod
     def of(cls, project: Project, champion: Checkpoint) -> Self:
@@ -50,11 +55,11 @@ class ChampionBands:
         settings, predict = project.settings, project.settings.predict
         predictor = predictor_of(settings, champion)
         options = PredictionOptions(predict.tile_px, predict.overlap_px, predict.batch_size, predict.workers)
-        return cls(champion, predictor, options)
+        return cls(champion, predictor, options, drawing_of(project, predictor, options))
 
     def __call__(self, slide: Slide, tissue: TissueMask) -> Generator[ProbabilityMap, None, None]:
         """Yield the slide's probabilities in bands, top to bottom; closing it ends the threads."""
-        yield from self.predictor.predict(slide, tissue, self.options)
+        yield from PredictorBands(self.predictor, self.options)(slide, tissue)
 
     def unlikeness(self, slide: Slide, tissue: TissueMask) -> Unlikeness | None:
         """Return how far a slide looks from the champion's training slides; None where nobody knows."""
@@ -65,6 +70,17 @@ class ChampionBands:
 def prediction_cache(project: Project) -> PredictionCache:
     """Return where a project's predictions are kept."""
     return PredictionCache(project.data_folder / "predictions")
+
+
+def box_seed(project: Project, card: Card | None) -> int:
+    """Return the seed of random boxes: another for each training.
+
+    Parameters
+    ----------
+    card
+        The champion's; None before the first.
+    """
+    return project.settings.propose.seed + (card.iteration if card is not None else 0)
 
 
 def predict_one(
@@ -102,7 +118,7 @@ def predict_one(
     """
     settings, reading = project.settings, state.reading
     champion = bands.champion if bands is not None else None
-    key = key_of(reading, champion.id if champion else None, settings)
+    key = key_of(reading, champion.id if champion else None, settings, earlier_champions(project))
     kept = None if is_forced else cache.load(key)
     if kept is not None:
         logger.debug("slide=%s predicted before", reading.entry.name)
@@ -117,6 +133,7 @@ def predict_one(
         settings.predict,
         settings.propose,
         settings.tissue,
+        drawing=bands.drawing if bands is not None else None,
         measure=bands.unlikeness if bands is not None else lambda slide, tissue: None,
         stop=stop,
     )
@@ -135,6 +152,7 @@ def write_one(
     *,
     champion: Checkpoint | None,
     now: Callable[[], datetime],
+    rivals: Rivals | None = None,
     is_dry_run: bool = False,
     write: Write = write_edits,
     attempts: int = 3,
@@ -159,7 +177,8 @@ def write_one(
         champion_id=champion.id if champion else None,
         iteration=iteration,
         now=now,
-        seed=project.settings.propose.seed + iteration,
+        seed=box_seed(project, champion.card if champion is not None else None),
+        rivals=rivals,
         is_dry_run=is_dry_run,
         write=write,
         attempts=attempts,

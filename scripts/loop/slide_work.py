@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +14,14 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from bridge.annotations import Proposal
 from bridge.annotations.roles import Role
 from bridge.annotations.writing import Prediction
 from bridge.coords import Region, Window, downsample_for, um2_to_px2, um_to_px
 from bridge.ingest import SlideReading
 from bridge.raster import LabelMask, ProbabilityMap, ShapeIndex, simplify_outlines, vectorize_bands
 from bridge.slides import Slide, TissueMask, TissueOptions, open_slide, tissue_mask
-from models.active import SelectionMethod, SelectionOptions, least_confidence, select_regions
-from models.active.overview import Overview, OverviewBuilder, reason_for
+from models.active import Acquisition
+from models.active.overview import Overview, OverviewBuilder
 from scripts.options import PredictOptions, ProposeOptions
 
 if TYPE_CHECKING:  # torch comes with it
@@ -34,6 +33,25 @@ _CELLS_PER_REGION = 16  # cells of the priority map along a region's side
 _LEAST_TISSUE = 0.5  # of a cell, to count as one with tissue
 
 Bands = Callable[[Slide, TissueMask], Generator[ProbabilityMap, None, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What a slide's scores are made of.
+
+    Parameters
+    ----------
+    acquisition
+        The score.
+    others
+        Further predictions of the slide, on the grid of the plain one, for a score that compares them.
+    note
+        For people: why it is another score than they asked for; None where it is not.
+    """
+
+    acquisition: Acquisition = Acquisition.LEAST_CONFIDENCE
+    others: tuple[Bands, ...] = ()
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +73,10 @@ class SlidePrediction:
     unlikeness
         How far the slide looks from those that the champion was trained on; None without a champion, for one whose card
         doesn't say what those looked like, and where hardly any tissue is.
+    colours
+        uint8, [y, x, RGB]: the slide, a pixel per cell; what boxes look like is told by it. None: not read.
+    note
+        For people: why the scores are others than asked for; None where they are not.
     """
 
     predictions: tuple[Prediction, ...]
@@ -63,6 +85,8 @@ class SlidePrediction:
     overview: Overview | None
     extent: Region
     unlikeness: Unlikeness | None = None
+    colours: NDArray[np.uint8] | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +114,7 @@ def predict_slide(
     propose: ProposeOptions,
     tissue_options: TissueOptions,
     *,
+    drawing: Drawing | None = None,
     measure: Callable[[Slide, TissueMask], Unlikeness | None] = lambda slide, tissue: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> SlidePrediction | None:
@@ -103,6 +128,8 @@ def predict_slide(
         Yields the slide's probabilities top to bottom; None without a champion.
     working_mpp
         Of the bands.
+    drawing
+        What the scores are made of; None: least confidence of the bands. Outlines are those of the bands in any case.
     measure
         How far the slide looks from the champion's training slides.
     stop
@@ -126,17 +153,31 @@ def predict_slide(
         cells = grid.cells
         covered = np.asarray(tissue.coverage(cells) >= _LEAST_TISSUE)
         bounds = slide.pyramid.bounds
+        colours = slide.read_window(cells)
         if bands is None:
-            return SlidePrediction((), covered, cells, None, bounds)
+            return SlidePrediction((), covered, cells, None, bounds, colours=colours)
         unlikeness = measure(slide, tissue)
-        gathered = _Gathered(grid)
+        drawing = drawing or Drawing()
+        gathered = _Gathered(grid, drawing)
         found: list[tuple[int, shapely.Polygon]] = []
-        with closing(bands(slide, tissue)) as coming:
+        with closing(_draws(slide, tissue, bands, drawing)) as coming:
             found.extend(vectorize_bands(gathered.labels(coming, stop)))
     if gathered.is_stopped:
         return None
     predictions = tuple(_predictions(_on_slide(found, bounds, downsample), gathered.names, mpp, predict))
-    return SlidePrediction(predictions, covered, cells, gathered.overview(), bounds, unlikeness)
+    return SlidePrediction(
+        predictions, covered, cells, gathered.overview(), bounds, unlikeness, colours, note=drawing.note
+    )
+
+
+_Draws = Generator[tuple[ProbabilityMap, ...], None, None]
+
+
+def _draws(slide: Slide, tissue: TissueMask, bands: Bands, drawing: Drawing) -> _Draws:
+    """Return what all predictions say of the same rows, the plain one first."""
+    from models.inference import in_step  # torch comes with it: only where something is predicted
+
+    return in_step([one(slide, tissue) for one in (bands, *drawing.others)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +214,9 @@ class _CellGrid:
 class _Gathered:
     """Passes bands on as labels, and keeps what selection needs of them."""
 
-    def __init__(self, grid: _CellGrid) -> None:
+    def __init__(self, grid: _CellGrid, drawing: Drawing) -> None:
         self._grid = grid
+        self._drawing = drawing
         self._builder: OverviewBuilder | None = None
         self.is_stopped = False
 
@@ -182,15 +224,19 @@ class _Gathered:
     def names(self) -> tuple[str, ...]:
         return self._builder.names if self._builder is not None else ()
 
-    def labels(self, bands: Iterator[ProbabilityMap], stop: Callable[[], bool]) -> Iterator[LabelMask]:
-        for band in bands:
+    def labels(self, draws: _Draws, stop: Callable[[], bool]) -> Iterator[LabelMask]:
+        for band, *others in draws:
             if stop():
                 self.is_stopped = True
                 return
             if self._builder is None:
-                self._builder = OverviewBuilder(self._grid.extent, band.names, self._grid.stride, least_confidence)
-            self._builder.add(band)
+                self._builder = self._new_builder(band.names)
+            self._builder.add(band, others)
             yield LabelMask(band.probabilities.argmax(axis=0).astype(np.uint8), band.window, band.names)
+
+    def _new_builder(self, names: tuple[str, ...]) -> OverviewBuilder:
+        drawing, grid = self._drawing, self._grid
+        return OverviewBuilder(grid.extent, names, grid.stride, drawing.acquisition, draws=1 + len(drawing.others))
 
     def overview(self) -> Overview | None:
         return self._builder.finish().finer(self._grid.parts) if self._builder is not None else None
@@ -244,60 +290,3 @@ def _without_specks(polygon: shapely.Polygon, smallest: float) -> shapely.Polygo
     """Return the polygon without holes that are smaller than the smallest object worth writing."""
     holes = [ring for ring in polygon.interiors if shapely.Polygon(ring).area >= smallest]
     return polygon if len(holes) == len(polygon.interiors) else shapely.Polygon(polygon.exterior, holes)
-
-
-def propose_boxes(
-    result: SlideResult,
-    taken: Sequence[tuple[float, float, float, float]],
-    options: ProposeOptions,
-    mpp: tuple[float, float],
-    *,
-    seed: int,
-) -> tuple[tuple[Proposal, ...], str | None]:
-    """Choose the boxes to label next.
-
-    Parameters
-    ----------
-    taken
-        Level-0 bounds that no box may overlap.
-    mpp
-        Of level 0.
-
-    Returns
-    -------
-    tuple
-        Proposals, and why there are fewer than asked for (None where there are not).
-    """
-    prediction = result.prediction
-    cells, overview = prediction.cells, prediction.overview
-    size = max(1, round(um_to_px(options.region_um, mpp) / cells.downsample))
-    method = options.method if overview is not None else SelectionMethod.RANDOM
-    selection = select_regions(
-        overview.score if overview is not None else np.zeros(cells.shape, np.float32),
-        result.open_cells,
-        [_cells_of(bounds, cells.downsample) for bounds in taken],
-        SelectionOptions(method, options.k, size, options.min_tissue, size_rule=options.size_rule),
-        np.random.default_rng(seed),
-    )
-    proposals = []
-    for rank, scored in enumerate(selection.boxes, start=1):
-        x, y, width, height = scored.box
-        region = Window(x, y, width, height, cells.downsample).to_region()
-        is_guided = overview is not None and method is not SelectionMethod.RANDOM
-        reason = (
-            reason_for(overview, slice(y, y + height), slice(x, x + width))
-            if is_guided and overview is not None
-            else "random"
-        )
-        proposals.append(Proposal(region, rank, scored.score, reason))
-    return _inside(proposals, prediction.extent), selection.reason
-
-
-def _inside(proposals: Sequence[Proposal], extent: Region) -> tuple[Proposal, ...]:
-    return tuple(replace(p, region=p.region.intersection(extent) or p.region) for p in proposals)
-
-
-def _cells_of(bounds: tuple[float, float, float, float], downsample: float) -> tuple[int, int, int, int]:
-    """Return (x, y, width, height) of the cells that some level-0 bounds touch."""
-    window = Window.covering(Region.from_bounds(*bounds), downsample)
-    return window.x, window.y, window.width, window.height

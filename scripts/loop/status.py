@@ -54,6 +54,8 @@ class Status:
         How well each training's predictions had foreseen what people then labelled.
     outcomes, added
         What became of our objects, and how many people drew by hand.
+    by_iteration
+        The same, by the training whose predictions and boxes people saw; 0: boxes before the first.
     """
 
     root: Path
@@ -64,6 +66,7 @@ class Status:
     foreseen: tuple[PrequentialScore, ...]
     outcomes: Mapping[Fate, int]
     added: int
+    by_iteration: Mapping[int, Mapping[str, int]]
 
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
@@ -78,7 +81,8 @@ class Status:
             "missing": found.missing,
             "iterations": [_run_json(run, self.names) for run in self.runs],
             "foreseen": [_foreseen_json(score) for score in self.foreseen],
-            "outcomes": {fate.value: count for fate, count in self.outcomes.items()} | {"added by hand": self.added},
+            "outcomes": _counted(self.outcomes, self.added),
+            "outcomes_by_iteration": {str(number): dict(counts) for number, counts in self.by_iteration.items()},
         }
 
     def lines(self) -> list[str]:
@@ -92,8 +96,10 @@ class Status:
         lines += [_run_line(run, self.names) for run in self.runs[-5:]] or ["not trained yet"]
         if self.foreseen:
             lines.append(f"foreseen of what people then labelled, by iteration: {_foreseen_line(self.foreseen)}")
-        counted = {**{fate.value: n for fate, n in self.outcomes.items()}, "added by hand": self.added}
-        lines.append("so far: " + (", ".join(f"{n} {name}" for name, n in counted.items() if n) or "nothing answered"))
+        lines.append("so far: " + (_told(_counted(self.outcomes, self.added)) or "nothing answered"))
+        if len(self.by_iteration) > 1:
+            latest = list(self.by_iteration.items())[-5:]
+            lines += [f"  of iteration {number}: {_told(counts)}" for number, counts in latest]
         if found.missing:
             lines.append(f"before training can start: {found.missing}")
         return lines
@@ -130,7 +136,23 @@ def read_status(path: Path, *, is_read: bool = False) -> Status:
             prequential_scores(store),
             store.outcome_counts(),
             store.added_count(),
+            _by_iteration(store),
         )
+
+
+def _by_iteration(store: Store) -> Mapping[int, Mapping[str, int]]:
+    """Return what became of each training's predictions and boxes, where anything did."""
+    numbers = [0, *(run.iteration for run in store.runs())]
+    counted = {number: _counted(store.outcome_counts(number), store.added_count(number)) for number in numbers}
+    return {number: counts for number, counts in counted.items() if any(counts.values())}
+
+
+def _counted(outcomes: Mapping[Fate, int], added: int) -> Mapping[str, int]:
+    return {fate.value: count for fate, count in outcomes.items()} | {"added by hand": added}
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def name_table(path: Path) -> tuple[tuple[str, str], ...]:

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
-from shapely import box
-from shapely.geometry.base import BaseGeometry
+from tool_bench import DRAWN, NOW, TOOLS, Bench, qupath_project
 
 from bridge.annotations import Annotation
 from bridge.delivery import DeliveryFate, deliver_edits, is_pending, settle_deliveries
-from bridge.imagescope import read_imagescope
-from bridge.qupath import QuPathProject, create_project, read_qpdata
-from bridge.qupath.plain import append_annotations
+from bridge.qupath import QuPathProject, read_qpdata
 from bridge.store import Backups, Store
-from lab_support import Lab, labelled
+from lab_support import Lab
 from scripts.bench.simulators.changes import Changes
-from scripts.bench.simulators.imagescope import resave
-from scripts.bench.simulators.imagescope_editor import edit_xml
-from scripts.bench.simulators.qupath import edit_image, save_image
 from scripts.bench.simulators.qupath_viewer import HookedViewer
 from scripts.loop.offers import viewer_of
 from scripts.loop.pull import pull
@@ -33,70 +22,8 @@ from scripts.loop.push import Wanted, is_stale, push_slide
 from scripts.loop.slide_jobs import predict_one, prediction_cache
 from scripts.project import open_project
 
-NOW = datetime(2030, 1, 2, tzinfo=UTC)
-DRAWN = Annotation("bbbbbbbb-0000-4000-8000-000000000000", box(30, 330, 60, 360), "Blob", color=(200, 0, 0))
 
-
-@dataclass(frozen=True)
-class Bench:
-    """One slide in a tool: what is in its file, and how the tool changes and saves it."""
-
-    lab: Lab
-    path: Path
-    read: Callable[[bytes], Any]
-    edit: Callable[[bytes, Changes], bytes]
-    save: Callable[[bytes], object]
-
-    def passed(self, command: str = "propose") -> None:
-        """Run a pass; the one that trains nothing where that doesn't matter."""
-        result = self.lab.run(command)
-        assert result.exit_code == 0, result.output + str(result.exception)
-
-    def objects(self) -> list[Annotation]:
-        return list(self.read(self.path.read_bytes()).annotations)
-
-    def ours(self) -> list[Annotation]:
-        return [a for a in self.objects() if a.path_class in ("Proposed", "Blob: Predicted", "Blob (predicted)")]
-
-    def outcomes(self) -> dict[str, int]:
-        return dict(json.loads(self.lab.run("status", "--json").stdout)["outcomes"])
-
-
-def imagescope(lab: Lab) -> Bench:
-    lab.write(labelled())
-    return Bench(
-        lab, lab.xml, read_imagescope, lambda data, changes: resave(edit_xml(data, changes)), lab.xml.write_bytes
-    )
-
-
-def people(seed: int = 0) -> list[Annotation]:
-    shapes: list[tuple[str, BaseGeometry]] = [
-        (name, shape) for name, drawn in labelled(seed).items() for shape, _ in drawn
-    ]
-    return [
-        Annotation(f"{i:08x}-0000-4000-8000-000000000000", shape, name, color=(200, 0, 0))
-        for i, (name, shape) in enumerate(shapes, start=1)
-    ]
-
-
-def qupath_project(lab: Lab) -> QuPathProject:
-    from scripts.set_up import new_image
-
-    project = create_project(lab.root / "study", [new_image(lab.slide)], {}, now=NOW)
-    entry = project.slides()[0]
-    entry.annotation_path.write_bytes(append_annotations(project.create(entry), people()).data)
-    settings = lab.root / "slidebridge.toml"
-    text = settings.read_text("utf-8").replace('"imagescope"', '"qupath"\npath = "study/project.qpproj"')
-    settings.write_text(text, "utf-8")
-    return project
-
-
-def qupath(lab: Lab) -> Bench:
-    path = qupath_project(lab).slides()[0].annotation_path
-    return Bench(lab, path, read_qpdata, edit_image, lambda data: save_image(path, data, count=3, pause=lambda: None))
-
-
-@pytest.fixture(params=[imagescope, qupath], ids=lambda f: f.__name__)
+@pytest.fixture(params=TOOLS, ids=lambda f: f.__name__)
 def bench(request: pytest.FixtureRequest, lab: Lab) -> Bench:
     made: Bench = request.param(lab)
     return made

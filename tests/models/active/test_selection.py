@@ -222,44 +222,6 @@ def test_nonsquare_takes_the_shape_of_the_area() -> None:
     assert selection.boxes[0].box == (10, 20, 40, 10)
 
 
-def test_shapes_of_the_paper() -> None:
-    """l = 8192 px at 256 px per map pixel: widths 16 to 32 and, lying, heights 16 to 32 (figure 2)."""
-    shapes = candidate_shapes(SelectionOptions(SelectionMethod.STANDARD_NONSQUARE, size=32), (500, 500))
-    assert len(shapes) == 33
-    assert shapes[0] == (32, 32)
-    assert {width for width, height in shapes if width < height} == set(range(16, 32))
-    assert {(height, width) for width, height in shapes} == set(shapes)
-    assert all(abs(width * height - 32 * 32) <= width / 2 + height / 2 for width, height in shapes)
-
-
-def test_random_reaches_every_free_place_equally_often() -> None:
-    tissue = np.zeros((6, 7), dtype=bool)
-    tissue[:, 2:] = True
-    taken = [(5, 0, 1, 2)]
-    options = SelectionOptions(SelectionMethod.RANDOM, 1, 3, min_tissue=0.5)
-    free = [
-        (x, y)
-        for y in range(4)
-        for x in range(5)
-        if tissue[y : y + 3, x : x + 3].mean() >= 0.5 and not (y < 2 and x + 3 > 5)
-    ]
-    generator, draws = np.random.default_rng(0), 400 * len(free)
-    found = [select_regions(tissue * 1.0, tissue, taken, options, generator).boxes[0].box[:2] for _ in range(draws)]
-    assert set(found) == set(free)
-    counts = np.array([found.count(place) for place in free])
-    assert np.abs(counts - 400).max() < 5 * np.sqrt(400)
-
-
-def test_random_fills_what_can_be_filled() -> None:
-    """Twenty-five tries would mostly miss the only place; a count of places does not."""
-    tissue = np.zeros((200, 200), dtype=bool)
-    tissue[150:154, 37:41] = True
-    options = SelectionOptions(SelectionMethod.RANDOM, 2, 4, min_tissue=1.0)
-    selection = select_regions(tissue * 1.0, tissue, [], options, np.random.default_rng(0))
-    assert [scored.box for scored in selection.boxes] == [(37, 150, 4, 4)]
-    assert selection.reason == "1 of 2 regions: no place is left for 4 × 4 pixels with 100% tissue"
-
-
 @pytest.mark.parametrize(
     ("priority", "tissue"),
     [

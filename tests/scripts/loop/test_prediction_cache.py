@@ -15,6 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations.writing import Prediction
 from bridge.coords import Region, Window
+from models.active import Acquisition
 from models.active.overview import Overview
 from scripts.loop.prediction_cache import PredictionCache
 from scripts.loop.slide_work import SlidePrediction
@@ -44,12 +45,23 @@ def predictions(draw: st.DrawFn) -> SlidePrediction:
         names = draw(st.lists(st.text(max_size=8), min_size=1, max_size=4).map(tuple))
         values = st.floats(0, 1, width=32)
         planes = draw(hnp.arrays(np.float32, (len(names), *shape), elements=values))
-        overview = Overview(planes, draw(hnp.arrays(np.float32, shape, elements=values)), window, names)
+        score = draw(hnp.arrays(np.float32, shape, elements=values))
+        spread = draw(st.none() | hnp.arrays(np.float32, planes.shape, elements=values))
+        overview = Overview(planes, score, window, names, draw(st.sampled_from(Acquisition)), spread)
     found = draw(
         st.lists(st.builds(Prediction, st.text(max_size=8), outlines(), st.none() | st.floats(0, 1)), max_size=5)
     )
     extent = Region(0, 0, draw(st.integers(1, 10**6)), draw(st.integers(1, 10**6)))
-    return SlidePrediction(tuple(found), draw(hnp.arrays(np.bool_, shape)), window, overview, extent)
+    colours = draw(st.none() | hnp.arrays(np.uint8, (*shape, 3)))
+    note = draw(st.none() | st.text(max_size=8))
+    tissue = draw(hnp.arrays(np.bool_, shape))
+    return SlidePrediction(tuple(found), tissue, window, overview, extent, colours=colours, note=note)
+
+
+def same_array(first: np.ndarray | None, second: np.ndarray | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return np.array_equal(first, second) and first.dtype == second.dtype
 
 
 def same(first: SlidePrediction, second: SlidePrediction) -> bool:
@@ -60,6 +72,8 @@ def same(first: SlidePrediction, second: SlidePrediction) -> bool:
             and np.array_equal(pair[0].score, pair[1].score)
             and (pair[0].window, pair[0].names) == (pair[1].window, pair[1].names)
             and pair[0].probabilities.dtype == pair[1].probabilities.dtype
+            and pair[0].acquisition is pair[1].acquisition
+            and same_array(pair[0].spread, pair[1].spread)
         )
     else:
         is_same = pair == (None, None)
@@ -71,7 +85,8 @@ def same(first: SlidePrediction, second: SlidePrediction) -> bool:
         and said[0] == said[1]
         and np.array_equal(first.tissue, second.tissue)
         and first.tissue.dtype == second.tissue.dtype
-        and (first.cells, first.extent) == (second.cells, second.extent)
+        and (first.cells, first.extent, first.note) == (second.cells, second.extent, second.note)
+        and same_array(first.colours, second.colours)
     )
 
 

@@ -13,7 +13,8 @@ from bridge.coords import Window, downsample_for
 from bridge.raster import ProbabilityMap
 from bridge.slides import Slide, TissueMask, TissueOptions, TissueRule
 from lab_support import MPP, SIDE, draw_slide
-from scripts.loop.slide_work import Bands, SlidePrediction, SlideResult, predict_slide, propose_boxes
+from scripts.loop.boxes import find_boxes
+from scripts.loop.slide_work import Bands, SlidePrediction, SlideResult, predict_slide
 from scripts.options import PredictOptions, ProposeOptions
 
 WHOLE = TissueOptions(rule=TissueRule.WHOLE)
@@ -67,7 +68,7 @@ def test_boxes_have_the_size_asked_for_whatever_the_maps_pixels(slide_path: Path
     found = predicted(slide_path, shares, map_mpp, propose)
     assert found.overview is not None
     assert found.cells.shape == found.tissue.shape == found.overview.score.shape
-    boxes, _ = propose_boxes(SlideResult(found, found.tissue), (), propose, (MPP, MPP), seed=0)
+    boxes = find_boxes(SlideResult(found, found.tissue), (), propose, (MPP, MPP), seed=0).proposals
     assert len(boxes) == 2
     for box in boxes:
         assert 0.25 * 80**2 <= box.region.area <= 2.25 * 80**2, (
@@ -87,7 +88,7 @@ def test_boxes_lie_on_what_is_uncertain_inside_coarse_map_pixels(slide_path: Pat
     shares[2, 0] = 0.5
     propose = ProposeOptions(k=1, region_um=40.0)
     found = predicted(slide_path, shares, 64.0, propose)
-    (box,), _ = propose_boxes(SlideResult(found, found.tissue), (), propose, (MPP, MPP), seed=0)
+    (box,) = find_boxes(SlideResult(found, found.tissue), (), propose, (MPP, MPP), seed=0).proposals
     uncertain, found_box = shapely.box(0, 256, 128, 384), shapely.box(*box.region.bounds)
     assert found_box.intersection(uncertain).area > 0.9 * found_box.area
     assert box.reason == "uncertain Blob / Background"
