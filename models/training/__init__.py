@@ -10,6 +10,7 @@ from models.training.evaluate import WindowPredictor, evaluate
 from models.training.fit import fit
 from models.training.hybrid import Hybrid
 from models.training.hybrid_options import HybridOptions
+from models.training.judge_slide import JudgeOptions, SlideJudgement, judge_slide
 from models.training.loop import TrainingProgress
 from models.training.options import ModelOptions, TrainingOptions
 from models.training.patch_task import PatchLoss
@@ -34,6 +35,7 @@ __all__ = [
     "HistoryEntry",
     "Hybrid",
     "HybridOptions",
+    "JudgeOptions",
     "ModelOptions",
     "PatchLoss",
     "Patchwise",
@@ -42,6 +44,7 @@ __all__ = [
     "PresetName",
     "RefinementBatches",
     "Run",
+    "SlideJudgement",
     "TrainingOptions",
     "TrainingProgress",
     "Weak",
@@ -51,6 +54,7 @@ __all__ = [
     "evaluate",
     "fit",
     "forget_state",
+    "judge_slide",
     "paper_patch_training",
     "preset",
     "promote",
