@@ -7,7 +7,22 @@ from typing import Annotated
 
 import typer
 
-from scripts.commands import backups, config, convert, demo, doctor, hooks, new, nightly, project, sync, watch
+from scripts.commands import (
+    backups,
+    config,
+    convert,
+    demo,
+    doctor,
+    effort,
+    hooks,
+    new,
+    nightly,
+    project,
+    simulate,
+    sync,
+    validate,
+    watch,
+)
 
 app = typer.Typer(
     name="slidebridge",
@@ -21,6 +36,9 @@ app.add_typer(sync.app, name="sync")
 app.command("train")(project.train)
 app.command("predict")(project.predict)
 app.command("propose")(project.propose)
+app.command("validate")(validate.validate)
+app.command("simulate")(simulate.simulate)
+app.command("effort")(effort.effort)
 app.command("watch")(watch.watch)
 app.command("nightly")(nightly.nightly)
 app.command("status")(project.status)
