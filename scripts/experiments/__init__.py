@@ -5,7 +5,7 @@ the papers' claims (``SETTINGS``), and the experiments themselves. ``python -m s
 says what there is. May call every room below ``scripts``.
 """
 
-from scripts.experiments.options import KidneyOptions, SlideOptions, TumourOptions
+from scripts.experiments.options import KidneyOptions, LymphOptions, SlideOptions, TumourOptions
 from scripts.experiments.painting import BLOCK_PX, GeneratedSlide
 from scripts.experiments.settings import SETTINGS, Claim, Setting, Stance, setting
 from scripts.experiments.writing import WriteOptions, WrittenSlide, write_slide
@@ -16,6 +16,7 @@ __all__ = [
     "Claim",
     "GeneratedSlide",
     "KidneyOptions",
+    "LymphOptions",
     "Setting",
     "SlideOptions",
     "Stance",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from shapely.geometry import Polygon
+from shapely.geometry.base import BaseGeometry
 
 from scripts.experiments.chance import Floats, key_of, uniform
 from scripts.experiments.options import SlideOptions, TumourOptions
@@ -22,6 +24,18 @@ class _Region:
     islands: tuple[Blob, ...]
 
 
+def cell_share(depth_um: Floats, border_um: float, mpp: float) -> Floats:
+    """Return the density of cells across an outline: half of the inner one on it, all or none half a border away."""
+    return np.asarray(np.clip(depth_um / (border_um or mpp) + 0.5, 0, 1))  # at most as sharp as pixels are
+
+
+def joined(areas: Sequence[BaseGeometry], tissue: Polygon, slide: SlideOptions) -> list[Polygon]:
+    """Return areas in level-0 pixels as polygons that don't overlap, cut off where tissue or slide end."""
+    on_slide = tissue.intersection(shapely.box(0, 0, slide.width_px, slide.height_px))
+    cut = shapely.set_precision(shapely.union_all(areas).intersection(on_slide), 0.25)
+    return [part for part in shapely.get_parts(cut).tolist() if isinstance(part, Polygon)]
+
+
 class Invasion:
     """The invasive regions of one slide.
 
@@ -35,10 +49,7 @@ class Invasion:
 
     def share(self, x_um: Floats, y_um: Floats) -> Floats:
         """Return how far a place has the inside's density of nests: 0 outside, 0.5 on the outline, 1 inside."""
-        depth = self.depth_um(x_um, y_um)
-        if self._tumour.border_um == 0:
-            return np.asarray(np.clip(depth / self._slide.mpp + 0.5, 0, 1))  # as sharp as pixels are
-        return np.asarray(np.clip(depth / self._tumour.border_um + 0.5, 0, 1))
+        return cell_share(self.depth_um(x_um, y_um), self._tumour.border_um, self._slide.mpp)
 
     def depth_um(self, x_um: Floats, y_um: Floats) -> Floats:
         """Return about how deep a place lies inside the tumour; negative outside and in holes."""
@@ -57,9 +68,7 @@ class Invasion:
         for region in self._regions:
             holes = shapely.union_all([island.polygon(mpp, 120) for island in region.islands])
             areas.append(region.area.polygon(mpp, _VERTICES).difference(holes))
-        on_slide = tissue.intersection(shapely.box(0, 0, self._slide.width_px, self._slide.height_px))
-        joined = shapely.set_precision(shapely.union_all(areas).intersection(on_slide), 0.25)
-        return [part for part in shapely.get_parts(joined).tolist() if isinstance(part, Polygon)]
+        return joined(areas, tissue, self._slide)
 
     def _region(self, number: int, tissue: Blob) -> _Region:
         seed, options = self._slide.seed, self._tumour

@@ -1,4 +1,4 @@
-"""What can be asked of a generated slide: its size and scan, and what kidney or tumour it shows."""
+"""What can be asked of a generated slide: its size and scan, and what kidney, tumour or lymph node it shows."""
 
 from __future__ import annotations
 
@@ -154,6 +154,65 @@ class TumourOptions:
             likeness=self.likeness,
             background_likeness=self.background_likeness,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LymphOptions:
+    """A lymph node after CAMELYON16: truth is the metastases (``Tumor``) as a pathologist outlines them."""
+
+    metastases: int = 4
+    """Per slide; they may join where there is no room."""
+    metastasis_um: float = 200.0
+    """Median diameter in µm: isolated cells are under 200, micrometastases 200 to 2000."""
+    metastasis_spread: float = 0.5
+    """Sd of the diameter's natural logarithm (cut at twice): 0 all alike, 0.5 most within a factor of 1.6."""
+    metastasis_share: float | None = None
+    """Share of the section that they cover together, before joining; their diameters are scaled to it, and only
+    ``metastasis_spread`` is left of their own. None: as ``metastasis_um`` says."""
+    wobble: float = 0.2
+    """Share of the radius by which a metastasis' outline swings."""
+    border_um: float = 20.0
+    """Width over which tumour cells thin out around the outline: 0 a sharp border, 300 one that experts disagree
+    about. The outline lies in the middle, where half of the inner density is left."""
+    dispersal: float = 0.3
+    """Share of tumour cells that stand alone where the density is below the inner one; the others keep together in
+    clumps of some 50 µm."""
+    cellularity: float = 0.95
+    """Share of the inside's places that tumour cells take; lymphocytes show in the others."""
+    follicles_per_mm2: float = 2.5
+    """Of cortex: round, 180 to 440 µm. Those that would reach over the capsule are left out, about a quarter."""
+    germinal_share: float = 0.6
+    """Share of the follicles with a germinal centre, which is pale: the commonest false positive."""
+    cortex_share: float = 0.5
+    """Outer share of the section's radius that is cortex, with follicles; inside lie cords and sinuses."""
+    capsule_um: float = 35.0
+    """Thickness of the capsule."""
+    sinus_um: float = 30.0
+    """Width of the sinus under the capsule."""
+    likeness: float = 0.1
+    """Share of large cells in germinal centres and sinuses that are drawn as tumour cells: at 1 only their place
+    tells a germinal centre or a sinus full of histiocytes from a metastasis."""
+
+    def __post_init__(self) -> None:
+        if self.metastases < 0:
+            raise ValueError(f"metastases is a count: 0 or more, got {self.metastases}")
+        if min(self.border_um, self.follicles_per_mm2, self.capsule_um, self.sinus_um) < 0:
+            raise ValueError("border_um, follicles_per_mm2, capsule_um and sinus_um can't be negative")
+        _check_positive(metastasis_um=self.metastasis_um)
+        if not 0 <= self.metastasis_spread <= 1.5:
+            raise ValueError(f"metastasis_spread must lie in 0 to 1.5, got {self.metastasis_spread}")
+        _check_shares(
+            metastasis_share=self.metastasis_share or 0.0,
+            wobble=self.wobble,
+            dispersal=self.dispersal,
+            cellularity=self.cellularity,
+            germinal_share=self.germinal_share,
+            cortex_share=self.cortex_share,
+            likeness=self.likeness,
+        )
+
+
+SceneOptions = KidneyOptions | TumourOptions | LymphOptions
 
 
 def _check_shares(**shares: float) -> None:

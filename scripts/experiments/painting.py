@@ -18,7 +18,8 @@ from scripts.experiments.chance import SmoothField, key_of, normal
 from scripts.experiments.frame import Frame
 from scripts.experiments.kidney import Kidney
 from scripts.experiments.look import draw_look
-from scripts.experiments.options import KidneyOptions, SlideOptions, TumourOptions
+from scripts.experiments.lymph import LymphNode
+from scripts.experiments.options import KidneyOptions, SceneOptions, SlideOptions, TumourOptions
 from scripts.experiments.scene import Ground, Scene
 from scripts.experiments.tissues import Material, palette
 from scripts.experiments.tumour import Tumour
@@ -44,10 +45,10 @@ class GeneratedSlide:
     from them, so that a pixel never depends on the region asked for.
     """
 
-    def __init__(self, slide: SlideOptions, scene: KidneyOptions | TumourOptions) -> None:
+    def __init__(self, slide: SlideOptions, scene: SceneOptions) -> None:
         self.options = slide
         self.scene_options = scene
-        self._scene: Scene = Kidney(slide, scene) if isinstance(scene, KidneyOptions) else Tumour(slide, scene)
+        self._scene = _scene(slide, scene)
         self._look = draw_look(slide)
         self._tissue = shapely.buffer(self._scene.tissue, _MARGIN_UM / slide.mpp)
         shapely.prepare(self._tissue)
@@ -111,6 +112,12 @@ class GeneratedSlide:
     def _frame(self, column: int, row: int, margin: int) -> Frame:
         side = BLOCK_PX + 2 * margin
         return Frame(Window(column * BLOCK_PX - margin, row * BLOCK_PX - margin, side, side), self.options.mpp)
+
+
+def _scene(slide: SlideOptions, scene: SceneOptions) -> Scene:
+    if isinstance(scene, KidneyOptions):
+        return Kidney(slide, scene)
+    return Tumour(slide, scene) if isinstance(scene, TumourOptions) else LymphNode(slide, scene)
 
 
 def _densities(ground: Ground, frame: Frame, seed: int) -> NDArray[np.float32]:

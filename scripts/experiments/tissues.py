@@ -37,14 +37,18 @@ class Material(IntEnum):
     NUCLEUS_CONNECTIVE = 17
     NUCLEUS_INFLAMMATORY = 18
     NUCLEUS_NEOPLASTIC = 19
+    LYMPHOID = 20
+    GERMINAL = 21
+    SINUS = 22
+    HISTIOCYTE = 23
 
 
 NOTHING = 255
 """Where no shape was burnt."""
 
 # Material → (measured tissue, factor of hematoxylin, of eosin, of the texture's sd). What was not in the measured
-# picture is a neighbour of what was: muscle, sclerosis and red cells as stroma with more eosin, kidney's epithelium
-# as cytoplasm with less hematoxylin.
+# picture is a neighbour of what was: muscle, sclerosis and red cells as stroma with more eosin, histiocytes and
+# what fills sinuses as stroma with less of both, epithelium as cytoplasm with less hematoxylin.
 _RECIPES: dict[Material, tuple[str, float, float, float]] = {
     Material.GLASS: ("stroma", 0.0, 0.0, 0.0),
     Material.LUMEN: ("stroma", 0.03, 0.05, 0.07),
@@ -66,6 +70,10 @@ _RECIPES: dict[Material, tuple[str, float, float, float]] = {
     Material.NUCLEUS_CONNECTIVE: ("nucleus_connective", 1.0, 0.9, 0.7),
     Material.NUCLEUS_INFLAMMATORY: ("nucleus_inflammatory", 1.0, 0.8, 0.6),
     Material.NUCLEUS_NEOPLASTIC: ("nucleus_neoplastic", 1.2, 1.05, 1.0),
+    Material.LYMPHOID: ("cytoplasm", 0.85, 0.6, 0.6),
+    Material.GERMINAL: ("cytoplasm", 0.6, 0.6, 0.6),
+    Material.SINUS: ("stroma", 0.15, 0.3, 0.5),
+    Material.HISTIOCYTE: ("stroma", 0.3, 0.75, 0.5),
 }
 
 

@@ -14,6 +14,8 @@ EXPERIMENTS: Mapping[str, str] = MappingProxyType(
         "transfer": "scripts.experiments.comparisons.transfer:TransferExperiment",
         "forgetting": "scripts.experiments.comparisons.forgetting:ForgettingExperiment",
         "hybrid": "scripts.experiments.comparisons.hybrid:HybridExperiment",
+        "selection": "scripts.experiments.comparisons.selection:SelectionExperiment",
+        "actions": "scripts.experiments.comparisons.actions:ActionsExperiment",
         "weak": "scripts.experiments.comparisons.weak:WeakExperiment",
     }
 )

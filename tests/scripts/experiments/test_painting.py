@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.coords import Region
 from bridge.raster import rasterize
-from scripts.experiments.options import KidneyOptions, SlideOptions, TumourOptions
+from scripts.experiments.options import KidneyOptions, LymphOptions, SlideOptions, TumourOptions
 from scripts.experiments.painting import GeneratedSlide
 from scripts.experiments.tissues import Material
 from scripts.experiments.truth import scheme_of
@@ -16,10 +16,11 @@ from scripts.experiments.truth import scheme_of
 SLIDE = SlideOptions(1000, 600, mpp=1.0, seed=4, tissue_share=0.7)
 KIDNEY = KidneyOptions(glomeruli_per_mm2=40.0, cortex_share=1.0)
 TUMOUR = TumourOptions(truth_classes=("Tumor", "In situ"), in_situ_per_mm2=4.0, in_situ_filled=1.0, border_um=0.0)
+LYMPH = LymphOptions(metastases=3, metastasis_um=120.0, likeness=0.4)
 GLOMERULAR = range(Material.CAPSULE, Material.TUFT_NUCLEUS + 1)
 
 
-@pytest.fixture(scope="module", params=[KIDNEY, TUMOUR], ids=["kidney", "tumour"])
+@pytest.fixture(scope="module", params=[KIDNEY, TUMOUR, LYMPH], ids=["kidney", "tumour", "lymph"])
 def generated(request: pytest.FixtureRequest) -> GeneratedSlide:
     return GeneratedSlide(SLIDE, request.param)
 

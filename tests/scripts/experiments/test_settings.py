@@ -56,6 +56,19 @@ def test_large_tumours_cover_their_share_of_the_tissue() -> None:
     assert 0.15 < tumour / sum(s.scene.tissue.area for s in slides) < 0.35
 
 
+def _metastatic_shares(stance: str) -> list[float]:
+    return [float(s.scene.facts["metastatic_share"]) for s in setting(f"selection-{stance}").slides(16)]
+
+
+def test_selection_settings_cover_what_they_were_chosen_for() -> None:
+    favourable, medium, adverse = (_metastatic_shares(stance) for stance in ("favourable", "medium", "adverse"))
+
+    assert 0.3 < sum(share < 0.01 for share in favourable) / 16 < 0.7, "as in CAMELYON16: 49.5 %"
+    assert max(favourable) < 0.05
+    assert all(0.1 < share < 0.25 for share in medium)
+    assert all(0.3 < share < 0.45 for share in adverse)
+
+
 def test_density_of_glomeruli_is_what_was_asked_for() -> None:
     slide = SlideOptions(20_000, 20_000, mpp=0.5, seed=1)
     generated = GeneratedSlide(slide, KidneyOptions(cortex_share=1.0, glomeruli_per_mm2=2.0))
