@@ -90,6 +90,8 @@ class KeptUnits:
     def keep(self, unit: Unit, found: Mapping[str, Any]) -> None:
         """Write what a unit found over what was there; a kill leaves the one or the other whole.
 
+        Others may keep the same unit at this moment: two commands beside each other that have it in common.
+
         Raises
         ------
         ValueError
@@ -98,7 +100,7 @@ class KeptUnits:
         said = {"unit": unit.name, "inputs": unit.inputs, "surroundings": self._around, **found}
         path = self.path(unit)
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_whole(path, json.dumps(said, indent=2, allow_nan=False).encode(), is_shared=False)
+        replace_whole(path, json.dumps(said, indent=2, allow_nan=False).encode())
 
 
 def tell_damaged(path: Path, error: Exception) -> None:

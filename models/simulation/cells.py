@@ -55,7 +55,8 @@ def cells_of(
     Slides are drawn alike, the classes of a slide with equal chance, the cells of a class as often as boxes hold them.
     A box with a patch label gives its cells with tissue that class, and they are drawn ``trust`` times as often: at
     least nine in ten of them are right. One mean over the box, as "Learning to segment" has for its patches, would
-    make a thousand cells one example; a patch there is as small as a cell here. What is drawn wins over it.
+    make a thousand cells one example; a patch there is as small as a cell here. What is drawn wins over it, and what is
+    to be ignored teaches nothing.
     """
     parts = [
         _of_slide(slides[key], revealed.get(key), patch_labels.get(key, ()), trust)
@@ -80,7 +81,7 @@ def _of_slide(
     is_drawn = often > 0
     labels = slide.labels.astype(np.int64)
     for box, label in patch_labels:
-        given = cells_in([box], slide.shape) & slide.tissue & ~is_drawn
+        given = cells_in([box], slide.shape) & slide.tissue & slide.is_known & ~is_drawn
         labels[given], often[given] = label, 1.0
     is_used = often > 0
     chances = _equal_by_class(labels[is_used], often[is_used])

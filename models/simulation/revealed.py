@@ -29,6 +29,7 @@ class Revealed:
         self._slides = {slide.key: slide for slide in slides}
         self._split = split
         self._boxes: dict[str, list[MapBox]] = {key: [] for key in self._slides}
+        self._drawn_boxes: dict[str, list[MapBox]] = {key: [] for key in self._slides}
         self._labels: dict[str, list[tuple[MapBox, int]]] = {key: [] for key in self._slides}
 
     @classmethod
@@ -43,9 +44,11 @@ class Revealed:
         boxes: Mapping[str, Sequence[MapBox]],
         patch_labels: Mapping[str, Sequence[tuple[MapBox, int]]],
     ) -> None:
-        """Reveal more boxes; of those with a patch label nothing but that."""
+        """Reveal more boxes; of those with a patch label nothing but that, until they are selected again and drawn."""
         for key, found in boxes.items():
+            labelled = {box for box, _ in patch_labels.get(key, ())}
             self._boxes[key] += found
+            self._drawn_boxes[key] += [box for box in found if box not in labelled]
         for key, labels in patch_labels.items():
             self._labels[key] += labels
 
@@ -78,5 +81,4 @@ class Revealed:
         return {key: self._drawn(key) for key in keys}
 
     def _drawn(self, key: str) -> Times:
-        labelled = {box for box, _ in self._labels[key]}
-        return times_in((box for box in self._boxes[key] if box not in labelled), self._slides[key].shape)
+        return times_in(self._drawn_boxes[key], self._slides[key].shape)

@@ -85,3 +85,10 @@ class SimulatedSlide:
     def teaches(self) -> Grid:
         """Cells with tissue and a label."""
         return np.asarray(self.tissue & (self.labels != IGNORE_LABEL))
+
+    @property
+    def is_known(self) -> Grid:
+        """Cells of which any part is labelled; the others are ignored, or nobody has said anything of them."""
+        rows, columns = self.shape
+        seen = self.truth.reshape(rows, self.parts, columns, self.parts) != IGNORE_LABEL
+        return np.asarray(seen.any(axis=(1, 3)))

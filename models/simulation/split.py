@@ -31,18 +31,20 @@ class Split:
 def split_slides(slides: Sequence[SimulatedSlide], options: SplitOptions) -> Split:
     """Share slides out; independent of their order.
 
-    Each group's slides are shuffled; the first ``validation_share`` of them (rounded; one slide at least trains)
-    validate. Then all are dealt to the subsets like cards, the validation slides first, group after group: sizes differ
+    Each group's slides are shuffled, and the first of them validate: so many that of all groups so far it is
+    ``validation_share`` (rounded; one slide at least trains), for groups of one slide have no share of their own. Then all are dealt to the subsets like cards, the validation slides first, group after group: sizes differ
     by one at most, each group and the validation are spread as evenly as can be, and the first subset has some of both.
     There are at most as many subsets as slides that train: each has one of those.
     """
     generator = np.random.default_rng(options.seed)
     training: list[str] = []
     validation: list[str] = []
+    seen = 0
     for group in sorted({slide.group for slide in slides}):
         keys = sorted(slide.key for slide in slides if slide.group == group)
         shuffled = [keys[i] for i in generator.permutation(len(keys))]
-        count = min(round(options.validation_share * len(keys)), len(keys) - 1)
+        seen += len(keys)
+        count = min(round(options.validation_share * seen), len(slides) - 1) - len(validation)
         validation += shuffled[:count]
         training += shuffled[count:]
     count = min(options.subsets, len(training))

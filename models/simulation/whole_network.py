@@ -115,13 +115,13 @@ class WholeNetwork:
         slide = self._slides[key]
         cells = cell_window(slide, self._grid)
         area = shapely.union_all([] if times is None else _outlines(times > 0, cells))
-        complete = () if area.is_empty else (area,)
+        background = shapely.intersection(area, shapely.union_all(list(slide.plan.complete)))
         return LabelPlan(
             key,
             _clipped(slide.plan.shapes, area),
-            complete,
+            () if background.is_empty else (background,),
             ignore=slide.plan.ignore,
-            hold_out=complete if judges else (),
+            hold_out=(area,) if judges and not area.is_empty else (),
             patch_labels=tuple(PatchLabel(_box_window(box, cells).to_region(), label) for box, label in patch_labels),
         )
 
@@ -175,8 +175,11 @@ def _outlines(revealed: NDArray[np.bool_], cells: Window) -> list[BaseGeometry]:
 
 
 def _clipped(shapes: Sequence[LabelledShape], area: BaseGeometry) -> tuple[LabelledShape, ...]:
-    """Return what of some shapes lies in an area: what lies outside would be learned from, too."""
-    cut = [replace(shape, geometry=shapely.intersection(shape.geometry, area)) for shape in shapes]
+    """Return what of some shapes lies in an area: what lies outside would be learned from, too.
+
+    The simulated expert draws all of them, even those that were a model's once: validation judges by them.
+    """
+    cut = [replace(shape, geometry=shapely.intersection(shape.geometry, area), is_blind=True) for shape in shapes]
     return tuple(shape for shape in cut if shape.geometry.area > 0)
 
 

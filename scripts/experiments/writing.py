@@ -23,7 +23,8 @@ from scripts.experiments.truth import class_areas_px, write_truth, write_truth_m
 logger = logging.getLogger(__name__)
 
 VERSION = 1
-"""Of the generator: pixels or truth of the same options change with it, and with it only."""
+"""Of the generator: pixels or truth of the same options change with it, and with it only. Experiments keep their
+units by ``_PLAN_VERSION`` (``comparisons/material.py``), not by this: raise both."""
 _TILE_PX = 256
 _SMALLEST_PX = 512
 _UM_PER_CM = 10_000.0

@@ -149,14 +149,21 @@ def _compared(found: Sequence[Difference], other: SelectionMethod, cell_um: floa
     if not measured:
         return f"adaptive against {name_of(other)}: their curves share no range of annotated tissue"
     worse = [d for d in measured if d.is_worse]
-    verdict = "at least as good at every k and l" if not worse else f"worse at {len(worse)} of {len(measured)}"
+    verdict = f"worse at {len(worse)} of {len(measured)}"
+    if not worse:
+        unknown = len(found) - len(measured)
+        verdict = "at least as good at every k and l"
+        if unknown:
+            verdict = f"at least as good at {len(measured)} of {len(found)} (k, l), {unknown} share no range"
     return f"adaptive against {name_of(other)}: {verdict}; mean mIoU {differences_said(measured, cell_um)}"
 
 
 def differences_said(found: Sequence[Difference], cell_um: float | None) -> str:
     """Return differences with the step and the range of shares that each was measured on."""
     return "; ".join(
-        f"{said(d.gain, 3, '+')} ({step_name(d.step, cell_um)}{_range_said(d)}{_seeds_said(d.gain)})" for d in found
+        f"{said(d.gain, 3, '+') if d.gain.count else '–'}"
+        f" ({step_name(d.step, cell_um)}{_range_said(d)}{_seeds_said(d.gain)})"
+        for d in found
     )
 
 

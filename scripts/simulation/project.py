@@ -18,6 +18,7 @@ from bridge.slides import open_slide, tissue_mask
 from bridge.store import Backups
 from models.data import TrainingSlide
 from models.metrics.cost import PriceOptions
+from models.nets import choose_device
 from models.simulation import (
     Extractor,
     FeatureCache,
@@ -284,5 +285,9 @@ def _key(project: Project, found: Found, grid: GridOptions, *, is_full: bool) ->
 
 
 def _whole_training(project: Project) -> TrainingOptions:
-    """Return a nightly training's options, without its limit of time: numbers would depend on the machine's haste."""
-    return replace(training_options(project.settings, RunKind.NIGHTLY), max_seconds=None)
+    """Return a nightly training's options, without its limit of time: numbers would depend on the machine's haste.
+
+    They name the device that ``auto`` is here: another machine's numbers are others.
+    """
+    told = training_options(project.settings, RunKind.NIGHTLY)
+    return replace(told, max_seconds=None, device=str(choose_device(told.device)))

@@ -26,7 +26,7 @@ from scripts.simulation.curves import Curve, Simulated
 from scripts.units import KeptUnits, Unit, tell_damaged, versions
 
 logger = logging.getLogger(__name__)
-_VERSION = 1  # of what a run is; raised when its numbers change
+_VERSION = 2  # of what a run is; raised when its numbers change
 _THREADS = 1  # of torch, in every process: numbers depend on it
 
 

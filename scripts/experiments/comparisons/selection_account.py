@@ -29,22 +29,25 @@ ACCOUNT = """Qiu et al. ask for regions of a slide, learn from what is annotated
 (**adaptive**, theirs). Claims: adaptive needs no more annotated tissue than standard for any (l, k), and depends less
 on l (their Fig. 4, Table 1).
 
-*Slides.* Per setting {train} slides are revealed and {test} judge, the same for all seeds; a slide is cut into cells
-of {cell_um:g} µm. Real pictures: MoNuSeg's nuclei, 14 pictures revealed and 7 of other patients judging, 250 µm a
-side, in cells of 4 µm (half a nucleus), all of a picture counting as tissue. It is a frame of another kind: what is
-looked for lies everywhere, l is 32 and 64 µm, and no picture is without it. *Loop.* The slides in {subsets} subsets,
-one a cycle, {cycles} cycles; 30 % of them validate and are annotated alike; the first boxes are random, with at least
-10 % tissue, and each seed's are the same for all methods. Every cycle trains from scratch: a small head on what
+*Slides.* Per setting {train} slides are revealed and {test} judge, the same for all seeds; a slide is cut into cells of
+{cell_um:g} µm. Real pictures: MoNuSeg's nuclei, 14 pictures revealed and 7 of other patients judging, 250 µm a side, in
+cells of 4 µm (half a nucleus), all of a picture counting as tissue. It is a frame of another kind: what is looked for
+lies everywhere, a region of as many cells is a sixteenth as wide, and no picture is without it. *Loop.* The slides in
+{subsets} subsets, one a cycle, {cycles} cycles; 30 % of the slides, evenly of centres (organs), validate and are
+annotated alike (4); the first boxes are random, and each seed's are the same for all methods; a tenth of any box's
+cells hold tissue (the paper asks that of random ones). Every cycle trains from scratch: a small head on what
 EfficientNet-Lite0 with ImageNet weights, frozen, sees at {mpp:g} µm per pixel (the paper trains a whole network for
-hours; frozen features bound what full annotation reaches), choosing the weights of the least validation loss. l:
-{sizes} cells; k: {ks}.
+hours; frozen features bound what full annotation reaches), choosing the weights of the least
+validation loss. l: {sizes} cells; k: {ks}.
 
 *Scores.* mIoU: mean over test slides of the intersection over union of the class. The table gives the annotated share
 of all tissue at the end of the first cycle whose mIoU is 99 %, or all, of that of the same seed's model that learned
 from everything: mean ± sd over seeds; where only some seeds got there the mean is theirs, and their number is said; /
 where none did. A first cycle at a level may be luck: no level is held to be kept afterwards, as in the paper. *At
 least as good* is judged by the mean mIoU over the range of annotated shares that two curves have in common, within
-each seed: not worse by more than the sd of these differences."""
+each seed: not worse by more than the sd of these differences. *Depends less* is judged by the largest less the
+smallest of these means over l, at one k and seed, where all methods' curves have a range in common: smaller on
+average, by however little."""
 
 
 def numbers_of(found: Simulated) -> Numbers:
@@ -102,7 +105,7 @@ def _read(name: str, found: Simulated, stance: Stance | None) -> Reading:
     others = [_beside(found, other) for other in (SelectionMethod.STANDARD_NONSQUARE, RANDOM)]
     evidence = (
         f"Mean mIoU of adaptive less standard on common ranges of annotated tissue: {differences_said(compared, None)};"
-        f" worse by more than its sd at {', '.join(worse) or 'none'}. {' '.join(others)}"
+        f" worse by more than its sd at {', '.join(worse) or 'none'}.{''.join(others)}"
         f" At 99 % of full annotation ({said(found.full_level)}): {_shares_said(found)}."
     )
     expected = None if stance is None else _EXPECTED[stance](found)
@@ -112,14 +115,15 @@ def _read(name: str, found: Simulated, stance: Stance | None) -> Reading:
 def _beside(found: Simulated, other: SelectionMethod) -> str:
     gains = [d.gain.mean for d in differences(found, ADAPTIVE, other) if d.gain.count]
     mean = Spread.of(gains)
-    return f"Less {name_of(other)}, mean over (l, k): {mean.mean:+.3f}." if mean.count else ""
+    return f" Less {name_of(other)}, mean over (l, k): {mean.mean:+.3f}." if mean.count else ""
 
 
 def _shares_said(found: Simulated) -> str:
     parts = []
     for step in _steps_of(found):
-        both = [(m, share_at(found, Arm(m, step[1], step[0]))) for m in (ADAPTIVE, STANDARD)]
-        parts.append(f"{step_name(step, None)}: " + " against ".join(f"{name_of(m)} {_percent(v)}" for m, v in both))
+        both = [(m, Arm(m, step[1], step[0])) for m in (ADAPTIVE, STANDARD)]
+        told = " against ".join(f"{name_of(m)} {_share_said(found, arm)}" for m, arm in both)
+        parts.append(f"{step_name(step, None)}: {told}")
     return "; ".join(parts)
 
 
@@ -131,7 +135,7 @@ def _read_sizes(name: str, found: Simulated, stance: Stance | None) -> Reading:
     least = least_dependent(found, methods)
     listed = ", ".join(f"{name_of(method)} {said(spread)}" for method, spread in spreads.items() if spread.count)
     evidence = (
-        f"Mean mIoU at the largest less at the smallest l, at one k, seed and range of annotated tissue: {listed};"
+        f"Largest less smallest mean mIoU over l, at one k, seed and range of annotated tissue: {listed};"
         f" least: {name_of(least)}."
         if least is not None
         else "No k and seed has a range of annotated tissue that all its curves pass through."
@@ -182,8 +186,12 @@ def _steps_of(found: Simulated) -> list[tuple[int, int]]:
     return sorted({arm.step for arm in found.arms})
 
 
-def _percent(share: float) -> str:
-    return "never" if math.isinf(share) else f"{100 * share:.1f} %"
+def _share_said(found: Simulated, arm: Arm) -> str:
+    share, reached = share_at(found, arm), found.reached(arm, _LEVEL)
+    count = sum(step is not None for step in reached)
+    if 0 < count < len(reached):
+        return f"in {count} of {len(reached)} seeds"
+    return f"{100 * share:.1f} %" if count else "never"
 
 
 def _steps(numbers: Numbers, arm: Arm) -> tuple[CycleStep, ...]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,6 +56,12 @@ def test_a_patch_label_gives_its_class_to_cells_with_tissue_and_less_weight() ->
     assert cells.features.ravel().tolist() == [1, 2, 3, 104]
     assert cells.labels.tolist() == [1, 1, 1, 0]
     assert cells.chances[-1] == pytest.approx(1 / 1.5)
+
+
+def test_a_patch_label_says_nothing_of_cells_that_are_to_be_ignored() -> None:
+    ignored = replace(SLIDES["a"], labels=np.where(ALL, 255, LABELS), truth=np.where(LABELS == 1, LABELS, 255))
+    cells = cells_of({"a": ignored}, {}, {"a": [(MapBox(0, 0, 4, 2), 1)]}, 0.5)
+    assert cells.features.ravel().tolist() == [3, 7]
 
 
 def test_what_is_drawn_wins_over_a_patch_label() -> None:

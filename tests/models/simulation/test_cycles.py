@@ -208,7 +208,7 @@ def test_a_model_that_is_right_is_corrected_for_less_than_drawing(train: Slides,
 
 def test_patch_labels_are_given_to_training_slides_alone(train: Slides, test_slides: Slides) -> None:
     learner = _truth(*train, *test_slides)
-    options = replace(OPTIONS, method=SelectionMethod.RANDOM, size=3, k=4, actions=Actions(patch_labels=True))
+    options = replace(OPTIONS, method=SelectionMethod.RANDOM, size=2, k=8, actions=Actions(patch_labels=True))
     steps = list(run_cycles(train, test_slides, learner, options, CLASSES))
     validation = split_slides(train, OPTIONS.split).validation
     given = [key for step in steps for key in step.patch_labels]

@@ -58,5 +58,14 @@ def test_of_a_box_with_a_patch_label_a_learner_sees_that_alone() -> None:
     assert revealed.is_covered("a", SECOND, [MapBox(2, 0, 2, 2)])
 
 
+def test_box_that_is_drawn_after_its_patch_label_teaches_what_was_drawn() -> None:
+    revealed, learner = Revealed(_slides(), SPLIT), _Noting()
+    revealed.add({"a": [FIRST]}, {"a": [(FIRST, 1)]})
+    revealed.add({"a": [FIRST]}, {})
+    revealed.learn(learner, 0)
+    assert learner.said[0] == {"a": [1, 1, 0, 0]}
+    assert revealed.is_covered("a", FIRST)
+
+
 def test_everything_covers_all_slides() -> None:
     assert Revealed.everything(_slides(), SPLIT).share == 1.0

@@ -35,13 +35,23 @@ def test_subsets_are_disjoint_equal_and_stratified(groups: list[str], count: int
 
 @settings(max_examples=40, deadline=None)
 @given(GROUPS, st.integers(0, 3))
-def test_validation_is_a_share_of_each_group(groups: list[str], seed: int) -> None:
+def test_validation_is_a_share_of_all_and_nearly_of_each_group(groups: list[str], seed: int) -> None:
     slides = [_slide(f"{i:02}", group) for i, group in enumerate(groups)]
     validation = split_slides(slides, SplitOptions(seed=seed)).validation
+    assert abs(len(validation) - 0.3 * len(slides)) <= 0.5
     for group in set(groups):
         keys = {slide.key for slide in slides if slide.group == group}
-        assert abs(len(keys & validation) - 0.3 * len(keys)) <= 0.5 or len(keys) == 1
-        assert keys - validation
+        assert abs(len(keys & validation) - 0.3 * len(keys)) <= 1
+
+
+def test_slides_that_are_each_a_group_of_their_own_have_validation_too() -> None:
+    slides = [_slide(f"{i:02}", f"{i:02}") for i in range(14)]
+    assert len(split_slides(slides, SplitOptions()).validation) == 4
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_single_slide_trains(share: float) -> None:
+    assert split_slides([_slide("a", "")], SplitOptions(validation_share=share)).validation == frozenset()
 
 
 def test_the_split_does_not_depend_on_the_order_of_the_slides() -> None:

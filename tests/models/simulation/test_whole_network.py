@@ -10,9 +10,9 @@ import pytest
 import shapely
 from PIL import Image
 
-from bridge.annotations import ClassScheme, LabelledShape, LabelPlan
+from bridge.annotations import ClassScheme, LabelledShape, LabelPlan, Part
 from bridge.coords import Window
-from bridge.raster import ProbabilityMap
+from bridge.raster import PlanRaster, ProbabilityMap
 from bridge.slides import TissueOptions, TissueRule, open_slide, tissue_mask
 from models.active import MapBox, SelectionMethod
 from models.data import AugmentationOptions, PatchOptions, TrainingSlide
@@ -126,11 +126,39 @@ def test_a_training_sees_no_label_outside_the_revealed_cells(slides: list[Traini
         assert all(area.covers(shape.geometry) for shape in plan.shapes)
         expected = shapely.union_all([s.geometry for s in slides[int(plan.slide_key)].plan.shapes]).intersection(area)
         assert shapely.union_all([shape.geometry for shape in plan.shapes]).area == expected.area
-    assert first.hold_out == () and judge.hold_out == judge.complete
+    assert first.hold_out == () and shapely.union_all(judge.hold_out).equals(area)
     assert (second.complete, second.shapes) == ((), ())
     ((region, label),) = [(patch.region.bounds, patch.label) for patch in second.patch_labels]
     assert (region, label) == ((0, 0, 2 * SIDE, 3 * SIDE), 1)
     assert (options.seed, options.min_labels) == (7, 1)
+
+
+def test_what_no_person_labelled_is_no_background(slides: list[TrainingSlide]) -> None:
+    noting = _Noting()
+    times = np.ones((ROWS, COLUMNS), np.uint8)
+    left = shapely.box(0, 0, 4 * SIDE, ROWS * SIDE)
+    partly = [replace(slide, plan=replace(slide.plan, complete=(left,))) for slide in slides]
+    _learner(partly, noting).learn({"0": times}, {"1": times}, {}, seed=0)
+    ((plans, _),) = noting.fits
+    for plan, slide in zip(plans, partly, strict=False):
+        raster = PlanRaster(plan, SCHEME, SIDE, Part.HOLD_OUT if plan.hold_out else Part.TRAINING)
+        labels = raster.burn(Window(0, 0, COLUMNS, ROWS, SIDE)).labels
+        known = PlanRaster(slide.plan, SCHEME, SIDE, Part.TRAINING).burn(Window(0, 0, COLUMNS, ROWS, SIDE)).labels
+        np.testing.assert_array_equal(labels, known)
+    assert (labels[:, 4:] == 255).any() and (labels[:, 4:] == 1).any()
+
+
+def test_validation_judges_by_accepted_predictions_too(slides: list[TrainingSlide]) -> None:
+    noting = _Noting()
+    times = np.ones((ROWS, COLUMNS), np.uint8)
+    accepted = [
+        replace(slide, plan=replace(slide.plan, shapes=tuple(replace(s, is_blind=False) for s in slide.plan.shapes)))
+        for slide in slides
+    ]
+    _learner(accepted, noting).learn({"0": times}, {"1": times}, {}, seed=0)
+    (((_, judge), _),) = noting.fits
+    labels = PlanRaster(judge, SCHEME, SIDE, Part.HOLD_OUT).burn(Window(0, 0, COLUMNS, ROWS, SIDE)).labels
+    assert (labels == 1).any() and not (labels == 255).any()
 
 
 def test_nothing_revealed_is_refused(slides: list[TrainingSlide]) -> None:

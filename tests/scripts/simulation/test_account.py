@@ -110,6 +110,22 @@ def test_readings_say_where_adaptive_is_worse() -> None:
     assert "not measured" in sizes
 
 
+def test_readings_claim_nothing_of_steps_that_share_no_range() -> None:
+    partly = Simulated(
+        (
+            curve([(0.1, 0.6), (0.5, 0.6)], ADAPTIVE),
+            curve([(0.1, 0.4), (0.5, 0.4)], STANDARD),
+            curve([(0.1, 0.2), (0.2, 0.2)], ADAPTIVE, size=16),
+            curve([(0.3, 0.9), (0.4, 0.9)], STANDARD, size=16),
+        ),
+        {0: 1.0},
+    )
+
+    beside, _ = readings(partly, 64.0)
+
+    assert beside.startswith("adaptive against standard: at least as good at 1 of 2 (k, l), 1 share no range; ")
+
+
 def test_csv_has_a_row_per_cycle() -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(FOUND, CLASSES, 64.0))))
 

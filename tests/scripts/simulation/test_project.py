@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 import shapely
+import torch
 from shapely.geometry.base import BaseGeometry
 
 from bridge.errors import BridgeError, ConfigError
 from lab_support import RUNNER, SETTINGS, SIDE, blobs, draw_slide, xml_of
+from models.simulation import GridOptions
 from scripts.cli import app
 from scripts.project import open_project
 from scripts.simulation import find_annotated
+from scripts.simulation import project as simulated
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SMALL = ("--cell-um", "16", "--region-um", "32", "--k", "1", "--seeds", "1", "--cycles", "2", "--workers", "1")
@@ -89,6 +92,20 @@ def test_whole_slides_count_as_labelled_where_the_settings_say_so(tmp_path: Path
     root = make_project(tmp_path / "lab", [None, None], '\n[labels]\ncomplete = "slide"\n')
 
     assert len(find_annotated(open_project(root), NOW).slides) == 2
+
+
+def test_runs_of_the_whole_network_are_kept_for_each_device_apart(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_project(project)
+    found = find_annotated(opened, NOW)
+    keys = []
+    for device in ("cpu", "cuda"):
+        monkeypatch.setattr(simulated, "choose_device", lambda name, device=device: torch.device(device))
+        keys.append([simulated._key(opened, found, GridOptions(), is_full=is_full) for is_full in (False, True)])
+
+    assert keys[0][0] == keys[1][0]
+    assert keys[0][1] != keys[1][1]
 
 
 def test_without_fully_annotated_slides_one_line_says_what_to_do(tmp_path: Path) -> None:

@@ -116,7 +116,8 @@ def test_published_codes_behaviour_is_another_run(tmp_path: Path, whole: str) ->
 
 
 def test_actions_change_prices_and_patch_labels_what_is_learned(tmp_path: Path) -> None:
-    work = runs_of(arms_of([SelectionMethod.ADAPTIVE], [4], [2], list(ActionSet)), [0])
+    # Random boxes: which a model asks for hangs, on slides this small, on the last digits of a processor's sums.
+    work = runs_of(arms_of([SelectionMethod.RANDOM], [3], [2], list(ActionSet)), [0])
 
     found = gather(simulate(MATERIAL, work, OPTIONS, tmp_path))
 

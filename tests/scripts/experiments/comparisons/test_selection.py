@@ -24,7 +24,7 @@ from scripts.experiments.settings import Stance
 from scripts.simulation import Arm, Curve, Simulated
 from scripts.units import Unit
 
-ADAPTIVE, STANDARD = SelectionMethod.ADAPTIVE, SelectionMethod.STANDARD
+ADAPTIVE, STANDARD = METHODS = SelectionMethod.ADAPTIVE, SelectionMethod.STANDARD
 SCALE = SelectionScale(sizes=(3, 6), ks=(1,), cycles=3, subsets=2)
 
 
@@ -136,11 +136,31 @@ def test_level_that_a_seed_never_reaches_is_reached_by_none() -> None:
     assert share_at(found, Arm(ADAPTIVE, 8, 1)) == float("inf")
 
 
+def test_level_that_some_seeds_reach_is_not_said_to_be_never_reached() -> None:
+    some = simulated(*(curve([(0.1, 0.5), (0.2, 0.8 - 0.3 * seed)], m, seed=seed) for m in METHODS for seed in (0, 1)))
+    none = simulated(*(curve([(0.1, 0.5), (0.2, 0.5)], m, seed=seed) for m in METHODS for seed in (0, 1)))
+
+    told = [read_claims({"x": found}, {})[0].evidence for found in (some, none)]
+
+    assert "adaptive in 1 of 2 seeds against standard in 1 of 2 seeds" in told[0]
+    assert "adaptive never against standard never" in told[1]
+
+
+def test_difference_that_cannot_be_measured_is_no_number() -> None:
+    apart = simulated(curve([(0.1, 0.5), (0.2, 0.5)], ADAPTIVE), curve([(0.3, 0.5), (0.4, 0.5)], STANDARD))
+
+    (reading,) = read_claims({"x": apart}, {})
+
+    assert reading.as_claimed is None
+    assert "nan" not in reading.evidence and "k = 1, l = 8 cells, no common range" in reading.evidence
+
+
 def test_less_dependence_on_l_is_the_claim() -> None:
     (reading,) = read_robustness({"x": steps_of(PLAIN)}, {"x": Stance.FAVOURABLE})
 
     assert reading.as_claimed is True and reading.as_expected is True
     assert "least: adaptive" in reading.evidence
+    assert reading.evidence.startswith("Largest less smallest mean mIoU over l, at one k")
 
 
 def test_spent_ratio_is_of_seeds_in_which_both_got_there() -> None:
