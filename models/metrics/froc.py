@@ -10,7 +10,8 @@ The challenge's rules (Ehteshami Bejnordi et al., JAMA 2017), its constants in `
 * A detection is a place with a score. It hits the lesion it lies in; the best of several in one counts, and no other. A
   detection in no lesion is a false positive.
 * A threshold on the score runs from high to low; the FROC score is the mean sensitivity at 1/4, 1/2, 1, 2, 4 and 8
-  false positives per slide, interpolated between thresholds. Beyond the last threshold the curve goes on level.
+  false positives per slide, interpolated between thresholds: what is found at no further false positive is a step
+  straight up. Beyond the last threshold the curve goes on level.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Froc:
     slides, lesions
         That it is of.
     false_positives
-        Per slide, rising from 0: where the curve has its corners.
+        Per slide, from 0, never falling: where the curve has its corners; two at one place are a step straight up.
     sensitivities
         Share of lesions found there.
     rates, at_rates
@@ -147,7 +148,8 @@ def detect(lesions: Lesions, places: ArrayLike, scores: Sequence[float]) -> Slid
         raise ValueError(f"{len(points)} places and {len(scores)} scores")
     in_lesion = np.full(len(points), -1)
     if lesions.areas and len(points):
-        found, areas = shapely.STRtree(lesions.areas).query(shapely.points(points), predicate="intersects")
+        tree = shapely.STRtree(np.asarray(shapely.points(points), dtype=object))
+        areas, found = tree.query(np.array(lesions.areas, dtype=object), predicate="intersects")
         in_lesion[found] = areas
     best: dict[int, float] = {}
     for lesion, score in zip(in_lesion.tolist(), scores, strict=True):
@@ -174,9 +176,10 @@ def froc(slides: Sequence[SlideDetections], options: FrocOptions | None = None) 
     thresholds = np.unique(np.concatenate([hits, false]))[::-1]
     rates = np.array([0.0, *_at_least(false, thresholds) / len(slides)])
     found = np.array([0.0, *_at_least(hits, thresholds) / lesions])
-    is_corner = np.append(np.diff(rates) > 0, True)  # of several thresholds at one rate the lowest finds the most
+    rises = np.diff(rates) > 0
+    is_corner = np.append(True, rises) | np.append(rises, True)  # of thresholds at one rate the first and the last
     rates, found = rates[is_corner], found[is_corner]
-    at_rates = np.interp(options.rates, rates, found)
+    at_rates = _along(rates, found, np.array(options.rates))
     return Froc(
         len(slides), lesions, tuple(rates.tolist()), tuple(found.tolist()), options.rates, tuple(at_rates.tolist())
     )
@@ -197,6 +200,15 @@ def major_axis(area: Polygon) -> float:
     xy = (cross * mixed).sum() / (24 * size) - centre_x * centre_y
     moments = np.array([[xx - centre_x**2, xy], [xy, yy - centre_y**2]])
     return 4 * math.sqrt(float(np.linalg.eigvalsh(moments)[-1]))
+
+
+def _along(rates: NDArray[np.float64], found: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the height of the curve at some rates; at a step straight up, its upper end."""
+    before = np.searchsorted(rates, wanted, side="right") - 1
+    after = np.minimum(before + 1, len(rates) - 1)
+    width = rates[after] - rates[before]
+    share = np.where(width > 0, (wanted - rates[before]) / np.where(width > 0, width, 1), 0)
+    return np.asarray(found[before] + share * (found[after] - found[before]), np.float64)
 
 
 def _at_least(scores: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:

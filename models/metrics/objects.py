@@ -119,10 +119,14 @@ def _candidates(
     first, second = np.array(truth, dtype=object), np.array(predicted, dtype=object)
     if not first.size or not second.size:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    rows, columns = shapely.STRtree(second).query(first, predicate="intersects")
+    rows, columns = shapely.STRtree(second).query(first)
+    areas = shapely.area(first)[rows], shapely.area(second)[columns]
+    # No IoU is above the ratio of the areas: thousands of specks in one large outline are not cut out of it.
+    alike = np.minimum(*areas) >= least_iou * np.maximum(*areas) * (1 - _ROUNDING)
+    rows, columns = rows[alike], columns[alike]
     shared = shapely.area(shapely.intersection(first[rows], second[columns]))
-    joint = shapely.area(first)[rows] + shapely.area(second)[columns] - shared
-    enough = shared >= least_iou * joint * (1 - _ROUNDING)
+    joint = areas[0][alike] + areas[1][alike] - shared
+    enough = (shared > 0) & (shared >= least_iou * joint * (1 - _ROUNDING))
     return rows[enough], columns[enough]
 
 

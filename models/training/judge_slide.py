@@ -259,7 +259,9 @@ class _Peaks:
         """Return place and score of each of some objects, made of such pieces."""
         places = np.concatenate([np.empty((0, 2)), *self._places])
         scores = np.concatenate([np.empty(0), *self._scores])
-        inside, owner = shapely.STRtree(objects).query(shapely.points(places), predicate="intersects")
+        # The objects are asked, not the points: what is asked is prepared, and an outline may be long.
+        tree = shapely.STRtree(np.asarray(shapely.points(places), dtype=object))
+        owner, inside = tree.query(np.array(objects, dtype=object), predicate="intersects")
         order = np.argsort(scores[inside], kind="stable")
         surest = np.full(len(objects), -1)
         surest[owner[order]] = inside[order]  # the last of each owner stays: the surest

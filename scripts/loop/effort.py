@@ -120,16 +120,20 @@ def _entries(project: Project, known: Mapping[str, str]) -> tuple[SlideEntry, ..
 
 
 def _finder(entries: Sequence[SlideEntry], names: SlideNames) -> Callable[[str], str]:
-    """Return what finds a slide's key by its key, its name, or what logs and status call it."""
+    """Return what finds a slide's key by what logs and status call it, by its name, or by its key.
+
+    Keys come last: QuPath's are 1, 2, 3 …, and so may be the names of other slides.
+    """
 
     def find(called: str) -> str:
-        ways: Sequence[Callable[[SlideEntry], str]] = (lambda e: e.key, lambda e: e.name, lambda e: names.of(e.key))
+        ways: Sequence[Callable[[SlideEntry], str]] = (lambda e: names.of(e.key), lambda e: e.name, lambda e: e.key)
         for way in ways:
             found = [entry.key for entry in entries if way(entry) == called]
             if len(found) == 1:
                 return found[0]
             if found:
-                raise ConfigError(f"{len(found)} slides are called {called!r}; say which: {', '.join(found)}")
+                keys = map(names.of, found) if names.is_hidden else found
+                raise ConfigError(f"{len(found)} slides are called {called!r}; say which: {', '.join(keys)}")
         known = sorted(names.of(entry.key) for entry in entries)
         raise ConfigError(f"no slide {called!r} in the project; there are {', '.join(known[:10]) or 'none'}")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scripts.daemon.names import SlideNames
 from scripts.figures import COLORS, new_figure, save_figure
 from scripts.loop.effort import Effort
 from scripts.loop.effort_account import Account, SlideEffort
@@ -53,9 +55,13 @@ def iteration_table(found: Account) -> Table:
 
 
 def time_table(effort: Effort) -> Table:
-    """Return one row a slide and iteration whose time is known, as ``--times`` reads it."""
+    """Return one row a slide and iteration whose time is known, as ``--times`` reads it.
+
+    Slides that share their name stand by their keys.
+    """
+    called = Counter(name for name, _ in effort.names.table())
     rows = [
-        (effort.names.of(slide.slide_key) if slide.slide_key is not None else "", *_numbers(slide))
+        (_called(slide.slide_key, effort.names, called), *_numbers(slide))
         for iteration in effort.account.iterations
         for slide in iteration.slides
         if slide.timed_regions
@@ -150,6 +156,13 @@ def _boundaries(found: Account) -> Sequence[int]:
         end += iteration.regions
         ends.append(end)
     return sorted(set(ends[:-1]) - {0, end})
+
+
+def _called(slide_key: str | None, names: SlideNames, called: Mapping[str, int]) -> str:
+    if slide_key is None:
+        return ""
+    name = names.of(slide_key)
+    return name if called[name] == 1 else slide_key
 
 
 def _numbers(slide: SlideEffort) -> tuple[int, int, float]:

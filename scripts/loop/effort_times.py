@@ -86,6 +86,9 @@ def _times(text: str, slide_key: Callable[[str], str]) -> Iterator[MeasuredTime]
     places = _places(*first)
     whole: dict[int, bool] = {}
     for number, cells in lines:
+        if any(cell.strip() for cell in cells[len(first[1]) :]):  # 1410,5 between commas: the 5 mustn't be lost
+            said = f"{len(cells)} cells under {len(first[1])} columns; put quotes around what holds the separator"
+            raise _LineError(number, said)
         found = {name: cells[at].strip() if at < len(cells) else "" for name, at in places.items()}
         time = _time(number, found, slide_key)
         is_whole = time.slide_key is None

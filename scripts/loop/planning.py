@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import shapely
+from shapely.geometry.base import BaseGeometry
+
 from bridge.annotations import FileUse, LabelPlan, SlideEntry
 from bridge.annotations.labels import WHOLE_SLIDE, apply_hold_out, area_key, blind_areas, build_plan, shape_key
 from bridge.annotations.split import HOLD_OUT, TRAIN, HoldOutOptions, is_split_by_slide, split_areas, split_slides
@@ -157,6 +160,8 @@ def _split_areas(
                 continue
             bounds[name] = area.bounds
             part = _inherited(area.bounds, earlier)
+            if part == HOLD_OUT and _has_grown_over(area, earlier, trained):
+                part = TRAIN
             if part is not None:
                 inherited[key, name] = part
                 continue
@@ -173,6 +178,12 @@ def _inherited(area: Bounds, earlier: Sequence[tuple[str, Bounds]]) -> str | Non
     if any(part == TRAIN and share > 0 for part, share in overlaps):
         return TRAIN
     return HOLD_OUT if any(share >= _SAME_AREA for _, share in overlaps) else None
+
+
+def _has_grown_over(area: BaseGeometry, earlier: Sequence[tuple[str, Bounds]], trained: Sequence[BaseGeometry]) -> bool:
+    """Say whether a held-out area came to touch a shape that trained; shapes across an edge of one always did."""
+    held = shapely.union_all([shapely.box(*bounds) for part, bounds in earlier if part == HOLD_OUT])
+    return any(area.intersects(shape) and not held.intersects(shape) for shape in trained)
 
 
 def _overlap(first: Bounds, second: Bounds) -> float:

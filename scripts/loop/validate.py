@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
+from bridge.annotations.split import HOLD_OUT
 from bridge.errors import BridgeError, ConfigError
 from bridge.slides import open_slide
 from bridge.store import Backups, Store
@@ -23,7 +24,7 @@ from models.inference import SlidePredictor
 from models.training import JudgeOptions, SlideJudgement, judge_slide
 from scripts.daemon.names import SlideNames, project_names
 from scripts.loop.prequential import PrequentialScore, prequential_scores
-from scripts.loop.pull import Pulled, SlideState, pull
+from scripts.loop.pull import Pulled, SlideState, pull, suspicion
 from scripts.loop.training_run import predictor_of
 from scripts.loop.validate_cache import JudgementCache, Kept, judged_hash
 from scripts.loop.validate_champions import Judged, judged_models
@@ -95,7 +96,7 @@ class Validation:
     missing
         One line each: models that couldn't be judged.
     problems
-        One line each: slides that couldn't be read.
+        One line each: slides that couldn't be read, or whose save isn't believed.
     prequential
         How well each training had foreseen what people labelled next.
     judged_now
@@ -117,7 +118,7 @@ class Validation:
 def validate(path: Path, request: ValidationRequest, progress: Progress | None = None) -> Validation:
     """Judge the champions of the project that a path belongs to.
 
-    A slide that can't be read is left out for all of them, with a line in ``problems``.
+    A slide that can't be read, or whose save isn't believed, is left out for all of them, with a line in ``problems``.
 
     Raises
     ------
@@ -133,6 +134,7 @@ def validate(path: Path, request: ValidationRequest, progress: Progress | None =
             raise ConfigError(_no_models(request))
         pulled = _read(project, store, progress)
         prequential = prequential_scores(store)
+        judging = [state for state in pulled.slides if HOLD_OUT in store.parts(state.key).values()]
     held_out = [state for state in pulled.slides if state.plan.hold_out]
     if not held_out:
         raise ConfigError(_no_hold_out(project, pulled))
@@ -140,7 +142,9 @@ def validate(path: Path, request: ValidationRequest, progress: Progress | None =
     names = project_names(project, project.source.slides())
     court = _Court(project, held_out, names, request, JudgementCache(project.data_folder / FOLDER))
     court.judge(models, progress)
-    problems = (*(f"{names.of(p.entry.key)}: {p.message}" for p in pulled.problems), *court.problems.values())
+    unread = (f"{names.of(p.entry.key)}: {p.message}" for p in pulled.problems)
+    doubted = (suspicion(state.reading) for state in judging if state.is_suspicious)
+    problems = (*unread, *doubted, *court.problems.values())
     return Validation(
         project.scheme.names,
         request.by,

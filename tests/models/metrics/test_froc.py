@@ -20,21 +20,18 @@ scores = st.lists(st.sampled_from([0.1, 0.2, 0.5, 0.7, 0.9]), max_size=6)
 
 
 def by_the_definition(slides: Sequence[SlideDetections], rates: Sequence[float]) -> list[float]:
-    """Return sensitivities at rates: at every threshold count, then go along the curve from corner to corner."""
+    """Return sensitivities at rates: at every threshold count, then go along the curve from threshold to threshold."""
     lesions = sum(slide.lesions for slide in slides)
-    corners = {0.0: 0.0}
+    corners = [(0.0, 0.0)]
     for threshold in sorted({s for slide in slides for s in (*slide.hits, *slide.false_positives)}, reverse=True):
         false = sum(s >= threshold for slide in slides for s in slide.false_positives) / len(slides)
-        found = sum(s >= threshold for slide in slides for s in slide.hits) / lesions
-        corners[false] = max(found, corners.get(false, 0.0))
-    places = sorted(corners)
+        corners.append((false, sum(s >= threshold for slide in slides for s in slide.hits) / lesions))
     found_at = []
     for rate in rates:
-        before = max(place for place in places if place <= rate)
-        after = [place for place in places if place > rate]
-        part = (rate - before) / (after[0] - before) if after else 0.0
-        rise = corners[after[0]] - corners[before] if after else 0.0
-        found_at.append(corners[before] + part * rise)
+        before = [corner for corner in corners if corner[0] <= rate][-1]
+        after = next((corner for corner in corners if corner[0] > rate), None)
+        part = (rate - before[0]) / (after[0] - before[0]) if after else 0.0
+        found_at.append(before[1] + part * ((after or before)[1] - before[1]))
     return found_at
 
 
@@ -49,7 +46,7 @@ def test_the_curve_is_that_of_the_definition(drawn: list[tuple[list[float], list
     curve = froc(slides)
     assert curve.at_rates == pytest.approx(by_the_definition(slides, RATES))
     assert curve.score == pytest.approx(np.mean(by_the_definition(slides, RATES)))
-    assert all(np.diff(curve.false_positives) > 0)
+    assert all(np.diff(curve.false_positives) >= 0)
     assert all(np.diff(curve.sensitivities) >= 0)
 
 
@@ -58,15 +55,21 @@ def test_by_hand() -> None:
     # .6 nothing but two more false positives (1.5 per slide), .4 the third.
     slides = [SlideDetections(3, (0.9, 0.4), (0.8, 0.6)), SlideDetections(1, (0.8,), (0.6,))]
     curve = froc(slides)
-    assert curve.false_positives == (0, 0.5, 1.5)
-    assert curve.sensitivities == (0.25, 0.5, 0.75)
-    assert curve.at_rates == pytest.approx([0.375, 0.5, 0.625, 0.75, 0.75, 0.75])
+    assert curve.false_positives == (0, 0, 0.5, 1.5, 1.5)
+    assert curve.sensitivities == (0, 0.25, 0.5, 0.5, 0.75)
+    assert curve.at_rates == pytest.approx([0.375, 0.5, 0.5, 0.75, 0.75, 0.75])
     assert (curve.slides, curve.lesions) == (2, 4)
+
+
+def test_what_is_found_after_a_false_positive_is_not_found_before_it() -> None:
+    # As the challenge's np.interp over all thresholds: one lesion, then a false positive, then nine lesions.
+    curve = froc([SlideDetections(10, (0.9, *[0.7] * 9), (0.8,))])
+    assert curve.at_rates == pytest.approx([0.1, 0.1, 1, 1, 1, 1])
 
 
 def test_slides_without_lesions_count_among_the_slides() -> None:
     sick, healthy = SlideDetections(1, (0.5,)), SlideDetections(0, (), (0.9, 0.8))
-    assert froc([sick, healthy]).false_positives == (0, 0.5, 1)
+    assert froc([sick, healthy]).false_positives == (0, 0.5, 1, 1)
     assert froc([sick]).score == 1
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,11 +12,17 @@ from typing import Any
 import pytest
 import shapely
 
-from bridge.annotations import MachineRole
+from bridge.annotations import MachineRole, SlideEntry
 from bridge.annotations.ownership import WrittenObject
 from bridge.annotations.roles import Fate, Outcome
+from bridge.errors import ConfigError
 from bridge.store import Backups, Store
 from lab_support import Lab, labelled
+from scripts.daemon.names import SlideNames
+from scripts.loop.effort import Effort, _finder, read_effort
+from scripts.loop.effort_account import Account, IterationEffort, SlideEffort
+from scripts.loop.effort_figures import time_table
+from scripts.loop.effort_saves import Work
 from scripts.loop.pull import _moment, pull
 from scripts.project import open_project
 
@@ -149,6 +156,41 @@ def test_hidden_names_stay_hidden_and_are_understood(worked: Lab, tmp_path: Path
     times = tmp_path / "out" / "effort_times.csv"
     assert "case" not in text and "case" not in times.read_text("utf-8")
     assert facts(worked, "--times", str(times))["iterations"][0]["measured"]
+
+
+def measured_on(lab: Lab, called: str, tmp_path: Path) -> list[str]:
+    """Return the slides of iteration 0 to which a line of a CSV is counted."""
+    times = tmp_path / "times.csv"
+    times.write_text(f"slide;iteration;regions;seconds\n{called};0;20;400\n", "utf-8")
+    project = open_project(lab.root)
+    read = read_effort(project.root, times).account.iterations[0]
+    return [slide.slide_key or "" for slide in read.slides if slide.is_measured]
+
+
+def test_slide_is_found_by_its_name_before_another_s_key(lab: Lab, tmp_path: Path) -> None:
+    # QuPath's keys are 1, 2, 3 …, and so are the names that people give.
+    for name in ("case.tif.tif", "x.tif"):
+        shutil.copy(lab.slide, lab.root / name)
+    assert measured_on(lab, "case.tif", tmp_path) == ["case.tif.tif"]
+    assert measured_on(lab, "x.tif", tmp_path) == ["x.tif"]
+
+
+def test_written_times_of_slides_of_one_name_give_the_same_effort_again(tmp_path: Path) -> None:
+    names = SlideNames(SlideEntry(key, name, tmp_path / key, tmp_path) for key, name in (("k1", "a"), ("k2", "a")))
+    slides = tuple(SlideEffort(key, 0, 0, 3, 3, 9.0, is_measured=False) for key in ("k1", "k2"))
+    table = time_table(Effort(tmp_path, Account((IterationEffort(0, Work(added=6), slides),)), names))
+    assert [row[0] for row in table.rows] == ["k1", "k2"]
+
+
+def test_slides_of_one_name_stay_hidden_when_asked_which(tmp_path: Path) -> None:
+    entries = [SlideEntry(f"Smith {n}.svs", "case", tmp_path / "s", tmp_path) for n in (1, 2)]
+    for key in (None, b"k" * 32):
+        names = SlideNames(entries, key)
+        with pytest.raises(ConfigError, match="2 slides are called 'case'; say which") as caught:
+            _finder(entries, names)("case")
+        assert ("Smith" in str(caught.value)) == (key is None)
+        ways = str(caught.value).partition("say which: ")[2].split(", ")
+        assert [_finder(entries, names)(way) for way in ways] == ["Smith 1.svs", "Smith 2.svs"]
 
 
 def test_slide_that_left_the_project_still_counts(worked: Lab, new_lab: Callable[[str], Lab]) -> None:

@@ -84,6 +84,7 @@ HEAD = "slide;iteration;regions;seconds\n"
         (HEAD + "case 1;;3;9", "line 2: iteration '' is no whole number"),
         (HEAD + "case 1;0;0;9", "line 2: 0 regions take no time"),
         (HEAD + "case 1;0;3", "line 2: seconds '' is no number"),
+        (HEAD.replace(";", ",") + "case 1,0,3,9,5", "line 2: 5 cells under 4 columns"),
         (HEAD + "case 1;0;3;nan", "line 2: seconds 'nan' is no number"),
         (HEAD + "case 1;0;3;-5", "line 2: seconds '-5' is no number"),
         (HEAD + "case 1;0;3;1:30", "line 2: seconds '1:30' is no number"),

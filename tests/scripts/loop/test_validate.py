@@ -212,6 +212,15 @@ def test_a_damaged_slide_is_left_out_for_all_and_said(fresh: Lab, monkeypatch: p
     assert [[slide.slide for slide in result.slides] for result in found.iterations] == [["s1", "s5"]] * 2
 
 
+def test_a_held_out_slide_whose_save_is_not_believed_is_said(project: Lab) -> None:
+    save(project, "s4", outlines("s4")[:2])  # more than half is gone: perhaps by mistake
+    save(project, "s2", outlines("s2")[:2])  # trains: no judge's business
+    found = validate(project.root, ValidationRequest())
+    assert [slide.slide for slide in found.iterations[0].slides] == ["s1", "s5"]
+    (line,) = found.problems
+    assert line.startswith("s4: the last save lost more than half of what was drawn")
+
+
 def test_nothing_of_peoples_or_of_the_loops_is_touched(fresh: Lab) -> None:
     def contents() -> dict[str, str]:
         files = (p for p in fresh.root.rglob("*") if p.is_file() and "validation" not in p.parts)

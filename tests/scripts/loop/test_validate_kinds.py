@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 import shapely
 from learn_support import classroom
 
+from bridge.annotations import Annotation
+from bridge.qupath import create_project
+from bridge.qupath.plain import append_annotations
 from bridge.slides import open_slide
-from lab_support import SETTINGS, Lab, blobs
+from lab_support import SETTINGS, Lab, blobs, draw_slide, labelled
 from models.checkpoints import load_checkpoint
 from models.data import TrainingSlide
 from models.metrics import Confusion, ObjectCounts, SlideDetections
 from models.training import SlideJudgement, evaluate
+from scripts.daemon.names import project_names
 from scripts.loop.training_run import predictor_of
 from scripts.loop.validate import IterationResult, SlideResult, Validation, ValidationRequest, validate
 from scripts.loop.validate_champions import Judged
 from scripts.loop.validate_text import as_json, lines, summaries
+from scripts.project import open_project
+from scripts.set_up import new_image
 
 _DESIGNS = {
     "patchwise": "patch_px = 32\npatch_stride_px = 16",
@@ -47,6 +56,45 @@ def test_every_design_is_judged_on_its_own_grid_as_for_promotion(lab: Lab, desig
     (summary,) = summaries(validate(lab.root, ValidationRequest()))
     assert summary.confusion.pixels > 0
     assert (summary.confusion.counts == expected.confusion.counts).all()
+
+
+@pytest.mark.parametrize("is_hidden", [False, True], ids=["names", "hashes"])
+def test_groups_are_the_metadata_of_a_qupath_project(lab: Lab, tmp_path: Path, is_hidden: bool) -> None:
+    images = []
+    for number in range(1, 7):
+        slide = lab.root / f"Smith {number}.tif"
+        draw_slide(slide, number)
+        grade = {"grade": "high" if number % 2 else "low"} if number > 2 else {}
+        images.append(replace(new_image(slide), metadata=grade))
+    project = create_project(lab.root / "study", images, {}, now=datetime(2030, 1, 2, tzinfo=UTC))
+    for number, entry in enumerate(project.slides(), 1):
+        shapes = [(name, shape) for name, drawn in labelled(number).items() for shape, _ in drawn]
+        drawn = [Annotation(str(uuid.UUID(int=i)), s, n, color=(9, 9, 9)) for i, (n, s) in enumerate(shapes)]
+        entry.annotation_path.write_bytes(append_annotations(project.create(entry), drawn).data)
+    text = SETTINGS.replace('"imagescope"', '"qupath"\npath = "study/project.qpproj"')
+    hidden = "\n[privacy]\nhash_names = true\n" if is_hidden else ""
+    (lab.root / "slidebridge.toml").write_text(f"{text}\n[holdout]\nfraction = 0.9\n{hidden}", "utf-8")
+    with classroom(lab) as room:
+        assert room.learn().iteration == 1
+    out = tmp_path / "out"
+    said = lab.run("validate", "--by", "grade", "--out", str(out), "--json")
+    assert said.exit_code == 0, said.output
+    (one,) = json.loads(said.stdout)["iterations"]
+    names = project_names(open_project(lab.root), project.slides())
+    grades = {names.of(entry.key): entry.metadata.get("grade", "") for entry in project.slides()}
+    groups = {slide["slide"]: slide["group"] for slide in one["slides"]}
+    assert set(groups.values()) == {"high", "low", ""}
+    assert groups.items() <= grades.items()
+    for group, spreads in one["classes"]["Blob"]["groups"].items():
+        f1 = [slide["classes"]["Blob"]["f1"] for slide in one["slides"] if slide["group"] == group]
+        known = [value for value in f1 if value is not None]
+        assert spreads["f1"]["count"] == len(known)
+        assert spreads["f1"]["mean"] == (pytest.approx(np.mean(known), abs=1e-6) if known else None)
+    written = [said.stdout, lab.run("validate", "--by", "grade").stdout]
+    written += [path.read_text("utf-8") for path in out.iterdir() if path.suffix != ".png"]
+    assert any("Smith" in text for text in written) != is_hidden
+    refused = lab.run("validate", "--by", "patient")
+    assert "there is grade" in str(refused.exception)
 
 
 def judgement(hits: int, misses: int, falls: int, rest: int, objects: ObjectCounts) -> SlideJudgement:
