@@ -42,6 +42,11 @@ class ProposeOptions:
     size_rule: SizeRule = SizeRule.AREA  # whether the adaptive range of sizes is one of area or of side
     seed: int = 0  # of random boxes
 
+    @property
+    def scored_by(self) -> Acquisition:
+        """What places are scored by: where chance alone chooses, no slide is predicted more than once for it."""
+        return Acquisition.LEAST_CONFIDENCE if self.method is SelectionMethod.RANDOM else self.acquisition
+
 
 @dataclass(frozen=True, slots=True)
 class PredictOptions:

@@ -5,8 +5,8 @@ Selection needs no full-size map; bands are reduced as they come, so memory is t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from bridge.coords import Window
 from bridge.raster import ProbabilityMap
 from models.active.acquisition import Acquisition, acquisition_of
 
+_PART_PIXELS = 2**18  # scored at a time
 _WORDS = {Acquisition.BALD: "model contradicts itself on", Acquisition.DISAGREEMENT: "models disagree on"}
 
 
@@ -110,6 +111,19 @@ class OverviewBuilder:
         if len(others) != self._draws - 1 or any(other.window != band.window for other in others):
             windows = [other.window for other in others]
             raise ValueError(f"{self._draws} draws of {band.window} are needed, got it and {windows}")
+        for part in self._parts(band.window):
+            self._add_part(band.crop(part), [other.crop(part) for other in others])
+
+    def _parts(self, window: Window) -> Iterator[Window]:
+        """Cut a band between rows of cells: scores take several times the memory of what they are made of."""
+        rows = max(1, _PART_PIXELS // (window.width * self._stride)) * self._stride
+        top = window.y
+        while top < window.bottom:
+            bottom = min(window.bottom, (top // rows + 1) * rows)
+            yield replace(window, y=top, height=bottom - top)
+            top = bottom
+
+    def _add_part(self, band: ProbabilityMap, others: Sequence[ProbabilityMap]) -> None:
         draws = np.stack([band.probabilities, *(other.probabilities for other in others)])
         score = acquisition_of(self._acquisition)(draws)
         spread = [draws.var(axis=0)] if others else []

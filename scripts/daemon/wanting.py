@@ -21,8 +21,7 @@ from scripts.loop.drawing import earlier_champions
 from scripts.loop.prediction_cache import PredictionCache, key_of
 from scripts.loop.pull import Pulled, SlideState
 from scripts.loop.push import Wanted, is_stale
-from scripts.loop.renewal import has_won
-from scripts.loop.sharing import Rivals, Sharing
+from scripts.loop.sharing import Rivals, Sharing, winners
 from scripts.loop.slide_jobs import box_seed
 from scripts.loop.slide_work import SlidePrediction
 from scripts.loop.training_due import why_not
@@ -91,8 +90,9 @@ class Wants:
         self._ask_training(pulled)
         stale, waiting = self._stale(pulled), self._waiting_writes()
         rivals = self._rivals(pulled, stale)
+        wanted = stale | winners(rivals, self.project.settings.propose)
         for state in sorted(pulled.slides, key=lambda s: attention.rank(s.key)):
-            if state.key in stale or has_won(state.key, rivals, self.project):
+            if state.key in wanted:
                 self._ask_slide(state, waiting)
 
     def rivals(self) -> Rivals:
@@ -103,8 +103,24 @@ class Wants:
         BridgeError
             The store or the champion can't be read.
         """
+        if not self._shared().is_on:
+            return Rivals()
         pulled = self.slides.pulled(self.world.now())
         return self._rivals(pulled, self._stale(pulled))
+
+    def is_wanted(self, state: SlideState, rivals: Rivals) -> bool:
+        """Say whether a slide is still to be written to: the boxes that it won may have gone to others meanwhile.
+
+        Raises
+        ------
+        BridgeError
+            The champion can't be read.
+        """
+        if not self._shared().is_on:
+            return True
+        options, scheme = self.project.settings.propose, self.project.scheme
+        is_winner = state.key in winners(rivals, options)
+        return is_winner or is_stale(state, self.store, scheme, self.champion_id(), WANTED, options.k)
 
     def champion_id(self) -> str | None:
         """Return the id of the project's champion; None before the first."""
@@ -168,11 +184,14 @@ class Wants:
         )
 
     def _rivals(self, pulled: Pulled, stale: frozenset[str]) -> Rivals:
+        if not self._shared().is_on:
+            return Rivals()
+        return self._shared().rivals(pulled.slides, self._box_seed(), self.prediction_key, stale)
+
+    def _shared(self) -> Sharing:
         if self._sharing is None:
             self._sharing = Sharing(self.project, self.store, lambda s: self.predictions.get(self.prediction_key(s)))
-        if not self._sharing.is_on:
-            return Rivals()
-        return self._sharing.rivals(pulled.slides, self._box_seed(), self.prediction_key, stale)
+        return self._sharing
 
     def _box_seed(self) -> int:
         champion = self.champion_id()

@@ -222,6 +222,9 @@ class Worker:
         if prediction is None:  # put off and not dropped: a write that fails again and again must wait longer each time
             self.wants.ask_prediction(state)
             raise WriteConflictError("its prediction is gone; it is made anew")
+        rivals = self.wants.rivals()
+        if not is_forced and not self.wants.is_wanted(state, rivals):
+            raise SupersededError("the boxes that were free went to other slides")
         champion = load_project_champion(self.project)
         self.check_lease()
         self.reader.wait_for(state.key)  # before: a write may have happened though it raised
@@ -234,7 +237,7 @@ class Worker:
             replace(WANTED, is_forced=is_forced),
             champion=champion,
             now=self.world.now,
-            rivals=self.wants.rivals(),
+            rivals=rivals,
             write=self.viewing.write_to(state.key),
             attempts=1,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,8 +10,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from bridge.annotations import PROPOSED, Proposal
-from bridge.annotations.roles import Role
+from bridge.annotations import PROPOSED, MachineRole, Proposal
+from bridge.annotations.roles import Fate, Outcome, Reconciliation, Role
 from bridge.coords import Region, Window, um_to_px
 from bridge.ingest import SlideReading
 from bridge.store import Store
@@ -73,15 +74,24 @@ def taken_areas(store: Store, reading: SlideReading, *, asks_again: bool = False
     def of(*roles: Role) -> tuple[Bounds, ...]:
         return _bounds([o.annotation.geometry for role in roles for o in reconciled.of(role)])
 
-    kept = (o.annotation for o in reconciled.of(Role.OTHER))
-    moved = _bounds([a.geometry for a in kept if a.path_class == PROPOSED])
+    changed = {id(outcome.annotation) for outcome in changed_by_people(reconciled)}
+    others = (o.annotation for o in reconciled.of(Role.OTHER))
+    moved = _bounds([a.geometry for a in others if a.path_class == PROPOSED or id(a) in changed])
     declined = () if asks_again else _bounds([w.geometry for w in store.declined(reading.entry.key)])
     return Taken(of(Role.ROI, Role.PATCH_LABEL), of(Role.IGNORE), moved, declined)
 
 
+def changed_by_people(reconciled: Reconciliation) -> tuple[Outcome, ...]:
+    """Return our boxes that a person moved or renamed without answering them: theirs now, and still open."""
+    as_written = {id(o.annotation) for o in reconciled.of(Role.PROPOSAL)}
+    found = (o for o in reconciled.with_fate(Fate.OPEN) if o.written.role is MachineRole.PROPOSAL)
+    return tuple(o for o in found if id(o.annotation) not in as_written)
+
+
 def _bounds(shapes: Sequence[shapely.Geometry]) -> tuple[Bounds, ...]:
+    """Return the bounds of shapes; an empty one, left where a tool lost its points, has none."""
     bounds = shapely.bounds(np.array(shapes, dtype=object)) if shapes else np.zeros((0, 4))
-    return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in bounds)
+    return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in bounds[np.isfinite(bounds).all(axis=1)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +197,22 @@ def _found(
 ) -> FoundBox:
     x, y, width, height = box
     rows, columns = slice(y, y + height), slice(x, x + width)
-    region = Window(x, y, width, height, prediction.cells.downsample).to_region()
-    region = region.intersection(prediction.extent) or region
+    region = _region_of(Window(x, y, width, height, prediction.cells.downsample), prediction.extent)
     overview = prediction.overview
     is_guided = overview is not None and options.method is not SelectionMethod.RANDOM
     reason = reason_for(overview, rows, columns) if is_guided and overview is not None else "random"
     tissue = float(prediction.tissue[rows, columns].mean())
     return FoundBox(Proposal(region, rank, score, reason), tissue, _look(prediction, rows, columns))
+
+
+def _region_of(cells: Window, extent: Region) -> Region:
+    """Return some cells in whole level-0 pixels inside the slide, each edge rounded down: neighbours share theirs.
+
+    What is taken ends in cells that it touches, so that no box reaches into it either.
+    """
+    left, top, right, bottom = (math.floor(edge) for edge in cells.bounds)
+    region = Region(left, top, right - left, bottom - top)
+    return region.intersection(extent) or region
 
 
 def _look(prediction: SlidePrediction, rows: slice, columns: slice) -> tuple[float, ...]:

@@ -41,7 +41,7 @@ def earlier_champions(project: Project) -> tuple[str, ...]:
     CheckpointError
         The pointer is damaged.
     """
-    if project.settings.propose.acquisition is not Acquisition.DISAGREEMENT:
+    if project.settings.propose.scored_by is not Acquisition.DISAGREEMENT:
         return ()
     pointer = read_pointer(project.checkpoints)
     if pointer is None:
@@ -61,10 +61,10 @@ def drawing_of(project: Project, predictor: SlidePredictor, options: PredictionO
         As it predicts.
     """
     propose = project.settings.propose
-    match propose.acquisition:
+    match propose.scored_by:
         case Acquisition.BALD:
             turned = turned_draws(predictor, propose.draws)[1:]
-            return Drawing(propose.acquisition, tuple(PredictorBands(one, options) for one in turned))
+            return Drawing(Acquisition.BALD, tuple(PredictorBands(one, options) for one in turned))
         case Acquisition.DISAGREEMENT:
             return _disagreement(project, predictor, options)
         case acquisition:

@@ -11,12 +11,12 @@ from bridge.annotations import FileUse
 from bridge.errors import BridgeError
 from bridge.store import Backups, Store
 from models.active import SelectionMethod
-from scripts.loop.boxes import FoundBox, FoundBoxes, Taken, method_for, taken_areas
+from scripts.loop.boxes import FoundBox, FoundBoxes, Taken, look_at, method_for, taken_areas
 from scripts.loop.learn import load_project_champion
 from scripts.loop.pull import SlideState, pull
 from scripts.loop.push import with_note
 from scripts.loop.renewal import Renewal
-from scripts.loop.sharing import Rivals, Share, candidates, open_boxes, share, takes_boxes
+from scripts.loop.sharing import Rivals, Share, candidates, changed_boxes, open_boxes, share, takes_boxes
 from scripts.loop.slide_jobs import box_seed
 from scripts.loop.slide_work import SlidePrediction
 from scripts.progress import Progress, Silent
@@ -71,7 +71,7 @@ class ExplainedSlide:
     wanted
         Boxes asked for (``[propose] k``).
     open_boxes
-        Boxes in the file that nobody has answered; they would be replaced.
+        Boxes in the file that nobody has answered or changed; they would be replaced.
     taken
         Where no box may lie.
     why_none
@@ -115,7 +115,8 @@ class ExplainedSlide:
         told += [box.line() for box in self.boxes]
         kept_off = [f"{count} {kind}" for kind, count in self.taken.counts().items() if count]
         told += [f"  kept off what is taken: {', '.join(kept_off)}"] if kept_off else []
-        return told + ([f"  {self.open_boxes} open ones would be replaced"] if self.open_boxes else [])
+        ones = "one" if self.open_boxes == 1 else "ones"
+        return told + ([f"  {self.open_boxes} open {ones} would be replaced"] if self.open_boxes else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +192,12 @@ class _Looker:
     renewal: Renewal
     asks_again: bool
     seen: dict[str, _Seen | None] = field(default_factory=dict)
+    staying: dict[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
     def look(self, state: SlideState) -> None:
         """Predict a slide and find its boxes."""
+        self.staying[state.key] = ((),) * len(open_boxes(state))
         if not takes_boxes(self.project, state):
             self.seen[state.key] = None
             return
@@ -205,14 +208,17 @@ class _Looker:
             return
         if prediction is not None:
             self.seen[state.key] = self._seen(state, prediction)
+            changed = changed_boxes(state)
+            self.staying[state.key] = tuple(look_at(prediction, box.geometry.bounds) for box in changed)
 
     def explained(self, state: SlideState) -> ExplainedSlide:
         """Return what a slide gets, now that all were looked at."""
         seen, name, k = self.seen[state.key], state.reading.entry.name, self.project.settings.propose.k
-        count = len(open_boxes(state))
+        count = len(open_boxes(state)) - len(changed_boxes(state))
         if seen is None:
             return ExplainedSlide(name, None, k, (), None, {}, count, Taken(), _why_none(state))
-        rivals = Rivals({key: other.found for key, other in self.seen.items() if other is not None})
+        waiting = {key: other.found for key, other in self.seen.items() if other is not None}
+        rivals = Rivals(waiting, self.staying)
         shared = share(state.key, seen.found, rivals, self.project.settings.propose)
         shortage = with_note(_reason(shared), seen.note)
         boxes = _sized(shared.found.boxes, state.reading.mpp)

@@ -248,7 +248,9 @@ def _push(
     stale = [s for s in pulled.slides if is_stale(s, store, project.scheme, champion_id, wanted, settings.propose.k)]
     done: list[SlidePushed] = []
     problems: list[SlideProblem] = []
-    renewal = Renewal(project, store, champion, request.is_forced, request.is_dry_run, request.stop)
+    renewal = Renewal(
+        project, store, champion, request.is_forced, request.is_dry_run, request.stop, asks_again=request.asks_again
+    )
     rivals, slides = Rivals(), stale
     if wanted.proposals and is_shared(settings.propose):
         progress.start("predicting", len(stale))

@@ -80,11 +80,11 @@ def key_of(reading: SlideReading, champion_id: str | None, settings: Settings, e
 
 def _asked(propose: ProposeOptions, earlier: Sequence[str]) -> tuple[object, ...]:
     """Return what decides the scores."""
-    match propose.acquisition:
+    match propose.scored_by:
         case Acquisition.BALD:
-            return propose.acquisition.value, propose.draws
+            return Acquisition.BALD.value, propose.draws
         case Acquisition.DISAGREEMENT:
-            return propose.acquisition.value, propose.checkpoints, *earlier
+            return Acquisition.DISAGREEMENT.value, propose.checkpoints, *earlier
         case acquisition:
             return (acquisition.value,)
 

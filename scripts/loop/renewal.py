@@ -12,7 +12,7 @@ from models.checkpoints import Checkpoint
 from scripts.loop.drawing import earlier_champions
 from scripts.loop.prediction_cache import key_of
 from scripts.loop.pull import SlideState
-from scripts.loop.sharing import Rivals, Sharing, share
+from scripts.loop.sharing import Rivals, Sharing, winners
 from scripts.loop.slide_jobs import ChampionBands, box_seed, predict_one, prediction_cache
 from scripts.loop.slide_work import SlidePrediction
 from scripts.project import Project
@@ -32,6 +32,8 @@ class Renewal:
         Predict, whatever is kept.
     is_dry_run
         Nothing is kept: a slide that competes is predicted twice then.
+    asks_again
+        Boxes that were declined compete as well.
     """
 
     project: Project
@@ -40,6 +42,7 @@ class Renewal:
     is_forced: bool = False
     is_dry_run: bool = False
     stop: Callable[[], bool] = lambda: False
+    asks_again: bool = False
     _bands: ChampionBands | None = None
     _fresh: set[str] = field(default_factory=set)
 
@@ -93,8 +96,10 @@ class Renewal:
             return found
 
         seed = box_seed(self.project, self.champion.card if self.champion is not None else None)
-        rivals = Sharing(self.project, self.store, load).rivals(states, seed, self._name, keys)
-        won = [state for state in states if state.key not in keys and has_won(state.key, rivals, self.project)]
+        sharing = Sharing(self.project, self.store, load, asks_again=self.asks_again)
+        rivals = sharing.rivals(states, seed, self._name, keys)
+        won_by = winners(rivals, self.project.settings.propose)
+        won = [state for state in states if state.key not in keys and state.key in won_by]
         return [*stale, *won], rivals
 
     def _name(self, state: SlideState) -> str:
@@ -111,9 +116,3 @@ class Renewal:
         if self._bands is None and self.champion is not None:
             self._bands = ChampionBands.of(self.project, self.champion)
         return self._bands
-
-
-def has_won(key: str, rivals: Rivals, project: Project) -> bool:
-    """Say whether a slide that waits for boxes gets some."""
-    found = rivals.waiting.get(key)
-    return found is not None and bool(share(key, found, rivals, project.settings.propose).found.boxes)

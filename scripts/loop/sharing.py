@@ -5,7 +5,8 @@ compete, box by box, for the best scores (`models.active.budget.allot`). Who tak
 
 * a slide that *waits*: it is about to be written to, or no box on it is open. It offers the boxes that it would ask for
   now, by its kept prediction and as people left it;
-* the *open* boxes of all other slides: they stay, count against the total, and have their looks.
+* the *open* boxes of all other slides, and those of waiting ones that a person moved or renamed, so that they aren't
+  ours to replace: they stay, count against the total, and have their looks.
 
 The outcome depends on that alone, not on which slide is asked first. A command predicts all slides that it will write
 to before it shares. The daemon writes to each slide as soon as that is predicted: one whose prediction by a new model
@@ -18,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from bridge.annotations import FileUse, MachineRole
 from bridge.annotations.ownership import WrittenObject
@@ -26,7 +28,7 @@ from bridge.errors import SlideError
 from bridge.store import Store
 from models.active import Allotment, Budget, Candidate, DiversityOptions, allot
 from models.active import Fate as Lot
-from scripts.loop.boxes import FoundBoxes, find_boxes, look_at, taken_areas
+from scripts.loop.boxes import FoundBoxes, changed_by_people, find_boxes, look_at, taken_areas
 from scripts.loop.pull import SlideState
 from scripts.loop.slide_work import SlidePrediction, result_for
 from scripts.options import ProposeOptions
@@ -68,7 +70,8 @@ class Rivals:
     waiting
         Slide → what it would ask for.
     staying
-        Slide → looks of its open boxes that stay; empty ones where nobody knows.
+        Slide → looks of its open boxes that stay; empty ones where nobody knows. Of a slide that waits, those that a
+        person changed.
     """
 
     waiting: Mapping[str, FoundBoxes] = field(default_factory=dict)
@@ -83,11 +86,17 @@ def share(key: str, own: FoundBoxes, rivals: Rivals, options: ProposeOptions) ->
     own
         What the slide would ask for now; taken in place of what ``rivals`` say of it.
     """
-    lots = _lots(key, own, rivals, options)
+    staying = {other: looks for other, looks in rivals.staying.items() if other != key or key in rivals.waiting}
+    lots = _lots(Rivals({**rivals.waiting, key: own}, staying), options)[key]
     kept = [box for box, lot in zip(own.boxes, lots, strict=True) if lot is Lot.CHOSEN]
     ranked = tuple(box.ranked(rank) for rank, box in enumerate(kept, 1))
     passed = {lot.value: lots.count(lot) for lot in (Lot.PROJECT_IS_FULL, Lot.LOOKS_THE_SAME) if lot in lots}
     return Share(FoundBoxes(ranked, own.reason), _shortage(len(kept), own, passed, options), passed)
+
+
+def winners(rivals: Rivals, options: ProposeOptions) -> frozenset[str]:
+    """Return the waiting slides that get a box at least, all at once: what `share` says of one looks at all others."""
+    return frozenset(key for key, lots in _lots(rivals, options).items() if Lot.CHOSEN in lots)
 
 
 def _shortage(count: int, own: FoundBoxes, passed: Mapping[str, int], options: ProposeOptions) -> str | None:
@@ -100,23 +109,23 @@ def _shortage(count: int, own: FoundBoxes, passed: Mapping[str, int], options: P
     return f"{count} of {options.k} regions: {'; '.join(reasons)}" if reasons else None
 
 
-def _lots(key: str, own: FoundBoxes, rivals: Rivals, options: ProposeOptions) -> list[Lot]:
-    """Return what became of each of a slide's own boxes."""
+def _lots(rivals: Rivals, options: ProposeOptions) -> Mapping[str, list[Lot]]:
+    """Return what became of each waiting slide's boxes."""
+    waiting = {slide: rivals.waiting[slide].boxes for slide in sorted(rivals.waiting)}
     if not is_shared(options):
-        return [Lot.CHOSEN if place < options.k else Lot.SLIDE_IS_FULL for place in range(len(own.boxes))]
-    staying = [look for other, looks in sorted(rivals.staying.items()) if other != key for look in looks]
+        return {
+            slide: [Lot.CHOSEN if place < options.k else Lot.SLIDE_IS_FULL for place in range(len(boxes))]
+            for slide, boxes in waiting.items()
+        }
+    staying = [look for slide in sorted(rivals.staying) for look in rivals.staying[slide]]
     known, unknown = [look for look in staying if look], sum(not look for look in staying)
-    waiting = {**rivals.waiting, key: own}
-    names = [slide for slide in sorted(waiting) for _ in waiting[slide].boxes]
     open_boxes = [Candidate(f"open {number}", math.inf, look) for number, look in enumerate(known)]
     wanted = [
-        Candidate(f"slide {slide}", box.proposal.score, box.look)
-        for slide in sorted(waiting)
-        for box in waiting[slide].boxes
+        Candidate(f"slide {slide}", box.proposal.score, box.look) for slide, boxes in waiting.items() for box in boxes
     ]
     total = None if options.total == 0 else max(0, options.total - unknown)
-    fates = _allotted([*open_boxes, *wanted], len(open_boxes), total, options).fates[len(open_boxes) :]
-    return [fate for name, fate in zip(names, fates, strict=True) if name == key]
+    fates = iter(_allotted([*open_boxes, *wanted], len(open_boxes), total, options).fates[len(open_boxes) :])
+    return {slide: list(islice(fates, len(boxes))) for slide, boxes in waiting.items()}
 
 
 def _allotted(
@@ -139,11 +148,14 @@ class Sharing:
     ----------
     load
         Returns the kept prediction of a slide by the model in use; None where there is none.
+    asks_again
+        Boxes that were declined may be asked for once more.
     """
 
     project: Project
     store: Store
     load: Callable[[SlideState], SlidePrediction | None]
+    asks_again: bool = False
     _found: dict[str, tuple[object, FoundBoxes]] = field(default_factory=dict)
     _looks: dict[str, tuple[object, tuple[tuple[float, ...], ...]]] = field(default_factory=dict)
 
@@ -178,12 +190,13 @@ class Sharing:
             found = self._wants(state, seed, name_of) if may_wait and takes_boxes(self.project, state) else None
             if found is not None:
                 waiting[state.key] = found
-            elif boxes:
+                boxes = changed_boxes(state)
+            if boxes:
                 staying[state.key] = self._looks_of(state, boxes, name_of)
         return Rivals(waiting, staying)
 
     def _wants(self, state: SlideState, seed: int, name_of: Callable[[SlideState], str]) -> FoundBoxes | None:
-        taken = taken_areas(self.store, state.reading)
+        taken = taken_areas(self.store, state.reading, asks_again=self.asks_again)
         try:
             facts = (name_of(state), state.reading.revision, taken, seed)
         except SlideError:  # the slide's file is gone: said by whoever reads it
@@ -223,6 +236,11 @@ def open_boxes(state: SlideState) -> tuple[WrittenObject, ...]:
     """Return the boxes on a slide that nobody has answered."""
     found = state.reading.reconciled.with_fate(Fate.OPEN)
     return tuple(outcome.written for outcome in found if outcome.written.role is MachineRole.PROPOSAL)
+
+
+def changed_boxes(state: SlideState) -> tuple[WrittenObject, ...]:
+    """Return the open boxes on a slide that a person moved or renamed: no write of ours replaces them."""
+    return tuple(outcome.written for outcome in changed_by_people(state.reading.reconciled))
 
 
 def takes_boxes(project: Project, state: SlideState) -> bool:

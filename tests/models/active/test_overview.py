@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -62,6 +63,17 @@ def test_bands_give_the_means_of_the_whole_map(
         assert found.spread is not None
         assert np.allclose(found.spread, cell_means(whole.var(axis=0), stride), atol=1e-5)
         assert found.finer(2).spread is not None
+
+
+def test_scoring_many_draws_takes_less_memory_than_they_do() -> None:
+    window = Window(0, 0, 6000, 448, 2.0)
+    bands = [ProbabilityMap(one, window, NAMES) for one in some_draws(1, 3, *window.shape)]
+    builder = OverviewBuilder(window, NAMES, 31, Acquisition.BALD, draws=3)
+    tracemalloc.start()
+    builder.add(bands[0], bands[1:])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * bands[0].probabilities.nbytes
 
 
 def test_what_no_band_touched_is_certain_background() -> None:

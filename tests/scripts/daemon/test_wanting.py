@@ -10,6 +10,7 @@ import pytest
 
 from bridge.annotations import MachineRole
 from bridge.annotations.roles import Fate
+from bridge.store import JobKind, JobState
 from daemon_lab import RESCAN, DaemonLab
 from lab_support import labelled
 
@@ -60,6 +61,18 @@ def test_what_a_person_frees_comes_back_wherever_the_best_places_are(lab: Daemon
     lab.run()
     assert sum(open_boxes(lab)) == TOTAL
     assert lab.store.outcome_counts()[Fate.DECLINED] >= 1
+
+
+def test_a_slide_whose_boxes_went_to_others_is_left_alone(lab: DaemonLab) -> None:
+    number = next(n for n, count in enumerate(open_boxes(lab)) if not count)
+    wants, now = lab.watched.loop.wants, lab.clock.wall
+    state = wants.slides.state(f"case{number}.tif", now)
+    assert state is not None
+    before = lab.xml(number).read_bytes()
+    job = lab.store.ask_job(JobKind.WRITE, state.key, wants.write_input(state), now)
+    lab.run(RESCAN)
+    assert lab.store.job(job.id).state is JobState.SUPERSEDED
+    assert lab.xml(number).read_bytes() == before
 
 
 def test_a_new_model_leaves_no_more_open_than_allowed(lab: DaemonLab) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +15,7 @@ from tool_bench import TOOLS, Bench
 from bridge.annotations import Annotation
 from bridge.coords import Region, Window
 from bridge.imagescope import read_imagescope
-from lab_support import Lab
+from lab_support import Lab, labelled
 from models.active import Acquisition, SelectionMethod
 from models.active.overview import Overview
 from scripts.bench.simulators.changes import Changes
@@ -95,6 +96,30 @@ def test_a_box_that_a_person_moved_is_theirs_and_stays(bench: Bench) -> None:
     assert all(shape.intersection(moved).area == 0 for shape in others)
 
 
+@pytest.mark.parametrize("word", ["Look here", ""])
+def test_no_box_comes_upon_one_that_a_person_called_something_else(bench: Bench, word: str) -> None:
+    bench.passed()
+    box = open_ones(bench)[0]
+    bench.change(meant(bench, box, word))  # in QuPath its class: one that nobody knows, or none
+    for _ in range(2):
+        assert bench.lab.run("propose", "--force").exit_code == 0
+    there = [a for a in bench.objects() if a.geometry.intersection(box.geometry).area > 0]
+    assert len([a for a in there if a.path_class not in ("Blob", "ROI")]) == 1, "it is still there, and alone"
+
+
+@pytest.mark.parametrize("vertices", ["", '<Vertex X="9" Y="9" Z="0"/>'], ids=["none", "one"])
+def test_a_region_without_an_area_in_our_layer_keeps_nothing_from_being_proposed(lab: Lab, vertices: str) -> None:
+    layer = (
+        '<Annotation Id="9" Name="Proposed" Type="4" LineColor="255" Visible="1"><Attributes/><Regions>'
+        f'<Region Id="9" Type="0" Text="" NegativeROA="0"><Attributes/><Vertices>{vertices}</Vertices></Region>'
+        "</Regions><Plots/></Annotation></Annotations>"
+    )
+    lab.write(labelled())
+    lab.xml.write_text(lab.xml.read_text("utf-8").replace("</Annotations>", layer), "utf-8", newline="")
+    result = lab.run("propose")
+    assert result.exit_code == 0 and "3 proposals" in result.output, result.output
+
+
 def test_a_declined_box_comes_again_only_where_it_is_asked_for(lab: Lab) -> None:
     settings = lab.root / "slidebridge.toml"
     settings.write_text(
@@ -148,6 +173,27 @@ def test_boxes_come_with_rank_score_words_tissue_and_look() -> None:
     grey = (blob * 255).astype(np.uint8) / 255
     expected = [grey.mean()] * 3 + [grey.std()] * 3 + [1 - blob.mean(), blob.mean()]
     assert np.allclose(second.look, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", list(SelectionMethod))
+@pytest.mark.parametrize("downsample", [1.98, 3.96, 31.66])
+def test_boxes_are_apart_where_cells_are_not_of_whole_pixels(method: SelectionMethod, downsample: float) -> None:
+    plain = prediction_of(np.full((20, 20), 0.5))
+    assert plain.overview is not None
+    prediction = replace(
+        plain,
+        cells=replace(plain.cells, downsample=downsample),
+        overview=replace(plain.overview, window=replace(plain.cells, downsample=downsample)),
+        extent=Region(0, 0, round(19.9 * downsample), round(19.9 * downsample)),
+    )
+    options = ProposeOptions(method=method, k=30, region_um=4 * downsample)
+    taken = [(9.0, 9.0, 20.0, 20.0)]
+    found = find_boxes(SlideResult(prediction, prediction.tissue), taken, options, (1.0, 1.0), seed=0)
+    regions = [box.proposal.region for box in found.boxes]
+    shapes = [shapely.box(*taken[0]), *(region.to_polygon() for region in regions)]
+    assert len(regions) > 9
+    assert all(a.intersection(b).area == 0 for a, b in combinations(shapes, 2))
+    assert all(region.intersection(prediction.extent) == region for region in regions)
 
 
 def test_fewer_boxes_come_with_the_reason_and_more_may_be_asked_for() -> None:

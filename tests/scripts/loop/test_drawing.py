@@ -187,6 +187,17 @@ def test_what_is_kept_goes_by_the_models_that_were_asked(trained: Lab) -> None:
         assert len(first_of_all) == 1, "before the first model there is nothing to compare"
 
 
+def test_boxes_by_chance_cost_one_prediction_whatever_the_score(trained: Lab) -> None:
+    keys = set()
+    for method, others in (("adaptive", 2), ("random", 0)):
+        with asking(trained, acquisition="bald", draws=3, method=method) as room:
+            champion = load_champion(room.project.checkpoints)
+            assert champion is not None
+            assert len(ChampionBands.of(room.project, champion).drawing.others) == others
+            keys.add(key_of(room.pull().slides[0].reading, champion.id, room.project.settings))
+    assert len(keys) == 2, "scores that are wanted later are made then"
+
+
 def test_words_in_the_tool_say_how_a_box_was_chosen(trained: Lab) -> None:
     path = trained.root / "slidebridge.toml"
     path.write_text(

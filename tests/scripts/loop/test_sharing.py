@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from bridge.coords import Region
 from bridge.imagescope import read_imagescope
 from lab_support import Lab, draw_slide, labelled
 from scripts.loop.boxes import FoundBox, FoundBoxes
-from scripts.loop.sharing import Rivals, share
+from scripts.loop.sharing import Rivals, share, winners
 from scripts.options import ProposeOptions
 
 PLAIN = ProposeOptions(k=3)
@@ -103,6 +104,7 @@ def test_shares_together_are_the_best_within_the_limits(
     room = max(0, total - sum(staying.values()))
     assert sorted((s for one in found.values() for s in scores_of(one)), reverse=True) == best[:room]
     assert all(len(one.boxes) <= k for one in found.values())
+    assert winners(rivals, options) == {key for key, one in found.items() if one.boxes}
 
 
 # ── in a project ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -167,6 +169,62 @@ def test_what_becomes_free_goes_to_slides_without_a_box_as_well(three: Lab) -> N
     ran(three, "propose")
     counts = open_boxes(three)
     assert counts[name] == 1 and sum(counts.values()) == 3, "that box stays, and two more come to the others"
+
+
+def without_a_box(path: Path) -> None:
+    text = path.read_text("utf-8")
+    fewer = re.sub(r'\s*<Region [^>]*Text="#\d+ .*?</Region>', "", text, count=1, flags=re.DOTALL)
+    assert fewer != text
+    path.write_text(fewer, "utf-8", newline="")
+
+
+def test_declined_boxes_that_may_come_again_compete_as_all_others(
+    three: Lab, new_text: Callable[[str, str], None]
+) -> None:
+    new_text("total = 4", "total = 3")
+    new_text("k = 3", "k = 1")
+    new_text("region_um = 40", "region_um = 150")
+    ran(three, "propose")
+    assert set(open_boxes(three).values()) == {1}
+    for path in three.root.glob("*.xml"):
+        without_a_box(path)  # one a slide: there is no other place
+    new_text("total = 3", "total = 2")
+    ran(three, "propose")
+    assert sum(open_boxes(three).values()) == 0
+    foretold = ran(three, "propose", "--explain", "--again")
+    ran(three, "propose", "--again")
+    assert sum(open_boxes(three).values()) == 2 == sum(len(slide["boxes"]) for slide in foretold["slides"])
+
+
+def test_a_box_that_a_person_moved_counts_as_long_as_it_is_open(three: Lab) -> None:
+    ran(three, "propose")
+    (path,) = (path for path in three.root.glob("*.xml") if _proposed(path) == 2)
+    text = path.read_text("utf-8")
+    box = re.search(r'<Region [^>]*Text="#1 .*?</Region>', text, re.DOTALL)
+    assert box is not None
+    moved = re.sub(r' X="(\d+)', lambda found: f' X="{int(found[1]) + 9}', box[0])
+    path.write_text(text.replace(box[0], moved), "utf-8", newline="")
+    foretold = ran(three, "propose", "--explain")
+    ran(three, "propose", "--force")
+    assert sum(open_boxes(three).values()) == 4, "no more than there may be"
+    assert sum(len(slide["boxes"]) for slide in foretold["slides"]) == 3
+    assert [slide["open"] for slide in foretold["slides"]].count(1) == 3, "one isn't ours to replace"
+
+
+def test_open_boxes_count_where_none_can_be_written_now(three: Lab) -> None:
+    three.write(labelled())
+    ran(three, "propose")
+    held = open_boxes(three)["case"]
+    assert held
+    boxes = re.findall(r'<Annotation [^>]*Name="Proposed".*?</Annotation>', three.xml.read_text("utf-8"), re.DOTALL)
+    few = three.write({"Blob": labelled()["Blob"][:1]}).decode()
+    three.xml.write_text(few.replace("</Annotations>", "".join(boxes) + "</Annotations>"), "utf-8", newline="")
+    foretold = ran(three, "propose", "--explain")
+    assert [bool(slide["why_none"]) for slide in foretold["slides"]].count(True) == 1
+    ran(three, "propose", "--force")
+    assert open_boxes(three)["case"] == held
+    assert sum(len(slide["boxes"]) for slide in foretold["slides"]) == 4 - held
+    assert sum(open_boxes(three).values()) == 4
 
 
 def test_boxes_of_one_look_are_not_asked_for_again_and_again(three: Lab, new_text: Callable[[str, str], None]) -> None:
