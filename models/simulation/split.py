@@ -32,9 +32,10 @@ def split_slides(slides: Sequence[SimulatedSlide], options: SplitOptions) -> Spl
     """Share slides out; independent of their order.
 
     Each group's slides are shuffled, and the first of them validate: so many that of all groups so far it is
-    ``validation_share`` (rounded; one slide at least trains), for groups of one slide have no share of their own. Then all are dealt to the subsets like cards, the validation slides first, group after group: sizes differ
-    by one at most, each group and the validation are spread as evenly as can be, and the first subset has some of both.
-    There are at most as many subsets as slides that train: each has one of those.
+    ``validation_share`` (rounded; one slide at least trains), for a group of one slide has no share of its own. Then
+    all are dealt to the subsets like cards, the validation slides first, group after group: sizes differ by one at
+    most, each group and the validation are spread as evenly as can be, and the first subset has some of both. There are
+    at most as many subsets as slides that train: each has one of those.
     """
     generator = np.random.default_rng(options.seed)
     training: list[str] = []
