@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from functools import partial
@@ -50,5 +52,14 @@ def begin_logging() -> None:
 
 def _begin(begin: Callable[[], None] | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     if begin is not None:
         begin()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that gave it work is gone: killed, it can't tell its workers to stop."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only workers wait for their parent"
+    parent.join()
+    os._exit(1)

@@ -17,7 +17,7 @@ from scripts.loop.validate_summary import (
     summarize,
 )
 
-_TITLES = ("sensit.", "specif.", "precis.", "accur.", "F1", "IoU", "object F1")
+_TITLES = ("sensit.", "specific.", "precis.", "accur.", "F1", "IoU", "object F1")
 _WIDEST = 24  # of a class's or slide's name in a table
 
 

@@ -1,10 +1,15 @@
+import multiprocessing
 import os
 import signal
 import sys
+import threading
+import time
+from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from scripts.executors import open_executor
@@ -51,3 +56,33 @@ def test_interrupted_worker_ends_without_a_word(capfd: pytest.CaptureFixture[str
         executor.submit(_interrupt_oneself, 0).result()
 
     assert capfd.readouterr().err == ""
+
+
+def _work_on(noted: Path) -> None:
+    _note(noted)
+    threading.Event().wait(120)
+
+
+def _give_work(noted: Path) -> None:
+    with open_executor(2) as executor:
+        executor.submit(_work_on, noted).result()
+
+
+def test_workers_end_with_the_process_that_was_killed(tmp_path: Path) -> None:
+    noted = tmp_path / "worker"
+    parent = multiprocessing.get_context("spawn").Process(target=_give_work, args=(noted,))
+    parent.start()
+    assert _becomes_true(lambda: noted.is_file() and noted.read_text().endswith("\n"))
+    worker = int(noted.read_text())
+
+    parent.kill()
+    parent.join()
+
+    assert _becomes_true(lambda: not psutil.pid_exists(worker) or psutil.Process(worker).status() == "zombie")
+
+
+def _becomes_true(claim: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 60
+    while not claim() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return claim()
