@@ -189,7 +189,8 @@ def _even_odd(rings: NDArray[np.object_]) -> NDArray[np.object_]:
     Not ``make_valid``: that one makes one edge of two that coincide (wrong between two faces of a ring that runs along
     itself), and takes ten times as long.
     """
-    snapped = shapely.union_all(rings.reshape(-1, 1), grid_size=_grid_size(rings), axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # GEOS divides by what sides of 1e-272 pixels come to
+        snapped = shapely.union_all(rings.reshape(-1, 1), grid_size=_grid_size(rings), axis=1)
     noded: NDArray[np.object_] = np.asarray(snapped, dtype=object)
     faces, place = shapely.get_parts(shapely.polygonize(noded.reshape(-1, 1)), return_index=True)
     is_odd = _is_crossed_odd(shapely.get_coordinates(shapely.point_on_surface(faces)), rings, place)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import rasterio.features
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rasterio.transform import Affine
@@ -71,6 +71,7 @@ def test_tile_is_exactly_the_crop_of_the_whole(
 
 @settings(max_examples=80, deadline=None)
 @given(drawings, st.sampled_from(DOWNSAMPLES), origins)
+@example(shapely.Polygon([(5.263504621121893e-272, 0.0), (0.0, 0.0), (1.0, 0.0)]), 1.0, (0, 0))
 def test_pixel_belongs_to_the_shape_that_its_centre_lies_in(
     drawing: BaseGeometry, downsample: float, origin: tuple[int, int]
 ) -> None:
