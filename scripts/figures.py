@@ -12,7 +12,7 @@ from bridge.files import replacing
 if TYPE_CHECKING:
     from models.metrics import Spread
 
-_MOST_BYTES = 200_000
+_MOST_BYTES = 400_000
 _DPI = 150  # of a PNG
 COLORS = ("#3b6fb6", "#d98032", "#4d9a5b", "#a04a73", "#7a7a7a")
 """Of the arms, in their order; told apart with colour-blind eyes and in grey."""

@@ -118,7 +118,7 @@ class RunOptions:
     def inputs(self) -> Mapping[str, Any]:
         """What a cycle's numbers depend on, in JSON's terms; not how many cycles there are: more go on from fewer."""
         said = {"split": asdict(self.split), "prices": asdict(self.prices), "first_random": self.first_random}
-        return {**said, "variant": self.variant.value}
+        return {**said, "variant": self.variant.value, "runs": _VERSION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Run:
         arm = None if self.arm is None else {**asdict(self.arm), "method": self.arm.method.value}
         if arm is not None and self.arm is not None:
             arm["actions"] = self.arm.actions.value
-        inputs = {"version": _VERSION, "material": material, "arm": arm, "seed": self.seed, **options.inputs}
+        inputs = {"material": material, "arm": arm, "seed": self.seed, **options.inputs}
         return Unit(self.name, inputs)
 
 
