@@ -74,7 +74,7 @@ class ActionsExperiment(SimulationExperiment):
         k, size = self._step
         drawn = Arm(SelectionMethod.ADAPTIVE, size, k)
         return [
-            _read(name, found, drawn, Arm(SelectionMethod.ADAPTIVE, size, k, actions))
+            read_spent(name, found, drawn, Arm(SelectionMethod.ADAPTIVE, size, k, actions))
             for name, found in self.found(results).items()
             for actions in ActionSet
             if actions is not ActionSet.DRAW
@@ -87,22 +87,24 @@ _SPENT: Mapping[str, Callable[[CycleStep], float]] = {
 }
 
 
-def _read(name: str, found: Simulated, drawn: Arm, other: Arm) -> Reading:
+def read_spent(name: str, found: Simulated, drawn: Arm, other: Arm) -> Reading:
+    """Hold what an arm spends until each level against what drawing spends; levels of a single seed judge nothing."""
     said_of = []
-    verdict: bool | None = None
+    verdicts = []
     for level in _LEVELS:
         ratios = {what: spent_ratio(found, drawn, other, level, of) for what, of in _SPENT.items()}
         clicks = ratios["clicks"]
-        if clicks.count:
-            verdict = clicks.mean < 1 - (
-                clicks.sd if clicks.count > 1 else 0.0
-            )  # at the highest level that was reached
+        if clicks.count > 1:  # one seed says nothing of how far seeds differ
+            verdicts.append(clicks.mean < 1 - clicks.sd)
         told = ", ".join(f"{what} × {said(ratio, 2)}" for what, ratio in ratios.items())
         reached = f"{told} (seeds: {clicks.count})" if clicks.count else "no seed got there with both"
         said_of.append(f"at {level_name(level)} of full annotation {reached}")
     subject = f"{name}, {way_name(other.way, is_told=True)}"
-    evidence = f"Of what drawing takes, {'; '.join(said_of)}; claimed: fewer clicks, by more than the ratio's sd."
-    return Reading(subject, verdict, evidence)
+    evidence = (
+        f"Of what drawing takes, {'; '.join(said_of)}; claimed: fewer clicks, by more than the ratio's sd, at each"
+        " level that more than one seed reached."
+    )
+    return Reading(subject, all(verdicts) if verdicts else None, evidence)
 
 
 def spent_ratio(found: Simulated, drawn: Arm, other: Arm, level: float, of: Callable[[CycleStep], float]) -> Spread:

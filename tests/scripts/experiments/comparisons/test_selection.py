@@ -7,7 +7,7 @@ import pytest
 from simulation_lab import NumberMaterial, curve
 
 from models.active import SelectionMethod
-from scripts.experiments.comparisons.actions import ActionsExperiment, spent_ratio
+from scripts.experiments.comparisons.actions import ActionsExperiment, read_spent, spent_ratio
 from scripts.experiments.comparisons.experiment import ExperimentOptions, Result
 from scripts.experiments.comparisons.kept import KeptResults
 from scripts.experiments.comparisons.registry import EXPERIMENTS, open_experiment
@@ -171,3 +171,14 @@ def test_spent_ratio_is_of_seeds_in_which_both_got_there() -> None:
     ratio = spent_ratio(found, drawn[0].arm, other[0].arm, 0.99, lambda step: step.clicks)
 
     assert (ratio.mean, ratio.count) == (0.5, 1)
+
+
+@pytest.mark.parametrize(("seeds", "claimed"), [(1, None), (2, True)])
+def test_what_one_seed_spends_judges_nothing(seeds: int, claimed: bool | None) -> None:
+    drawn = [curve([(0.1, 0.8)], seed=seed) for seed in range(2)]
+    other = [curve([(0.05, 0.8 if seed < seeds else 0.1)], STANDARD, seed=seed) for seed in range(2)]
+
+    reading = read_spent("any", simulated(*drawn, *other), drawn[0].arm, other[0].arm)
+
+    assert reading.as_claimed is claimed
+    assert f"(seeds: {seeds})" in reading.evidence
