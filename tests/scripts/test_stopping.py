@@ -13,9 +13,12 @@ import pytest
 from scripts.stopping import StopFlag, stopped_by_signals
 
 PROGRAM = """
+import signal
 import sys
 import time
 from scripts.stopping import stopped_by_signals
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 
 with stopped_by_signals("stopping after this step") as stop:
     print("ready", flush=True)
