@@ -29,6 +29,7 @@ from bridge.annotations import IGNORE_LABEL
 from bridge.coords import Window
 from bridge.raster.masks import LabelMask
 from bridge.raster.runs import IntArray, expand
+from bridge.raster.trace import trace
 
 _NOBODY = -1
 
@@ -124,19 +125,13 @@ class _Pieces:
 
 
 def _polygonize(labels: NDArray[np.uint8], skip: Collection[int], x: int, y: int) -> _Pieces:
-    from rasterio.features import shapes  # late: a quarter of a second that only predictions need
-
     wanted = np.ones(256, dtype=bool)
     wanted[list(skip)] = False
-    found = list(shapes(labels, mask=wanted[labels], connectivity=4))
-    rings = list(chain.from_iterable(outline["coordinates"] for outline, _ in found))
-    ring_stops = np.cumsum([0, *map(len, rings)])
-    polygon_stops = np.cumsum([0, *(len(outline["coordinates"]) for outline, _ in found)])
-    numbers = chain.from_iterable(chain.from_iterable(rings))
-    vertices = np.fromiter(numbers, dtype=np.float64, count=2 * int(ring_stops[-1])).reshape(-1, 2)
-    vertices += np.array([x, y])
-    polygons = shapely.from_ragged_array(shapely.GeometryType.POLYGON, vertices, (ring_stops, polygon_stops))
-    return _Pieces([int(value) for _, value in found], polygons, *_level_edges(vertices, ring_stops, polygon_stops))
+    found = trace(labels, wanted)
+    vertices = found.vertices + np.array([x, y])
+    stops = found.ring_stops, found.polygon_stops
+    polygons = shapely.from_ragged_array(shapely.GeometryType.POLYGON, vertices, stops)
+    return _Pieces(found.labels.tolist(), polygons, *_level_edges(vertices, *stops))
 
 
 def _level_edges(

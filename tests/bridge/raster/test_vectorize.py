@@ -42,7 +42,8 @@ def cut(mask: LabelMask, heights: Iterable[int]) -> Iterator[LabelMask]:
     for height in heights:
         if y < window.bottom:
             height = min(height, window.bottom - y)
-            yield mask.crop(Window(window.x, y, window.width, height, window.downsample))
+            part = Window(window.x, y, window.width, height, window.downsample)
+            yield LabelMask(mask.labels[window.slices(part)], part, mask.names)
             y += height
 
 
