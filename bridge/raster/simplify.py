@@ -12,6 +12,7 @@ from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from bridge.coords import Window
+from bridge.raster.borders import Borders, Flags
 from bridge.raster.runs import IntArray, expand
 from bridge.raster.shape_index import ShapeIndex
 
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 _BLOCK_PX = 4096
 _MAX_HALVINGS = 4
+_MANY_HOLES = 64
+_MOST_ROUNDS = 3 * _MAX_HALVINGS  # one outline that is kept may make another one's simplification cross it
 
 GeometryArray = NDArray[np.object_]
 
@@ -59,14 +62,9 @@ def simplify_outlines(polygons: Sequence[tuple[int, Polygon]], *, tolerance_px: 
         return list(polygons)
     coverage = _edge_matched(np.array([polygon for _, polygon in polygons], dtype=object))
     simple = _simplified(coverage, tolerance_px)
-    for _ in range(_MAX_HALVINGS):  # a spur that stays may cross what went beside it
-        if _is_sound(simple):
-            break
-        tolerance_px /= 2
-        simple = _simplified(coverage, tolerance_px)
-    if not _is_sound(simple):
+    if simple is None:
         logger.warning(
-            "%d outlines stay as they are: polygons overlap, or simplifying would make some invalid", len(simple)
+            "%d outlines stay as they are: polygons overlap, or simplifying would make some invalid", len(polygons)
         )
         return list(polygons)
     return list(zip((label for label, _ in polygons), simple.tolist(), strict=True))
@@ -83,25 +81,56 @@ def changed_pixels(
     return sum(int(np.count_nonzero(old.burn(block) != new.burn(block))) for block in window.tiles(_BLOCK_PX))
 
 
-def _simplified(coverage: GeometryArray, tolerance: float) -> GeometryArray:
-    """Return the coverage with as few vertices as the tolerance allows, as it is where that would not be sound."""
-    vertices, ring = _ring_vertices(coverage)
-    keep = np.zeros(len(vertices), dtype=bool)
+def _simplified(coverage: GeometryArray, tolerance: float) -> GeometryArray | None:
+    """Return the coverage with as few vertices as the tolerance allows, with more where that would not be sound.
+
+    None where even all of them aren't.
+    """
+    borders = Borders.of(coverage)
+    keep = np.zeros(borders.places.count, np.bool_)  # per corner, so that neighbours stay matched
+    rings = np.ones(len(borders.rings), np.bool_)
+    halvings = np.zeros(len(coverage), np.int64)
+    for _ in range(_MOST_ROUNDS):
+        for times in np.unique(halvings[borders.polygon[rings]]).tolist():
+            _keep_needed(borders, keep, rings & (halvings[borders.polygon] == times), tolerance / 2**times, times)
+        # A corner kept for one outline cuts a stretch of another one that touches it there, and may move it away.
+        while (is_far := _is_far(borders.vertices, borders.ring, keep[borders.corner], tolerance)).any():
+            keep |= _of_corners(borders, is_far)
+        simple = _without(coverage, keep[borders.corner])
+        is_sound = _is_sound(simple)
+        if is_sound.all():
+            return simple
+        halvings[~is_sound] += 1  # a spur that stays may cross what went beside it
+        rings = ~is_sound[borders.polygon]
+    return None
+
+
+def _keep_needed(borders: Borders, keep: Flags, rings: Flags, tolerance: float, times: int) -> None:
+    """Add to the corners that are kept what some rings need for a tolerance; all of theirs after some halvings."""
+    is_asked = rings[borders.ring]
+    if times > _MAX_HALVINGS:
+        keep[borders.corner[is_asked]] = True
+        return
+    if times:  # what is kept already was enough for a larger tolerance, and yet not sound
+        keep |= borders.kept_by(tolerance, rings) & _of_corners(borders, is_asked)
     for halving in range(_MAX_HALVINGS):
-        is_far = _is_far(vertices, ring, keep, tolerance)
+        is_far = is_asked & _is_far(borders.vertices, borders.ring, keep[borders.corner], tolerance)
         if not is_far.any():
-            break
-        # The same vertices of a common border in both neighbours, so that they stay matched.
-        keep |= is_far & _is_kept(coverage, vertices, ring, tolerance / 2**halving)
-    keep |= _is_far(vertices, ring, keep, tolerance)
-    return _without(coverage, keep)
+            return
+        left = borders.kept_by(tolerance / 2**halving, _of_rings(borders, is_far))
+        keep |= left & _of_corners(borders, is_far)
 
 
-def _is_kept(
-    coverage: GeometryArray, vertices: NDArray[np.float64], ring: IntArray, length: float
-) -> NDArray[np.bool_]:
-    kept, kept_ring = _ring_vertices(shapely.coverage_simplify(coverage, length))
-    return np.isin(_keys(vertices, ring), _keys(kept, kept_ring))
+def _of_corners(borders: Borders, vertices: Flags) -> Flags:
+    flags = np.zeros(borders.places.count, np.bool_)
+    flags[borders.corner[vertices]] = True
+    return flags
+
+
+def _of_rings(borders: Borders, vertices: Flags) -> Flags:
+    flags = np.zeros(len(borders.rings), np.bool_)
+    flags[borders.ring[vertices]] = True
+    return flags
 
 
 def _is_far(
@@ -142,19 +171,6 @@ def _without(coverage: GeometryArray, keep: NDArray[np.bool_]) -> GeometryArray:
     return whole
 
 
-def _ring_vertices(polygons: GeometryArray) -> tuple[NDArray[np.float64], IntArray]:
-    """Return the vertices of all rings, without the closing ones, and the number of the ring of each."""
-    rings = shapely.get_rings(polygons)
-    vertices, ring = shapely.get_coordinates(rings, return_index=True)
-    is_closing = np.append(ring[1:] != ring[:-1], True)
-    return vertices[~is_closing], ring[~is_closing].astype(np.int64)
-
-
-def _keys(vertices: NDArray[np.float64], ring: IntArray) -> NDArray[np.void]:
-    rows = np.ascontiguousarray(np.column_stack([ring.astype(np.float64), vertices + 0.0]))  # no −0
-    return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
-
-
 def _distance(
     points: NDArray[np.float64], start: NDArray[np.float64], stop: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -165,10 +181,33 @@ def _distance(
     return np.asarray(np.hypot(*(points - nearest).T), dtype=np.float64)
 
 
-def _is_sound(coverage: GeometryArray) -> bool:
+def _is_sound(coverage: GeometryArray) -> Flags:
+    """Say of each polygon whether it is valid, and neither overlaps others nor leaves a gap to them."""
     is_polygon = shapely.get_type_id(coverage) == shapely.GeometryType.POLYGON
     is_whole = is_polygon & ~shapely.is_empty(coverage) & shapely.is_valid(coverage)
-    return bool(is_whole.all() and shapely.coverage_is_valid(coverage))
+    if not is_whole.all():
+        return np.asarray(is_whole)
+    is_sheet = shapely.get_num_interior_rings(coverage) > _MANY_HOLES
+    islands = coverage[~is_sheet]
+    if not shapely.coverage_is_valid(islands):
+        is_whole[~is_sheet] = shapely.is_empty(shapely.coverage_invalid_edges(islands))
+    if is_sheet.any():
+        tree = shapely.STRtree(coverage)
+        for sheet in np.flatnonzero(is_sheet).tolist():
+            is_whole[_reaching_into(coverage, sheet, tree)] = False
+    return np.asarray(is_whole)
+
+
+def _reaching_into(coverage: GeometryArray, sheet: int, tree: shapely.STRtree) -> IntArray:
+    """Return the polygons that overlap one with many holes, and it among them; none if all is well.
+
+    GEOS' own check of a coverage goes through all the rings of both for each pair of neighbours.
+    """
+    shell, *holes = map(Polygon, shapely.get_rings(coverage[sheet]))
+    inside = tree.query(np.array(holes, dtype=object), predicate="covers")[1]
+    near = np.setdiff1d(tree.query(shell, predicate="intersects"), [*inside, sheet])
+    bad = near[~shapely.touches(shell, coverage[near])]
+    return np.append(bad, sheet).astype(np.int64) if bad.size else bad
 
 
 def _edge_matched(polygons: GeometryArray) -> GeometryArray:
@@ -197,7 +236,8 @@ def _corners_between(
     along_values, along = np.unique(vertices[:, axis], return_inverse=True)
     across_values, across = np.unique(vertices[:, 1 - axis], return_inverse=True)
     size = len(along_values)
-    corners = np.unique(across * size + along)
+    corners = np.sort(across * size + along)  # ``numpy.unique`` without an inverse hashes: many times as slow
+    corners = corners[np.append(True, corners[1:] != corners[:-1])]
     is_edge = across == np.roll(across, -1)
     is_edge[ring_stops[1:] - 1] = False  # from the last vertex of a ring no edge starts
     edges = np.flatnonzero(is_edge)
