@@ -110,6 +110,11 @@ class TileGrid:
         bottom = self.window.bottom if row == rows - 1 else top + self.step_px
         return Window(self.window.x, top, self.window.width, bottom - top, self.window.downsample)
 
+    def band_at(self, y: int) -> int:
+        """Return the band that a pixel row of the window lies in."""
+        rows, _ = self.shape
+        return min(max(0, y - self.window.y) // self.step_px, rows - 1)
+
     def first_row_under(self, band: int) -> int:
         """Return the first tile row that reaches into a band: from there on a resumed prediction needs tiles."""
         return max(0, band - math.ceil(self.tile_px / self.step_px) + 1)
@@ -135,7 +140,8 @@ class BandBlender:
     """Glues the maps of overlapping tiles into bands of the full width, each pixel once.
 
     Holds the rows that coming tiles may still change and nothing else: (classes + 1) × tile × width floats, whatever
-    the height.
+    the height. What no tile covers costs neither time nor memory: a band without any is one pixel, shown everywhere
+    (``numpy.broadcast_to``), and can't be written to.
 
     Parameters
     ----------
@@ -175,6 +181,8 @@ class BandBlender:
         self._weights = blend_weights(grid.tile_px, grid.overlap_px)
         self._next_band = first_band
         self._open_row = grid.first_row_under(first_band)  # tile row that the first buffered pixel row belongs to
+        self._columns = range(0)  # that tiles have covered so far; all others are zero in both buffers
+        self._clean_from = self._open_row  # band from which on the rows that are held are zero
         self._sums = np.zeros((len(names), grid.tile_px, grid.window.width), np.float32)
         self._total = np.zeros((grid.tile_px, grid.window.width), np.float32)
 
@@ -198,6 +206,7 @@ class BandBlender:
             raise ValueError(f"tile row {row} comes too late: row {self._open_row} was begun; bring tiles row by row")
         finished = self._close_until(row)
         self._accumulate(tile)
+        self._clean_from = row + math.ceil(self.grid.tile_px / self.grid.step_px)
         return iter(finished)
 
     def finish(self) -> Iterator[ProbabilityMap]:
@@ -208,6 +217,8 @@ class BandBlender:
         left = tile.window.x - self.grid.window.x
         width = min(self.grid.tile_px, self.grid.window.width - left)
         columns = slice(left, left + width)
+        before = self._columns or range(columns.start, columns.stop)
+        self._columns = range(min(before.start, columns.start), max(before.stop, columns.stop))
         self._sums[:, :, columns] += tile.probabilities[:, :, :width] * self._weights[:, :width]
         self._total[:, columns] += self._weights[:, :width]
 
@@ -222,13 +233,22 @@ class BandBlender:
         return bands
 
     def _close(self, band: Window) -> ProbabilityMap:
-        sums, total = self._sums[:, : band.height], self._total[: band.height]
-        values = np.broadcast_to(self._empty[:, None, None], sums.shape).copy()
-        np.divide(sums, total, out=values, where=total > 0)
+        shape = (len(self.names), *band.shape)
+        if self._open_row >= self._clean_from:
+            return ProbabilityMap(np.broadcast_to(self._empty[:, None, None], shape), band, self.names)
+        values = np.zeros(shape, np.float32)  # zeros come from the system for free, pages touched or not
+        for plane in np.flatnonzero(self._empty):
+            values[plane] = self._empty[plane]
+        columns = slice(self._columns.start, self._columns.stop)
+        sums, total = self._sums[:, : band.height, columns], self._total[: band.height, columns]
+        np.divide(sums, total, out=values[:, :, columns], where=total > 0)
         return ProbabilityMap(values, band, self.names)
 
     def _shift(self) -> None:
+        if self._open_row > self._clean_from:
+            return
         step, kept = self.grid.step_px, self.grid.overlap_px
+        columns = slice(self._columns.start, self._columns.stop)
         for buffer in (self._sums, self._total[None]):
-            buffer[:, :kept] = buffer[:, step:]
-            buffer[:, kept:] = 0
+            buffer[:, :kept, columns] = buffer[:, step:, columns]
+            buffer[:, kept:, columns] = 0

@@ -174,3 +174,36 @@ def test_tile_of_other_classes_is_refused() -> None:
 def test_overlap_must_be_smaller_than_the_tile(overlap_px: int) -> None:
     with pytest.raises(ValueError, match="overlap"):
         TileGrid(Window(0, 0, 8, 8), 4, overlap_px)
+
+
+def test_bands_that_no_tile_covers_take_no_memory_however_many_come_at_once() -> None:
+    grid = TileGrid(Window(0, 0, 4_000, 20_000), 64, 8)
+    blender = BandBlender(grid, NAMES)
+    list(blender.add(filled(next(iter(grid)), 0.5)))
+    tracemalloc.start()
+    bands = list(blender.finish())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(band.window.height for band in bands) == 20_000
+    assert peak < 3 * bands[0].probabilities.nbytes, "of some 350 bands only those under the tile are held"
+    assert all((band.probabilities[0] == 1).all() for band in bands[2:5])
+
+
+@given(grids(), st.sets(st.integers(0, 400)), st.integers(0, 9))
+@settings(max_examples=60, deadline=None)
+def test_what_is_left_out_changes_nothing_of_what_is_there(grid: TileGrid, left_out: set[int], seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    sums, total = np.zeros((2, *grid.window.shape)), np.zeros(grid.window.shape)
+    tiles = []
+    for number, tile in enumerate(grid):
+        if number not in left_out:
+            tiles.append(ProbabilityMap(generator.random((2, *tile.shape), np.float32), tile, NAMES))
+            inside = tile.intersection(grid.window)
+            assert inside is not None
+            here, there = grid.window.slices(inside), tile.slices(inside)
+            weights = blend_weights(grid.tile_px, grid.overlap_px)[there]
+            sums[:, *here] += tiles[-1].probabilities[:, *there] * weights
+            total[here] += weights
+    plainly = np.where(total > 0, sums / np.where(total > 0, total, 1), np.array([1, 0])[:, None, None])
+    found = np.concatenate([band.probabilities for band in blended(BandBlender(grid, NAMES), tiles)], axis=1)
+    assert np.allclose(found, plainly, atol=1e-5)

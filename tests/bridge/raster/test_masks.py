@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.coords import Window
 from bridge.raster import LabelMask, ProbabilityMap
@@ -31,8 +33,9 @@ def test_probability_map_refuses_another_dtype() -> None:
 
 
 def test_crop_takes_the_pixels_of_the_window() -> None:
-    mask = LabelMask(np.arange(12, dtype=np.uint8).reshape(3, 4), WINDOW, NAMES)
-    assert mask.crop(Window(-1, 6, 2, 2, 2.0)).labels.tolist() == [[5, 6], [9, 10]]
+    values = ProbabilityMap(np.arange(24, dtype=np.float32).reshape(2, 3, 4), WINDOW, NAMES)
+    cut = values.crop(Window(-1, 6, 2, 2, 2.0))
+    assert cut.probabilities.tolist() == [[[5, 6], [9, 10]], [[17, 18], [21, 22]]]
 
 
 def test_crop_refuses_to_reach_beyond() -> None:
@@ -47,3 +50,12 @@ def test_most_probable_class_is_the_first_of_equals() -> None:
     labels = ProbabilityMap(planes, WINDOW, NAMES).most_probable().labels
     assert labels[0, 0] == 1
     assert labels.sum() == 1
+
+
+@given(st.integers(1, 5), st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
+def test_the_most_probable_class_is_the_first_of_the_largest(classes: int, rows: int, columns: int, seed: int) -> None:
+    planes = np.random.default_rng(seed).integers(0, 4, (classes, rows, columns)).astype(np.float32)
+    names = tuple(map(str, range(classes)))
+    for shown in (planes, np.broadcast_to(planes[:, :1, :1], planes.shape)):
+        found = ProbabilityMap(shown, Window(0, 0, columns, rows), names).most_probable()
+        assert np.array_equal(found.labels, shown.argmax(axis=0))

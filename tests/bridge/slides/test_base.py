@@ -164,3 +164,16 @@ def test_transparency_is_laid_on_white() -> None:
     image = Image.new("RGBA", (3, 1))
     image.putdata([(10, 20, 30, 255), (10, 20, 30, 0), (0, 0, 0, 128)])
     assert flatten_alpha(image).tolist() == [[[10, 20, 30], [255, 255, 255], [127, 127, 127]]]
+
+
+@given(width=st.integers(1, 70), height=st.integers(1, 70), seed=st.integers(0, 99), is_opaque=st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_colours_are_laid_on_white_by_their_alpha(width: int, height: int, seed: int, is_opaque: bool) -> None:
+    rgba = np.random.default_rng(seed).integers(0, 256, (height, width, 4), np.uint8)
+    if is_opaque:
+        rgba[..., 3] = 255
+    found = flatten_alpha(Image.fromarray(rgba, "RGBA"))
+    share = rgba[..., 3:].astype(np.float64) / 255
+    expected = rgba[..., :3] * share + 255 * (1 - share)
+    assert found.shape == (height, width, 3)
+    assert np.abs(found - expected).max() <= (0 if is_opaque else 1)
