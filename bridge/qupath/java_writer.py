@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import Struct
+from typing import Any
 
 from bridge.qupath.java_class import ANNOTATION, ClassDesc, Field
 from bridge.qupath.java_stream import (
@@ -89,64 +90,69 @@ class StreamWriter:
     def work_off(self, work: list[Work]) -> None:
         """Write what is left of some items, the last one first; nothing recurses, the loop is kept whole for speed."""
         out, handles = self.out, self.handles
-        known = handles.get
+        known, pop = handles.get, work.pop
+        object_heads: dict[ClassDesc, bytes] = {}  # what an object of a class begins with, once the class is written
+        array_heads: dict[ClassDesc, bytes] = {}
         stopping = self._stops[0].owner if self._stops else None
         while work:
-            item = work.pop()
+            item: Any = pop()  # Any: mypy doesn't narrow by ``type``, which is faster here
             kind = type(item)
             if item is None:
                 out.append(TC_NULL)
             elif kind is bytes:
-                size = len(item)  # type: ignore[arg-type] # mypy doesn't narrow by ``type``, which is faster here
+                size = len(item)
                 out += _BLOCK(TC_BLOCKDATA, size) if size < 256 else _LONG_BLOCK(TC_BLOCKDATALONG, size)
-                out += item  # type: ignore[arg-type]
+                out += item
             elif kind is Mark:
-                out += item.data  # type: ignore[union-attr]
-            elif (handle := known(item)) is not None:  # type: ignore[arg-type]
+                out += item.data
+            elif (handle := known(item)) is not None:
                 out += _REFERENCE(TC_REFERENCE, handle)
-            elif isinstance(item, JavaObject):
+            elif kind is JavaObject:
                 desc = item.desc
-                handle = known(desc)
-                if handle is None:
-                    out.append(TC_OBJECT)
-                    self._write_class(desc)
-                else:
-                    out += _OBJECT(TC_OBJECT, TC_REFERENCE, handle)
+                out += object_heads.get(desc) or self._head(TC_OBJECT, desc, object_heads)
                 handles[item] = BASE_HANDLE + len(handles)
                 if desc.flat_size >= 0:
-                    out += item.parts[0]  # type: ignore[arg-type] # a flat object is one run of primitives
+                    out += item.parts[0]  # a flat object is one run of primitives
                 elif desc.steps == _EXTERNALIZED:
+                    parts = item.parts[0]  # the one part is a list
                     work.append(_END)
-                    work += item.parts[0][::-1]  # type: ignore[index,arg-type] # the one part is a list
+                    work += parts[::-1]
                     if item is stopping:
-                        self._put_stops(work, len(item.parts[0]))  # type: ignore[arg-type]
+                        self._put_stops(work, len(parts))
                 else:
                     self._write_parts(work, item)
-            elif isinstance(item, PrimitiveArray):
-                desc = item.desc
-                handle = known(desc)
-                if handle is None:
-                    out.append(TC_ARRAY)
-                    self._write_class(desc)
-                else:
-                    out += _OBJECT(TC_ARRAY, TC_REFERENCE, handle)
-                handles[item] = BASE_HANDLE + len(handles)
-                out += _u4(len(item.data) // desc.item_size)
-                out += item.data
-            elif isinstance(item, JavaString):
+            elif kind is JavaString:
                 handles[item] = BASE_HANDLE + len(handles)
                 raw = item.raw
                 size = len(raw)
                 out += _SHORT(TC_STRING, size) if size < 0x10000 else _LONG(TC_LONGSTRING, size)
                 out += raw
-            elif isinstance(item, Reset):
+            elif kind is PrimitiveArray:
+                desc, data = item.desc, item.data
+                out += array_heads.get(desc) or self._head(TC_ARRAY, desc, array_heads)
+                handles[item] = BASE_HANDLE + len(handles)
+                out += _u4(len(data) // desc.item_size)
+                out += data
+            elif kind is Reset:
                 out.append(TC_RESET)
                 handles.clear()
+                object_heads.clear()
+                array_heads.clear()
                 self.is_reset = True
-            elif isinstance(item, Stop):
+            elif kind is Stop:
                 item.size, item.handles = len(out), len(handles)
             else:
-                self._write_other(work, item)  # type: ignore[arg-type]
+                self._write_other(work, item)
+
+    def _head(self, tag: int, desc: ClassDesc, heads: dict[ClassDesc, bytes]) -> bytes:
+        """Return what an object or array of a class begins with; where the class is new, it is written with it."""
+        handle = self.handles.get(desc)
+        if handle is None:
+            self.out.append(tag)
+            self._write_class(desc)
+            return b""
+        head = heads[desc] = _OBJECT(tag, TC_REFERENCE, handle)
+        return head
 
     def _put_stops(self, work: list[Work], count: int) -> None:
         """Put stops between the items of an object, which are the last ``count`` of the work."""

@@ -189,7 +189,8 @@ def metadata_items(metadata: JavaObject | None) -> tuple[list[Item], list[Item]]
 def id_of(metadata: JavaObject | None) -> str | None:
     """Return the UUID that a ``MetadataMap`` holds, None where it holds none; the last one counts, as in a map."""
     keys, values = metadata_items(metadata)
-    for key, value in zip(reversed(keys[: len(values)]), reversed(values[: len(keys)]), strict=True):
+    for place in range(min(len(keys), len(values)) - 1, -1, -1):
+        key, value = keys[place], values[place]
         if isinstance(key, JavaString) and key.raw == _OBJECT_ID and isinstance(value, JavaString):
             return value.text
     return None
