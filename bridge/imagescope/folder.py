@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -49,7 +49,8 @@ class ImageScopeFolder:
         """
         files = self._files()
         annotation_files = {path.stem: path for path in files if path.suffix.lower() == ".xml"}
-        candidates = [path for path in files if _is_slide(path) and not _is_part(path, files)]
+        owners = [path.stem for path in files if path.suffix.lower() == ".vms"]
+        candidates = [path for path in files if _is_slide(path) and not _is_part(path, owners)]
         slides = one_file_per_slide(candidates, lambda path: annotation_files.get(path.stem))
         seen: dict[str, Path] = {}
         for path in slides:
@@ -109,11 +110,12 @@ def _is_slide(path: Path) -> bool:
     return suffix in SLIDE_SUFFIXES and not is_side_picture
 
 
-def _is_part(path: Path, files: list[Path]) -> bool:
-    """Say whether the picture belongs to a Hamamatsu .vms slide, whose tiles are named after it."""
-    owners = [file.stem for file in files if file.suffix.lower() == ".vms" and path.stem.startswith(file.stem)]
-    is_tile = any(_TILE_OF_VMS.fullmatch(path.stem.removeprefix(owner)) for owner in owners)
-    return is_tile and path.suffix.lower() in (".jpg", ".jpeg")
+def _is_part(path: Path, owners: Sequence[str]) -> bool:
+    """Say whether the picture belongs to one of the Hamamatsu .vms slides of these names: tiles are named after it."""
+    if path.suffix.lower() not in (".jpg", ".jpeg"):
+        return False
+    own = (owner for owner in owners if path.stem.startswith(owner))
+    return any(_TILE_OF_VMS.fullmatch(path.stem.removeprefix(owner)) for owner in own)
 
 
 def _is_complete(start: bytes, end: bytes) -> bool:
