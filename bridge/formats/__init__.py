@@ -8,10 +8,8 @@ out: rasterizing is ``bridge.raster``'s. May call ``bridge.annotations`` and ``b
 from bridge.formats.asap import AsapFile, read_asap
 from bridge.formats.label_mask import (
     MASK_SUFFIXES,
-    LabelMaskFile,
     OpenLabelMask,
     open_label_mask,
-    read_label_mask,
     write_label_mask,
 )
 from bridge.formats.mask_info import MaskInfo
@@ -22,12 +20,10 @@ __all__ = [
     "MASK_SUFFIXES",
     "AnnotationFormat",
     "AsapFile",
-    "LabelMaskFile",
     "MaskInfo",
     "OpenLabelMask",
     "open_label_mask",
     "read_asap",
-    "read_label_mask",
     "recognize",
     "way_out",
     "write_label_mask",

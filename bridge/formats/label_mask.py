@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -21,39 +20,6 @@ Labels = NDArray[np.uint8]
 Band = tuple[int, Labels]
 MASK_SUFFIXES = (".png", ".tif", ".tiff")
 _MAX_PIXELS = 16 << 30  # of a TIFF, read band by band: 131,000 on a side
-_MAX_WHOLE_PIXELS = 4 << 30  # as many bytes of memory
-_BAND_PX = 1024
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelMaskFile:
-    """A mask as read.
-
-    Parameters
-    ----------
-    labels
-        uint8, shape (height, width), [y, x].
-    info
-        Names, colours and scale, as far as the file says.
-    """
-
-    labels: Labels
-    info: MaskInfo
-
-    @property
-    def mask_mpp(self) -> tuple[float, float] | None:
-        """(x, y) µm per mask pixel, or None."""
-        return self.info.mask_mpp
-
-    @property
-    def downsample(self) -> float | None:
-        """Level-0 pixels per mask pixel and side, or None."""
-        return self.info.downsample
-
-    @property
-    def names(self) -> tuple[str, ...] | None:
-        """Class names by label, or None."""
-        return self.info.names or None
 
 
 class OpenLabelMask(Protocol):
@@ -107,21 +73,6 @@ def open_label_mask(path: Path, *, max_pixels: int = _MAX_PIXELS) -> AbstractCon
     """
     _check_suffix(path)
     return open_png(path) if path.suffix.lower() == ".png" else open_tiff(path, max_pixels=max_pixels)
-
-
-def read_label_mask(path: Path, *, max_pixels: int = _MAX_WHOLE_PIXELS) -> LabelMaskFile:
-    """Read a whole label mask, as ``open_label_mask`` does.
-
-    Raises
-    ------
-    AnnotationFileError
-        A colour picture, 16 bits, too large, broken, another suffix; the message says the way out.
-    """
-    with open_label_mask(path, max_pixels=max_pixels) as mask:
-        labels = np.empty(mask.shape, dtype=np.uint8)
-        for row, band in mask.bands(_BAND_PX):
-            labels[row : row + len(band)] = band
-        return LabelMaskFile(labels, mask.info)
 
 
 def write_label_mask(

@@ -5,12 +5,11 @@ anybody else's changing. Not here: reading slides, writing to disk, whether an o
 May call ``bridge.annotations``, ``bridge.coords`` and ``bridge.errors``; no sibling adapter.
 """
 
-from bridge.imagescope.emit import whole_pixel_parts
 from bridge.imagescope.folder import ImageScopeFolder
 from bridge.imagescope.hail import MAX_CLASS, LayerClass
 from bridge.imagescope.hail_folder import HailFolder
 from bridge.imagescope.read import read_imagescope
-from bridge.imagescope.write import apply_edits, create_imagescope, remove_ours
+from bridge.imagescope.write import apply_edits, create_imagescope
 
 __all__ = [
     "MAX_CLASS",
@@ -20,6 +19,4 @@ __all__ = [
     "apply_edits",
     "create_imagescope",
     "read_imagescope",
-    "remove_ours",
-    "whole_pixel_parts",
 ]

@@ -14,12 +14,10 @@ import numpy as np
 import orjson
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations.objects import Rgb
 from bridge.annotations.source import CHECKPOINT_KEY, MachineObject, MachineRole
-from bridge.imagescope.holes import polygon_with_holes
 from bridge.imagescope.layers import HINT, PROBABILITY, to_line_color
 from bridge.imagescope.measures import POLYGON, RECTANGLE, length_and_area, ring_area
 
@@ -29,18 +27,6 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;",
 _TO_ESCAPE = re.compile('[&<>"\t\n\r]')
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _COLUMNS = (("9999", "Region"), ("9997", "Length"), ("9996", "Area"), ("9998", "Text"), ("1", "Description"))
-
-
-def whole_pixel_parts(geometry: BaseGeometry) -> tuple[BaseGeometry, ...]:
-    """Return what a geometry is read back as: one annotation per polygon, on whole pixels, holes cut out.
-
-    Parts and holes that keep fewer than three corners or no area on whole pixels are left out.
-    """
-    parts = []
-    for shell, *holes in _rings(geometry):
-        outline = Polygon(shell)
-        parts.append(polygon_with_holes(outline, [Polygon(hole) for hole in holes])[0] if holes else outline)
-    return tuple(parts)
 
 
 @dataclass(frozen=True, slots=True)

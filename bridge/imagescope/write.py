@@ -70,26 +70,6 @@ def apply_edits(data: bytes, edits: Edits) -> bytes:
     return _packed(document, apply_splices(document.body, splices))
 
 
-def remove_ours(data: bytes) -> bytes:
-    """Return the file without our layers; the original bytes where nothing but ``apply_edits`` has added to it.
-
-    Whole layers go, with regions that a person may have drawn into them: to keep those, ``apply_edits`` with the
-    objects to delete.
-
-    Raises
-    ------
-    ImageScopeFormatError
-        The input is not an ImageScope file.
-    """
-    document = parse_document(data)
-    splices = [cut_layer(document, layer) for layer in document.layers if is_ours(layer)]
-    splices += _cut_markers(document)
-    root = document.root
-    if _was_self_closed(document) and not apply_splices(document.body, splices, root.open_end, root.close).strip():
-        splices = [Splice(root.open_end - 1, root.end, b"/>")]
-    return _packed(document, apply_splices(document.body, splices))
-
-
 def _packed(document: Document, body: bytes) -> bytes:
     """Return the file's bytes, having checked that its texts will be read as they were.
 

@@ -13,7 +13,7 @@ from models.active.acquisition import (
     margin,
 )
 from models.active.budget import Allotment, Budget, Candidate, Fate, allot
-from models.active.diversity import Diverse, DiversityOptions, keep_diverse
+from models.active.diversity import DiversityOptions
 from models.active.options import (
     MapBox,
     ScoredBox,
@@ -30,7 +30,6 @@ __all__ = [
     "Allotment",
     "Budget",
     "Candidate",
-    "Diverse",
     "DiversityOptions",
     "Fate",
     "MapBox",
@@ -45,7 +44,6 @@ __all__ = [
     "bald",
     "checkpoint_disagreement",
     "entropy",
-    "keep_diverse",
     "least_confidence",
     "margin",
     "select_regions",

@@ -59,22 +59,6 @@ class DiversityOptions:
             raise ValueError(f"diversity options out of range: {', '.join(wrong)} in {self}")
 
 
-@dataclass(frozen=True, slots=True)
-class Diverse:
-    """What is left of some candidates.
-
-    Parameters
-    ----------
-    kept
-        Indices of candidates, in their order.
-    reason
-        Why there are fewer than asked for; None where there are not.
-    """
-
-    kept: tuple[int, ...]
-    reason: str | None = None
-
-
 class Looks:
     """The looks of some candidates, and which of them were chosen so far.
 
@@ -95,58 +79,16 @@ class Looks:
         self._chosen = np.empty_like(self._standard)
         self._count = 0
 
-    def alike(self, a: int, b: int) -> bool:
-        """Say whether two candidates look the same."""
-        return bool(self._look_like(a, self._standard[b : b + 1])[0])
-
     def has_room(self, candidate: int) -> bool:
         """Say whether fewer chosen ones than allowed look like a candidate."""
-        alike = self._look_like(candidate, self._chosen[: self._count])
+        apart = self._chosen[: self._count] - self._standard[candidate]
+        alike = (apart**2).mean(axis=1) <= self._options.distance**2
         return int(np.count_nonzero(alike)) < self._options.per_look
 
     def choose(self, candidate: int) -> None:
         """Count a candidate among the chosen; each once."""
         self._chosen[self._count] = self._standard[candidate]
         self._count += 1
-
-    def _look_like(self, candidate: int, others: NDArray[np.float64]) -> NDArray[np.bool_]:
-        apart = others - self._standard[candidate]
-        return np.asarray((apart**2).mean(axis=1) <= self._options.distance**2)
-
-
-def keep_diverse(looks: ArrayLike, options: DiversityOptions | None, *, limit: int | None = None) -> Diverse:
-    """Keep candidates in their order, passing over those that look like enough kept ones.
-
-    Parameters
-    ----------
-    looks
-        Shape (candidates, features), in order of priority.
-    options
-        None: all looks are welcome.
-    limit
-        How many are asked for; None for as many as there are.
-
-    Examples
-    --------
-    >>> keep_diverse([[0.1], [0.1], [0.1], [0.9], [0.1], [0.9]], DiversityOptions(), limit=4)
-    Diverse(kept=(0, 1, 3, 5), reason=None)
-    """
-    count = np.shape(looks)[0] if np.ndim(looks) else 0
-    wanted = count if limit is None else limit
-    if options is None or count == 0:
-        kept = list(range(min(wanted, count)))
-        return Diverse(tuple(kept), _shortage(len(kept), wanted, 0))
-    chosen = Looks(looks, options)
-    kept, passed_over = [], 0
-    for candidate in range(count):
-        if len(kept) == wanted:
-            break
-        if chosen.has_room(candidate):
-            chosen.choose(candidate)
-            kept.append(candidate)
-        else:
-            passed_over += 1
-    return Diverse(tuple(kept), _shortage(len(kept), wanted, passed_over))
 
 
 def _standardized(looks: ArrayLike, least_spread: float) -> NDArray[np.float64]:
@@ -155,11 +97,3 @@ def _standardized(looks: ArrayLike, least_spread: float) -> NDArray[np.float64]:
     if values.ndim != 2 or values.shape[1] == 0 or not np.isfinite(values).all():
         raise ValueError(f"looks need shape (candidates, features) and finite values, got shape {values.shape}")
     return np.asarray(values / np.maximum(values.std(axis=0), least_spread))
-
-
-def _shortage(kept: int, wanted: int, passed_over: int) -> str | None:
-    if kept == wanted:
-        return None
-    if passed_over == 0:
-        return f"{kept} of {wanted} regions: there are no more candidates"
-    return f"{kept} of {wanted} regions: {passed_over} more look like chosen ones"

@@ -13,13 +13,12 @@ from models.metrics.cost import (
     correction_price,
     drawing_price,
     patch_label_price,
-    polygon_clicks,
 )
 from models.metrics.effort import EffortCurve, EffortFit, TimePoint, fit_effort
 from models.metrics.f1 import macro_f1, micro_f1, weighted_f1
 from models.metrics.froc import Froc, FrocOptions, Lesions, SlideDetections, detect, find_lesions, froc
 from models.metrics.objects import ObjectCounts, count_objects, match_objects
-from models.metrics.per_slide import GroupScores, SlideScore, Spread, scores_by_group
+from models.metrics.per_slide import GroupScores, SlideScore, Spread
 from models.metrics.scores import Scores
 from models.metrics.tukey import PairDifference, tukey_range_test
 
@@ -55,8 +54,6 @@ __all__ = [
     "match_objects",
     "micro_f1",
     "patch_label_price",
-    "polygon_clicks",
-    "scores_by_group",
     "tukey_range_test",
     "weighted_f1",
 ]

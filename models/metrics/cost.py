@@ -132,11 +132,6 @@ class Correction:
     false: int
 
 
-def polygon_clicks(outline: Polygon | MultiPolygon, options: PriceOptions) -> int:
-    """Return the clicks that draw an outline: the vertices of it, holes included, simplified at the tolerance."""
-    return sum(len(ring) for ring in _open_rings(_simplified(outline, options)))
-
-
 def clicks_in_box(outline: Polygon | MultiPolygon, box: Bounds, options: PriceOptions) -> tuple[int, int]:
     """Return (polygon clicks, intersection clicks) that draw the part of an outline inside a box.
 

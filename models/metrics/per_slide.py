@@ -101,9 +101,3 @@ class GroupScores:
             Spread.of(score.precision for score in scores),
             Spread.of(score.dice for score in scores),
         )
-
-
-def scores_by_group(scores: Sequence[SlideScore]) -> dict[str, GroupScores]:
-    """Return the scores over the slides of each group, groups in alphabetical order."""
-    groups = sorted({score.group for score in scores})
-    return {group: GroupScores.of([score for score in scores if score.group == group]) for group in groups}

@@ -6,7 +6,7 @@ other rooms of ``models``, and ``bridge``.
 """
 
 from models.simulation.area import annotated_share
-from models.simulation.curve import CurveBand, annotated_share_to_reach, curve_band, first_to_reach
+from models.simulation.curve import CurveBand, curve_band, first_to_reach
 from models.simulation.cycles import full_annotation, run_cycles
 from models.simulation.features import Extractor, FeatureCache
 from models.simulation.grid import GridOptions, LabelRule
@@ -37,7 +37,6 @@ __all__ = [
     "SplitOptions",
     "WholeNetwork",
     "annotated_share",
-    "annotated_share_to_reach",
     "cell_classifier",
     "curve_band",
     "first_to_reach",

@@ -11,17 +11,12 @@ from numpy.typing import NDArray
 from models.simulation.step import CycleStep
 
 
-def annotated_share_to_reach(steps: Sequence[CycleStep], level: float) -> float | None:
-    """Return the annotated share at the first cycle that reaches a level of mIoU; None if none does.
-
-    The paper's Table 1, with the level of full annotation. Nothing is interpolated: between two cycles there was no
-    model.
-    """
-    return next((step.annotated_share for step in steps if step.miou >= level), None)
-
-
 def first_to_reach(steps: Sequence[CycleStep], level: float) -> CycleStep | None:
-    """Return the first cycle that reaches a level of mIoU, with its clicks and seconds; None if none does."""
+    """Return the first cycle that reaches a level of mIoU, with its clicks and seconds; None if none does.
+
+    Its annotated share, at the level of full annotation, is the paper's Table 1. Nothing is interpolated: between two
+    cycles there was no model.
+    """
     return next((step for step in steps if step.miou >= level), None)
 
 

@@ -7,7 +7,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
-from models.metrics import PairDifference, SlideScore, Spread, tukey_range_test
+from models.metrics import GroupScores, PairDifference, SlideScore, Spread, tukey_range_test
 from scripts.experiments.comparisons.experiment import Numbers, Reading, Result
 from scripts.experiments.settings import Setting, Stance
 from scripts.figures import bars, new_figure
@@ -120,9 +120,9 @@ def read_order(results: Sequence[Result], settings: Sequence[Setting]) -> list[R
 
 def _row(results: Sequence[Result], setting: str, arm: Arm) -> tuple[Cell, ...]:
     scores = scores_of(results, setting, arm)
-    grades = [Spread.of(s.dice for s in scores if s.group == grade) for grade in _GRADES]
-    spreads = [Spread.of(_values(s)[name] for s in scores) for name in ("recall", "precision", "dice")]
-    return _short(setting), arm.value, *spreads, *grades, *_PAPER[arm]
+    found = GroupScores.of(scores)
+    grades = [GroupScores.of([s for s in scores if s.group == grade]).dice for grade in _GRADES]
+    return _short(setting), arm.value, found.recall, found.precision, found.dice, *grades, *_PAPER[arm]
 
 
 def _read(results: Sequence[Result], name: str, stance: Stance) -> Reading:

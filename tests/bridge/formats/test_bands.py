@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from mask_support import read_label_mask
 from numpy.typing import NDArray
 from PIL import Image
 
 from bridge.errors import AnnotationFileError
-from bridge.formats import MaskInfo, open_label_mask, read_label_mask, write_label_mask
+from bridge.formats import MaskInfo, open_label_mask, write_label_mask
 
 
 def pattern(height: int, width: int) -> NDArray[np.uint8]:

@@ -10,11 +10,12 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mask_support import read_label_mask
 from numpy.typing import NDArray
 from PIL import Image
 
 from bridge.errors import AnnotationFileError
-from bridge.formats.label_mask import read_label_mask, write_label_mask
+from bridge.formats.label_mask import write_label_mask
 from bridge.formats.mask_info import MaskInfo
 
 INFO = MaskInfo(

@@ -7,11 +7,12 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from imagescope_support import whole_pixel_parts
 from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 
 from bridge.annotations import MachineObject, MachineRole, Shape, is_same_outline
 from bridge.imagescope.document import parse_document
-from bridge.imagescope.emit import RegionWriter, layer_text, whole_pixel_parts
+from bridge.imagescope.emit import RegionWriter, layer_text
 from bridge.imagescope.holes import draw_layer
 
 

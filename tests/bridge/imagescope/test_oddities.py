@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 
 import pytest
+from imagescope_support import remove_ours
 
 from bridge.annotations import AnnotationSet, ClassScheme, Edits, LabelOptions, ObjectKind, Shape
 from bridge.annotations.roles import Role, reconcile
@@ -12,7 +13,7 @@ from bridge.errors import ImageScopeFormatError
 from bridge.imagescope import document as parser
 from bridge.imagescope.document import parse_document
 from bridge.imagescope.read import read_imagescope
-from bridge.imagescope.write import apply_edits, remove_ours
+from bridge.imagescope.write import apply_edits
 
 SCHEME = ClassScheme(
     {"Tumor": (255, 0, 0)}, mapping={"color:#00ff00": "Tumor", "text:adenoma": "Tumor", "id:9": "Tumor"}

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from imagescope_support import remove_ours, whole_pixel_parts
 from shapely.geometry import box
 
 from bridge.annotations import Annotation, Edits, MachineObject, MachineRole, is_same_outline
 from bridge.errors import ImageScopeFormatError
 from bridge.imagescope.document import parse_document
-from bridge.imagescope.emit import whole_pixel_parts
 from bridge.imagescope.plain import write_imagescope
 from bridge.imagescope.read import read_imagescope
-from bridge.imagescope.write import apply_edits, create_imagescope, remove_ours
+from bridge.imagescope.write import apply_edits, create_imagescope
 
 RED = (255, 0, 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.active import Diverse, DiversityOptions, keep_diverse
+from models.active import Budget, Candidate, DiversityOptions, allot
 from models.active.diversity import Looks
 
 Features = npt.NDArray[np.float64]
@@ -22,6 +23,12 @@ tables = hnp.arrays(
     elements=st.integers(0, 8).map(lambda n: n / 8),
 )
 settings_of = st.builds(DiversityOptions, st.integers(1, 3), st.sampled_from([0.0, 0.31, 0.53, 1.07, 2.9]))
+
+
+def kept(looks: Any, options: DiversityOptions | None, limit: int = 99) -> tuple[int, ...]:
+    """Return which of one slide's candidates are asked for, best first: each is worth less than the one before."""
+    candidates = [Candidate("slide", -float(place), tuple(look)) for place, look in enumerate(looks)]
+    return allot(candidates, Budget(limit), options).chosen
 
 
 def same(looks: Features, options: DiversityOptions) -> npt.NDArray[np.bool_]:
@@ -42,19 +49,18 @@ def same(looks: Features, options: DiversityOptions) -> npt.NDArray[np.bool_]:
 @given(tables, settings_of)
 @settings(deadline=None, max_examples=60)
 def test_alike_is_the_definition(looks: Features, options: DiversityOptions) -> None:
-    everyone = range(len(looks))
-    found = np.array([[Looks(looks, options).alike(a, b) for b in everyone] for a in everyone])
-    assert (found == same(looks, options)).all()
-    assert (found == found.T).all()
-    assert found.diagonal().all()
+    for one in range(len(looks)):
+        chosen = Looks(looks, replace(options, per_look=1))
+        chosen.choose(one)
+        assert [not chosen.has_room(other) for other in range(len(looks))] == same(looks, options)[one].tolist()
 
 
 @given(tables, settings_of)
 @settings(deadline=None, max_examples=60)
 def test_never_more_than_allowed_look_the_same(looks: Features, options: DiversityOptions) -> None:
-    kept = keep_diverse(looks, options).kept
+    found = kept(looks, options)
     alike = same(looks, options)
-    for group in combinations(kept, options.per_look + 1):
+    for group in combinations(found, options.per_look + 1):
         assert not all(alike[a, b] for a, b in combinations(group, 2))
 
 
@@ -62,27 +68,24 @@ def test_never_more_than_allowed_look_the_same(looks: Features, options: Diversi
 @settings(deadline=None, max_examples=60)
 def test_greedy_by_priority(looks: Features, options: DiversityOptions) -> None:
     """Each is kept unless as many before it as allowed were kept and look the same."""
-    kept = keep_diverse(looks, options).kept
+    found = kept(looks, options)
     alike = same(looks, options)
     for candidate in range(len(looks)):
-        before = sum(alike[candidate, other] for other in kept if other < candidate)
-        assert (candidate in kept) == (before < options.per_look)
-    assert list(kept) == sorted(kept)
+        before = sum(alike[candidate, other] for other in found if other < candidate)
+        assert (candidate in found) == (before < options.per_look)
+    assert list(found) == sorted(found)
 
 
 @given(tables, settings_of, st.integers(0, 20))
 @settings(deadline=None, max_examples=60)
-def test_so_many_or_a_reason(looks: Features, options: DiversityOptions, limit: int) -> None:
-    found = keep_diverse(looks, options, limit=limit)
-    assert found.kept == keep_diverse(looks, options).kept[:limit]
-    assert (found.reason is None) == (len(found.kept) == limit)
+def test_fewer_are_the_first_of_more(looks: Features, options: DiversityOptions, limit: int) -> None:
+    assert kept(looks, options, limit) == kept(looks, options)[:limit]
 
 
-@given(tables, st.one_of(st.none(), st.integers(0, 20)))
+@given(tables, st.integers(0, 20))
 @settings(deadline=None, max_examples=30)
-def test_off_keeps_all_in_their_order(looks: Features, limit: int | None) -> None:
-    found = keep_diverse(looks, None, limit=limit)
-    assert found.kept == tuple(range(len(looks)))[:limit]
+def test_off_keeps_all_in_their_order(looks: Features, limit: int) -> None:
+    assert kept(looks, None, limit) == tuple(range(len(looks)))[:limit]
 
 
 @given(tables, settings_of, st.sampled_from([0.25, 0.5, 2.0]), st.integers(0, 3))
@@ -91,43 +94,37 @@ def test_where_the_mean_lies_does_not_matter(looks: Features, options: Diversity
     """Nor the unit, as long as all spread more than the least or not at all."""
     if any(0 < spread < 0.1 for spread in looks.std(axis=0)):
         return
-    assert keep_diverse(looks * by + to, options).kept == keep_diverse(looks, options).kept
+    assert kept(looks * by + to, options) == kept(looks, options)
 
 
 @given(tables, settings_of)
 @settings(deadline=None, max_examples=30)
 def test_writing_a_feature_twice_changes_nothing(looks: Features, options: DiversityOptions) -> None:
-    assert keep_diverse(np.hstack([looks, looks]), options).kept == keep_diverse(looks, options).kept
+    assert kept(np.hstack([looks, looks]), options) == kept(looks, options)
 
 
 def test_by_hand() -> None:
     """Two features of standard deviations 0.4 and 0.1."""
     looks = [[0.1, 0.5], [0.9, 0.5], [0.1, 0.7], [0.9, 0.7]]
     # 0 and 2 differ by 2 deviations in one of two features: d = √(4 / 2) = 1.41.
-    assert keep_diverse(looks, DiversityOptions(1, distance=1.42)).kept == (0, 3)
-    assert keep_diverse(looks, DiversityOptions(1, distance=1.41)).kept == (0, 1, 2, 3)
-    assert keep_diverse(looks, DiversityOptions(2, distance=1.42)).kept == (0, 1, 2)  # 3 looks like 1 and like 2
-    assert keep_diverse(looks, DiversityOptions(2, distance=2.01)).kept == (0, 1)
+    assert kept(looks, DiversityOptions(1, distance=1.42)) == (0, 3)
+    assert kept(looks, DiversityOptions(1, distance=1.41)) == (0, 1, 2, 3)
+    assert kept(looks, DiversityOptions(2, distance=1.42)) == (0, 1, 2)  # 3 looks like 1 and like 2
+    assert kept(looks, DiversityOptions(2, distance=2.01)) == (0, 1)
 
 
 def test_no_three_of_one_look() -> None:
     rng = np.random.default_rng(0)
     centres = np.array([[0.1, 0.9, 0.5], [0.8, 0.2, 0.5], [0.5, 0.5, 0.9]])
     looks = centres[np.arange(30) % 3] + rng.normal(0, 0.01, (30, 3))
-    found = keep_diverse(looks, DiversityOptions(), limit=10)
-    assert found == Diverse((0, 1, 2, 3, 4, 5), "6 of 10 regions: 24 more look like chosen ones")
+    assert kept(looks, DiversityOptions(), 10) == (0, 1, 2, 3, 4, 5)
 
 
 def test_slides_that_all_look_the_same_are_one_look() -> None:
     """Differences of a level or two in 255 are not blown up to several looks."""
     looks = np.full((20, 4), 0.6) + np.random.default_rng(0).normal(0, 0.004, (20, 4))
-    assert keep_diverse(looks, DiversityOptions()).kept == (0, 1)
-    assert len(keep_diverse(looks, DiversityOptions(least_spread=0.001)).kept) > 10
-
-
-def test_nothing_to_choose_from() -> None:
-    assert keep_diverse([], DiversityOptions()) == Diverse(())
-    assert keep_diverse([], DiversityOptions(), limit=2).reason == "0 of 2 regions: there are no more candidates"
+    assert kept(looks, DiversityOptions()) == (0, 1)
+    assert len(kept(looks, DiversityOptions(least_spread=0.001))) > 10
 
 
 @pytest.mark.parametrize(
@@ -145,4 +142,4 @@ def test_options_out_of_range_are_named(wrong: dict[str, Any]) -> None:
 )
 def test_what_is_no_look_is_refused(looks: Any) -> None:
     with pytest.raises(ValueError, match=r"looks|inhomogeneous"):
-        keep_diverse(looks, DiversityOptions())
+        Looks(looks, DiversityOptions())

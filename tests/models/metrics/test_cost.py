@@ -22,14 +22,21 @@ from models.metrics.cost import (
     correction_price,
     drawing_price,
     patch_label_price,
-    polygon_clicks,
 )
 
 PLAIN = PriceOptions(
     tolerance_um=0.1, box_clicks=2, seconds_per_click=1.0, seconds_per_object=10.0, seconds_per_box=100.0
 )
 BOX = (0.0, 0.0, 100.0, 100.0)
+FAR = (-1e4, -1e4, 1e4, 1e4)  # a box that no outline here reaches
 DIAMOND = Polygon([(50, 20), (80, 50), (50, 80), (20, 50)])
+
+
+def polygon_clicks(outline: Polygon, options: PriceOptions) -> int:
+    """Return the clicks that draw an outline as a whole."""
+    corners, crossings = clicks_in_box(outline, FAR, options)
+    assert crossings == 0
+    return corners
 
 
 @st.composite

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.metrics import Confusion, GroupScores, SlideScore, Spread, scores_by_group
+from models.metrics import Confusion, GroupScores, SlideScore, Spread
 
 NAMES = ("Background", "Tumor", "Stroma")
 
@@ -44,20 +44,15 @@ def test_a_score_that_a_slide_cannot_have_is_left_out_and_counted() -> None:
     assert summary.dice.mean == 0.5
 
 
-def test_each_slide_counts_alike_and_each_group_for_itself() -> None:
+def test_each_slide_counts_alike() -> None:
     large = confusion_of([1] * 90 + [0] * 10, [1] * 90 + [0] * 10)
     small = confusion_of([1, 1], [0, 0])
-    scores = [
-        SlideScore.from_confusion("a", large, group="grade 3"),
-        SlideScore.from_confusion("b", small, group="grade 3"),
-        SlideScore.from_confusion("c", large, group="grade 1"),
-    ]
-    groups = scores_by_group(scores)
-    assert list(groups) == ["grade 1", "grade 3"]
-    assert groups["grade 3"].dice.mean == 0.5
-    assert groups["grade 3"].dice.sd == pytest.approx(math.sqrt(0.5))
-    assert groups["grade 1"].dice.mean == 1
-    assert math.isnan(groups["grade 1"].dice.sd)
+    scores = [SlideScore.from_confusion("a", large), SlideScore.from_confusion("b", small)]
+    both, alone = GroupScores.of(scores), GroupScores.of(scores[:1])
+    assert both.dice.mean == 0.5
+    assert both.dice.sd == pytest.approx(math.sqrt(0.5))
+    assert alone.dice.mean == 1
+    assert math.isnan(alone.dice.sd)
 
 
 @given(st.lists(st.floats(0, 1) | st.just(math.nan), max_size=12))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.active import MapBox
-from models.simulation import CycleStep, annotated_share_to_reach, curve_band, first_to_reach
+from models.simulation import CycleStep, curve_band, first_to_reach
 
 
 def _step(cycle: int, share: float, miou: float) -> CycleStep:
@@ -16,16 +16,13 @@ def _step(cycle: int, share: float, miou: float) -> CycleStep:
 STEPS = [_step(0, 0.1, 0.5), _step(1, 0.2, 0.71), _step(2, 0.3, 0.65), _step(3, 0.4, 0.8)]
 
 
-def test_the_share_is_that_of_the_first_cycle_that_reaches_the_level() -> None:
-    assert annotated_share_to_reach(STEPS, 0.7) == 0.2
-    assert annotated_share_to_reach(STEPS, 0.71) == 0.2
-    assert annotated_share_to_reach(STEPS, 0.72) == 0.4
+def test_the_first_cycle_that_reaches_the_level_counts() -> None:
+    assert [first_to_reach(STEPS, level) for level in (0.7, 0.71, 0.72)] == [STEPS[1], STEPS[1], STEPS[3]]
 
 
-def test_a_level_that_is_never_reached_has_no_share() -> None:
-    assert annotated_share_to_reach(STEPS, 0.81) is None
+def test_a_level_that_is_never_reached_has_no_cycle() -> None:
     assert first_to_reach(STEPS, 0.81) is None
-    assert annotated_share_to_reach([], 0.0) is None
+    assert first_to_reach([], 0.0) is None
 
 
 def test_the_first_cycle_says_what_it_cost() -> None:

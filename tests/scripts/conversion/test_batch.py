@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
+from mask_support import read_label_mask
 from PIL import Image
 from shapely.geometry import LineString, box
 
 from bridge.annotations import Annotation, Shape
 from bridge.errors import BridgeError, ConfigError
-from bridge.formats import MaskInfo, read_label_mask, write_label_mask
+from bridge.formats import MaskInfo, write_label_mask
 from bridge.imagescope import read_imagescope
 from bridge.imagescope.plain import write_imagescope
 from bridge.qupath import NewImage, QuPathProject, create_project, read_geojson, read_qpdata, write_geojson

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from convert_lab import AREAS, BLUE, GREEN, RED, SIZE, xml_of
+from mask_support import read_label_mask
 from shapely.geometry import box
 
 from bridge.annotations import Annotation, Shape
 from bridge.annotations.diff import diff_annotations
-from bridge.formats import read_label_mask
 from bridge.qupath import (
     QuPathProject,
     read_geojson,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from convert_lab import RED, xml_of
+from mask_support import read_label_mask
 from shapely.geometry import box
 
 from bridge.annotations import Annotation
 from bridge.annotations.diff import diff_annotations
-from bridge.formats import read_label_mask
 from bridge.imagescope.plain import write_imagescope
 from bridge.qupath import (
     NewImage,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import shapely
+from mask_support import read_label_mask
 from PIL import Image
 from shapely.geometry import box
 
 from bridge.annotations import Annotation
-from bridge.formats import read_label_mask
 from bridge.imagescope import read_imagescope
 from bridge.imagescope.plain import write_imagescope
 from bridge.qupath import (

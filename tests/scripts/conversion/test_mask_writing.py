@@ -6,11 +6,11 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
+from mask_support import read_label_mask
 from shapely.geometry import box
 
 from bridge.annotations import Annotation
 from bridge.coords import Window
-from bridge.formats import read_label_mask
 from bridge.raster import ShapeIndex
 from scripts.conversion.mask_plan import plan_mask
 from scripts.conversion.mask_writing import write_mask

@@ -22,13 +22,14 @@ import pytest
 import shapely
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from mask_support import read_label_mask
 from PIL import Image
 from shapely import affinity
 from shapely.geometry import LineString, MultiPoint, Point, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations import Annotation, Shape, repair_area
-from bridge.formats import MaskInfo, read_label_mask, write_label_mask
+from bridge.formats import MaskInfo, write_label_mask
 from bridge.imagescope import read_imagescope
 from bridge.imagescope.plain import write_imagescope
 from bridge.qupath import NewImage, QuPathProject, create_project, read_geojson, read_qpdata, write_geojson

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import openslide
 import pytest
+from mask_support import read_label_mask
 
 from bridge.coords import Region
-from bridge.formats.label_mask import read_label_mask
 from bridge.qupath import read_geojson
 from bridge.raster import rasterize
 from scripts.experiments.options import KidneyOptions, SlideOptions, TumourOptions
