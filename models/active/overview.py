@@ -1,6 +1,7 @@
 """A slide's prediction seen from afar: mean probability and mean score per cell, gathered band by band.
 
-Selection needs no full-size map; bands are reduced as they come, so memory is that of the cells.
+Selection needs no full-size map; bands are reduced as they come, so memory is that of the cells: one float32 a class
+and one for the score. Sums of cells that are still open, more exact than that, are kept for their rows alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bridge.raster import ProbabilityMap
 from models.active.acquisition import Acquisition, acquisition_of
 
 _PART_PIXELS = 2**18  # scored at a time
+_BACKGROUND = 1  # its plane; the score's is 0
 _WORDS = {Acquisition.BALD: "model contradicts itself on", Acquisition.DISAGREEMENT: "models disagree on"}
 
 
@@ -90,8 +92,10 @@ class OverviewBuilder:
         self.names = names
         self._stride, self._acquisition, self._draws = stride, acquisition, draws
         planes = 1 + len(names) * (1 if draws == 1 else 2)
-        self._sums = np.zeros((planes, *self._cells.shape), np.float64)
-        self._counts = np.zeros(self._cells.shape, np.float64)
+        self._means = np.zeros((planes, *self._cells.shape), np.float32)
+        self._means[_BACKGROUND] = 1  # what no band touches is background
+        self._pixels_per_row = np.minimum(stride, window.height - np.arange(self._cells.height) * stride) * window.width
+        self._open: dict[int, _OpenRow] = {}
 
     def add(self, band: ProbabilityMap, others: Sequence[ProbabilityMap] = ()) -> None:
         """Take one band in; bands may come in any order and must not overlap.
@@ -112,7 +116,7 @@ class OverviewBuilder:
             windows = [other.window for other in others]
             raise ValueError(f"{self._draws} draws of {band.window} are needed, got it and {windows}")
         for part in self._parts(band.window):
-            self._add_part(band.crop(part), [other.crop(part) for other in others])
+            self._add_part([draw.crop(part) for draw in (band, *others)])
 
     def _parts(self, window: Window) -> Iterator[Window]:
         """Cut a band between rows of cells: scores take several times the memory of what they are made of."""
@@ -123,27 +127,79 @@ class OverviewBuilder:
             yield replace(window, y=top, height=bottom - top)
             top = bottom
 
-    def _add_part(self, band: ProbabilityMap, others: Sequence[ProbabilityMap]) -> None:
-        draws = np.stack([band.probabilities, *(other.probabilities for other in others)])
-        score = acquisition_of(self._acquisition)(draws)
-        spread = [draws.var(axis=0)] if others else []
-        values = np.concatenate([score[None], band.probabilities, *spread], axis=0)
-        row_starts, rows = _cells_of(band.window.y, band.window.height, self._stride)
-        column_starts, columns = _cells_of(band.window.x, band.window.width, self._stride)
-        reduced = np.add.reduceat(np.add.reduceat(values, row_starts, axis=1), column_starts, axis=2)
-        self._sums[:, rows, columns] += reduced
-        heights = np.diff(np.append(row_starts, band.window.height))
-        widths = np.diff(np.append(column_starts, band.window.width))
-        self._counts[rows, columns] += heights[:, None] * widths[None]
+    def _add_part(self, draws: Sequence[ProbabilityMap]) -> None:
+        """Take in rows of which only the columns that aren't background for sure have to be scored."""
+        window = draws[0].window
+        row_starts, rows = _cells_of(window.y, window.height, self._stride)
+        column_starts, columns = _cells_of(window.x, window.width, self._stride)
+        heights = np.diff(np.append(row_starts, window.height))
+        counts = heights[:, None] * np.diff(np.append(column_starts, window.width))[None]
+        sums = np.zeros((len(self._means), *counts.shape))
+        sums[_BACKGROUND] = counts
+        doubtful = _doubtful_cells(draws, column_starts)
+        if doubtful:
+            left = int(column_starts[doubtful.start])
+            right = int(column_starts[doubtful.stop]) if doubtful.stop < len(column_starts) else window.width
+            inside = replace(window, x=window.x + left, width=right - left)
+            values = self._values([draw.crop(inside) for draw in draws])
+            starts = column_starts[doubtful.start : doubtful.stop] - left
+            reduced = np.add.reduceat(np.add.reduceat(values, row_starts, axis=1), starts, axis=2)
+            sums[:, :, doubtful.start : doubtful.stop] = reduced
+        for place, row in enumerate(range(rows.start, rows.stop)):
+            self._add_row(row, columns, sums[:, place], counts[place])
+
+    def _values(self, draws: Sequence[ProbabilityMap]) -> NDArray[np.float32]:
+        """Return what is averaged, plane by plane: the score, the plain probabilities, how the draws spread."""
+        plain = draws[0].probabilities
+        stacked = plain[None] if len(draws) == 1 else np.stack([draw.probabilities for draw in draws])
+        score = acquisition_of(self._acquisition)(stacked)
+        spread = [stacked.var(axis=0)] if len(draws) > 1 else []
+        return np.concatenate([score[None], plain, *spread], axis=0)
+
+    def _add_row(self, row: int, columns: slice, sums: NDArray[np.float64], counts: NDArray[np.int64]) -> None:
+        opened = self._open.get(row)
+        if opened is None:
+            planes, width = len(self._means), self._cells.width
+            opened = self._open[row] = _OpenRow(np.zeros((planes, width)), np.zeros(width, np.int64))
+        opened.sums[:, columns] += sums
+        opened.counts[columns] += counts
+        if opened.counts.sum() == self._pixels_per_row[row]:
+            self._close(row)
+
+    def _close(self, row: int) -> None:
+        opened = self._open.pop(row)
+        seen = opened.counts > 0
+        self._means[:, row, seen] = opened.sums[:, seen] / opened.counts[seen]
 
     def finish(self) -> Overview:
-        """Return the means; cells that no band touched are certain background."""
-        seen = self._counts > 0
-        means = np.divide(self._sums, self._counts, out=np.zeros_like(self._sums), where=seen).astype(np.float32)
-        means[1][~seen] = 1.0
-        classes = len(self.names)
+        """Return the means; cells that no band touched are certain background. After it no band is taken."""
+        for row in list(self._open):
+            self._close(row)
+        means, classes = self._means, len(self.names)
         spread = means[1 + classes :] if self._draws > 1 else None
         return Overview(means[1 : 1 + classes], means[0], self._cells, self.names, self._acquisition, spread)
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenRow:
+    """A row of cells of which bands are still to come: sums by plane and cell, and how many pixels there were."""
+
+    sums: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+
+def _doubtful_cells(draws: Sequence[ProbabilityMap], column_starts: NDArray[np.intp]) -> range:
+    """Return the columns of cells, from the first to the last, that aren't background for sure in every draw."""
+    doubtful = np.zeros(draws[0].window.width, np.bool_)
+    for draw in draws:
+        background = draw.probabilities[0]
+        seen = background[:1] if background.strides[0] == 0 else background  # a row that is repeated is looked at once
+        doubtful |= ~(seen >= 1).all(axis=0)  # a NaN is no certainty
+    pixels = np.flatnonzero(doubtful)
+    if not pixels.size:
+        return range(0)
+    first, last = np.searchsorted(column_starts, pixels[[0, -1]], side="right") - 1
+    return range(int(first), int(last) + 1)
 
 
 def _split(values: NDArray[np.float32], parts: int) -> NDArray[np.float32]:

@@ -5,12 +5,14 @@ Trains nothing and writes no file. May call ``models.checkpoints``, ``models.dat
 
 from models.inference.bands import (
     Area,
+    Passes,
     PredictionOptions,
     PredictionProgress,
     fitting_tiles,
     predict_bands,
     prediction_grid,
 )
+from models.inference.cost import PredictionCost, Stage, Stopwatch
 from models.inference.deepzoom import DeepZoomPredictor
 from models.inference.draws import MOST_DRAWS, in_step, turned_draws
 from models.inference.hot_spots import HotSpotOptions, HotSpots, find_hot_spots
@@ -31,12 +33,16 @@ __all__ = [
     "HotSpotOptions",
     "HotSpots",
     "HybridPredictor",
+    "Passes",
     "PatchwisePredictor",
+    "PredictionCost",
     "PredictionOptions",
     "PredictionProgress",
     "Predictor",
     "Runtime",
     "SlidePredictor",
+    "Stage",
+    "Stopwatch",
     "Turn",
     "Unlikeness",
     "export_onnx",

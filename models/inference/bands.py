@@ -2,10 +2,10 @@
 
 ::
 
-    reader threads ──▶ bounded queue ──▶ batches ──▶ network thread ──▶ blender ──▶ bands
-    (tiles on tissue only)                           (one batch ahead)
+    reader threads ──▶ passes, some ahead ──▶ network threads ──▶ blender ──▶ bands
+    (tiles on tissue only)
 
-Memory is what is in flight: some batches of tiles, and one row of tiles in the blender; never the slide.
+Memory is what is in flight: some passes of tiles, and one row of tiles in the blender; never the slide.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from bridge.coords import Region, Window
 from bridge.raster import BandBlender, ProbabilityMap, TileGrid
 from bridge.slides import RgbPixels, Slide
 from models.data import slide_downsample
+from models.inference.cost import Stage, Stopwatch, unread_watch
 
-_BATCHES_AHEAD = 2
+_AHEAD = 3  # passes read for, or done and not yet glued, for each one in the network
 _LEAST_TILE_PX = 128  # a smaller tile is mostly border
 
 
@@ -36,6 +37,22 @@ class Area(Protocol):
     def fraction(self, region: Region) -> float:
         """Return the share of a level-0 region that is wanted, 0 to 1."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """How tiles go through a net.
+
+    Parameters
+    ----------
+    at_once
+        Forward passes side by side, each from a thread of its own.
+    tiles
+        In one pass.
+    """
+
+    at_once: int
+    tiles: int
 
 
 class TilePredictor(Protocol):
@@ -54,6 +71,10 @@ class TilePredictor(Protocol):
     @property
     def stride(self) -> int:
         """Sides of the input are multiples of this."""
+        ...
+
+    def passes(self, tile_px: int, batch_size: int) -> Passes:
+        """Return how tiles of a side go through quickest, at most ``batch_size`` in one pass."""
         ...
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -76,7 +97,7 @@ class PredictionOptions:
     overlap_px
         Pixels that neighbouring tiles share; blended there.
     batch_size
-        Tiles per forward pass.
+        Tiles per forward pass at most (`TilePredictor.passes`).
     workers
         Reading threads.
     min_fraction
@@ -148,7 +169,9 @@ def predict_bands(
     options: PredictionOptions | None = None,
     *,
     first_band: int = 0,
+    first_row: int = 0,
     progress: Callable[[PredictionProgress], None] | None = None,
+    watch: Stopwatch | None = None,
 ) -> Iterator[ProbabilityMap]:
     """Yield a slide's class probabilities, band after band; each pixel of the slide once.
 
@@ -165,8 +188,12 @@ def predict_bands(
     first_band
         Where a resumed prediction goes on; the bands before are not yielded. Band ``r`` is ``grid.band(r)`` of
         `prediction_grid`.
+    first_row
+        The same told in rows of the map: bands that end above it are not yielded.
     progress
-        Called after each batch.
+        Called after each pass.
+    watch
+        Told what each stage takes.
 
     Yields
     ------
@@ -186,17 +213,23 @@ def predict_bands(
     """
     options = options or PredictionOptions()
     grid = prediction_grid(slide, predictor, options)
+    first_band = max(first_band, grid.band_at(first_row))
     wanted = _wanted_tiles(grid, tissue, options, first_band)
+    watch = watch or unread_watch()
     blender = BandBlender(grid, predictor.names, first_band=first_band)
     done = 0
-    with predicted_tiles(slide, predictor, wanted, options) as results:
+    with predicted_tiles(slide, predictor, wanted, options, watch) as results:
         for windows, maps in results:
             for window, probabilities in zip(windows, maps, strict=True):
-                yield from blender.add(ProbabilityMap(probabilities, window, predictor.names))
+                with watch.time(Stage.STITCH):
+                    finished = blender.add(ProbabilityMap(probabilities, window, predictor.names))
+                yield from finished
             done += len(windows)
             if progress is not None:
                 progress(PredictionProgress(done, len(wanted)))
-    yield from blender.finish()
+    with watch.time(Stage.STITCH):
+        finished = blender.finish()
+    yield from finished
 
 
 def _wanted_tiles(grid: TileGrid, tissue: Area, options: PredictionOptions, first_band: int) -> list[Window]:
@@ -222,50 +255,68 @@ TileResult = tuple[Sequence[Window], NDArray[np.float32]]
 
 @contextmanager
 def predicted_tiles(
-    slide: Slide, predictor: TilePredictor, tiles: Sequence[Window], options: PredictionOptions
+    slide: Slide,
+    predictor: TilePredictor,
+    tiles: Sequence[Window],
+    options: PredictionOptions,
+    watch: Stopwatch | None = None,
 ) -> Iterator[Iterator[TileResult]]:
-    """Give an iterator of predicted batches, in order; leaving the context stops the threads."""
-    readers = ThreadPoolExecutor(options.workers, "read")
-    network = ThreadPoolExecutor(1, "network")
+    """Give an iterator of predicted passes, in order; leaving the context stops the threads.
+
+    All tiles are of one size.
+    """
+    passes = predictor.passes(max((tile.width for tile in tiles), default=1), options.batch_size)
+    line = _Line(slide, predictor, options.workers, passes, watch or unread_watch())
     try:
-        batches = _read_ahead(readers, slide, tiles, options)
-        yield _run_ahead(network, predictor, batches)
+        yield line.run(tiles)
     finally:
-        readers.shutdown(cancel_futures=True)
-        network.shutdown(cancel_futures=True)
-        predictor.give_back_memory()
+        line.stop()
 
 
-_Batch = tuple[Sequence[Window], RgbPixels]
+class _Line:
+    """Threads that read, and threads that predict: a pass waits for its own pixels, whoever takes it for nothing else.
 
+    Between being asked for and being handed over are so many passes at most: those in the network, and for each of
+    them ``_AHEAD`` that are read for, or done and not yet taken. The network goes on from them while bands are glued
+    and become outlines.
+    """
 
-def _read_ahead(
-    readers: ThreadPoolExecutor, slide: Slide, tiles: Sequence[Window], options: PredictionOptions
-) -> Iterator[_Batch]:
-    """Yield batches of pixels; some batches' worth of reads is always under way."""
-    coming: deque[Future[RgbPixels]] = deque()
-    remaining = iter(tiles)
+    def __init__(self, slide: Slide, predictor: TilePredictor, workers: int, passes: Passes, watch: Stopwatch) -> None:
+        self._slide, self._predictor, self._passes, self._watch = slide, predictor, passes, watch
+        self._readers = ThreadPoolExecutor(workers, "read")
+        self._network = ThreadPoolExecutor(passes.at_once, "network")
 
-    def ask(count: int) -> None:
-        coming.extend(readers.submit(slide.read_window, tile) for tile in islice(remaining, count))
+    def run(self, tiles: Sequence[Window]) -> Iterator[TileResult]:
+        """Yield the tiles pass by pass."""
+        size = self._passes.tiles
+        waiting = iter([tiles[first : first + size] for first in range(0, len(tiles), size)])
+        coming = deque(self._ask(windows) for windows in islice(waiting, self._passes.at_once * (1 + _AHEAD)))
+        while coming:
+            windows, result = coming.popleft()
+            with self._watch.time(Stage.WAIT):
+                probabilities = result.result()
+            yield windows, probabilities
+            coming.extend(self._ask(more) for more in islice(waiting, 1))
 
-    ask(options.batch_size * _BATCHES_AHEAD + options.workers)
-    for first in range(0, len(tiles), options.batch_size):
-        windows = tiles[first : first + options.batch_size]
-        pixels = np.stack([coming.popleft().result() for _ in windows])
-        ask(len(windows))
-        yield windows, pixels
+    def stop(self) -> None:
+        """End the threads, whatever they have not begun."""
+        self._readers.shutdown(cancel_futures=True)
+        self._network.shutdown(cancel_futures=True)
+        self._predictor.give_back_memory()
 
+    def _ask(self, windows: Sequence[Window]) -> tuple[Sequence[Window], Future[NDArray[np.float32]]]:
+        reads = [self._readers.submit(self._read, window) for window in windows]
+        return windows, self._network.submit(self._predict, reads)
 
-def _run_ahead(
-    network: ThreadPoolExecutor, predictor: TilePredictor, batches: Iterator[_Batch]
-) -> Iterator[TileResult]:
-    """Yield predicted batches; while one is glued, the next is in the network."""
-    running: deque[tuple[Sequence[Window], Future[NDArray[np.float32]]]] = deque()
-    for windows, pixels in batches:
-        running.append((windows, network.submit(predictor.probabilities, pixels)))
-        if len(running) >= _BATCHES_AHEAD:
-            ready, future = running.popleft()
-            yield ready, future.result()
-    for ready, future in running:
-        yield ready, future.result()
+    def _read(self, window: Window) -> RgbPixels:
+        with self._watch.time(Stage.READ):
+            return self._slide.read_window(window)
+
+    def _predict(self, reads: Sequence[Future[RgbPixels]]) -> NDArray[np.float32]:
+        at_once = self._passes.at_once
+        with self._watch.time(Stage.WAIT_FOR_READ, side_by_side=at_once):
+            pixels = np.stack([read.result() for read in reads])
+        with self._watch.time(Stage.NETWORK, side_by_side=at_once):
+            probabilities = self._predictor.probabilities(pixels)
+        self._watch.count_tiles(len(reads))
+        return probabilities

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Self
+from weakref import WeakKeyDictionary
 
 from bridge.coords import Window
 from bridge.raster import ProbabilityMap
@@ -17,6 +19,7 @@ from bridge.slides import Slide
 from models.checkpoints import Checkpoint, NetRole
 from models.data import slide_downsample
 from models.inference.bands import Area, PredictionOptions, PredictionProgress, fitting_tiles, predict_bands
+from models.inference.cost import Stage, Stopwatch, unread_watch
 from models.inference.hot_spots import HotSpotOptions, HotSpots, find_hot_spots
 from models.inference.predictor import Predictor, Runtime
 from models.inference.turns import Turn
@@ -53,9 +56,11 @@ class DeepZoomPredictor:
         threads: int = 0,
     ) -> None:
         self._hot_spot_options = hot_spots or HotSpotOptions()
+        self._looked: WeakKeyDictionary[Slide, tuple[Area, PredictionOptions, HotSpots]] = WeakKeyDictionary()
         self.high = Predictor(checkpoint, device=device, runtime=runtime, threads=threads)
         self.checkpoint_id, self.names = checkpoint.id, self.high.names
         self.mpp = self.map_mpp = self.high.mpp
+        self.runs_on = self.high.runs_on
         self.low: Predictor | None = None
         if NetRole.LOW in checkpoint.card.roles and not one_network:
             self.low = Predictor(checkpoint, role=NetRole.LOW, device=device, runtime=runtime, threads=threads)
@@ -67,7 +72,9 @@ class DeepZoomPredictor:
         options: PredictionOptions | None = None,
         *,
         first_band: int = 0,
+        first_row: int = 0,
         progress: Callable[[PredictionProgress], None] | None = None,
+        watch: Stopwatch | None = None,
     ) -> Iterator[ProbabilityMap]:
         """Yield a slide's probabilities in bands of its full width; all else as `predict_bands`.
 
@@ -81,23 +88,51 @@ class DeepZoomPredictor:
         SlideError
             The slide is damaged somewhere.
         """
+        watch = watch or unread_watch()
         seen = self.high.seen(slide)
+        closely = partial(
+            predict_bands,
+            seen,
+            self.high,
+            first_band=first_band,
+            first_row=first_row,
+            progress=progress,
+            watch=watch,
+        )
         if self.low is None:
-            yield from predict_bands(seen, self.high, tissue, options, first_band=first_band, progress=progress)
+            yield from closely(tissue, options)
             return
-        spots = self.find_hot_spots(slide, tissue, options)
-        closer = fitting_tiles(slide, self.high, spots, options)
-        for band in predict_bands(seen, self.high, spots, closer, first_band=first_band, progress=progress):
-            yield spots.keep(band)
+        spots = self._spots(slide, tissue, options or PredictionOptions(), watch)
+        for band in closely(spots, fitting_tiles(slide, self.high, spots, options)):
+            with watch.time(Stage.STITCH):
+                kept = spots.keep(band)
+            yield kept
+
+    def _spots(self, slide: Slide, tissue: Area, options: PredictionOptions, watch: Stopwatch) -> HotSpots:
+        """Return the hot-spots, kept as long as the slide is open: whoever predicts it in parts looks once."""
+        known = self._looked.get(slide)
+        if known is not None and known[0] is tissue and known[1] == options:
+            return known[2]
+        spots = self.find_hot_spots(slide, tissue, options, watch=watch)
+        self._looked[slide] = tissue, options, spots
+        return spots
 
     def turned(self, turn: Turn) -> Self:
         """Return the same predictor seeing each tile turned, in both passes; for `predict` only."""
         other = copy.copy(self)
+        other._looked = WeakKeyDictionary()
         other.high = self.high.turned(turn)
         other.low = None if self.low is None else self.low.turned(turn)
         return other
 
-    def find_hot_spots(self, slide: Slide, tissue: Area, options: PredictionOptions | None = None) -> HotSpots:
+    def find_hot_spots(
+        self,
+        slide: Slide,
+        tissue: Area,
+        options: PredictionOptions | None = None,
+        *,
+        watch: Stopwatch | None = None,
+    ) -> HotSpots:
         """Return where the low-resolution net wants a closer look.
 
         Raises
@@ -109,7 +144,7 @@ class DeepZoomPredictor:
         """
         low = self._need_low()
         extent = slide.pyramid.window_at(slide_downsample(slide, low.mpp))
-        bands = predict_bands(low.seen(slide), low, tissue, options)
+        bands = predict_bands(low.seen(slide), low, tissue, options, watch=watch)
         return find_hot_spots(bands, extent, _mpp(slide), self._hot_spot_options)
 
     def predict_window(self, slide: Slide, window: Window, *, margin_px: int = 32) -> ProbabilityMap:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bridge.coords import Region, Window
-from bridge.slides import Slide
+from bridge.slides import Slide, TissueMask
 from models.data import GuidedSlide, HeatMap, slide_downsample
-from models.inference.bands import Area
 from models.inference.patchwise import PatchwisePredictor
 
 _BLOCKS_PER_TILE = 4  # and side: the heat map is made in blocks of a fixed lattice
@@ -57,7 +57,7 @@ class HeatSource:
         Off it all is cold.
     """
 
-    def __init__(self, slide: Slide, patches: PatchwisePredictor, tissue: Area) -> None:
+    def __init__(self, slide: Slide, patches: PatchwisePredictor, tissue: TissueMask) -> None:
         self._slide = slide
         self._patches = patches
         self._patch_side = slide_downsample(slide, patches.map_mpp)
@@ -87,7 +87,7 @@ class HeatSource:
 class _Blocks:
     """The tissue of patches whose centre lies in some blocks of a lattice: each patch belongs to one block."""
 
-    tissue: Area
+    tissue: TissueMask
     blocks: frozenset[tuple[int, int]]
     side: float
 
@@ -95,6 +95,21 @@ class _Blocks:
         centre = (region.x + region.width / 2, region.y + region.height / 2)
         block = int(centre[0] // self.side), int(centre[1] // self.side)
         return self.tissue.fraction(region) if block in self.blocks else 0.0
+
+    def coverage(self, window: Window) -> NDArray[np.float32]:
+        """Return the share of tissue in each pixel that may belong to a block; 0 in all others."""
+        shares = np.zeros(window.shape, np.float32)
+        near = window.intersection(self._around(window.downsample)) if self.blocks else None
+        if near is not None:
+            shares[window.slices(near)] = self.tissue.coverage(near)
+        return shares
+
+    def _around(self, downsample: float) -> Window:
+        """Return the window that holds all blocks."""
+        columns, rows = zip(*self.blocks, strict=True)
+        left, top = min(columns) * self.side, min(rows) * self.side
+        right, bottom = (max(columns) + 1) * self.side, (max(rows) + 1) * self.side
+        return Window.covering(Region.from_bounds(left, top, right, bottom), downsample)
 
 
 def _blocks_under(tile: Window, side: float, *, margin: float) -> frozenset[tuple[int, int]]:

@@ -64,6 +64,9 @@ class HotSpots:
         hot = self.over(band.window)
         if hot.all():
             return band
+        if not hot.any():  # one pixel, shown everywhere
+            background = np.eye(1, len(band.names), dtype=np.float32)[0][:, None, None]
+            return replace(band, probabilities=np.broadcast_to(background, band.probabilities.shape))
         values = np.where(hot, band.probabilities, np.float32(0))
         values[0][~hot] = 1
         return replace(band, probabilities=values)

@@ -21,6 +21,7 @@ from bridge.slides import Slide, TissueOptions, tissue_mask
 from models.checkpoints import Checkpoint, NetRole
 from models.data import GuidedSlide, HeatMap, interpolate, slide_downsample
 from models.inference.bands import Area, PredictionOptions, PredictionProgress, predict_bands, prediction_grid
+from models.inference.cost import Stopwatch
 from models.inference.heat_source import HeatSource, Recent
 from models.inference.patchwise import PatchwisePredictor
 from models.inference.predictor import Predictor, Runtime
@@ -73,6 +74,7 @@ class HybridPredictor:
         role = NetRole.HIGH if is_alone else NetRole.REFINEMENT
         self.refinement = Predictor(checkpoint, role=role, device=device, runtime=runtime, threads=threads)
         self.names, self.map_mpp = self.refinement.names, self.refinement.mpp
+        self.runs_on = self.refinement.runs_on
         self.patches: PatchwisePredictor | None = None
         if not is_alone:
             self.patches = PatchwisePredictor(
@@ -90,7 +92,9 @@ class HybridPredictor:
         options: PredictionOptions | None = None,
         *,
         first_band: int = 0,
+        first_row: int = 0,
         progress: Callable[[PredictionProgress], None] | None = None,
+        watch: Stopwatch | None = None,
     ) -> Iterator[ProbabilityMap]:
         """Yield a slide's probabilities in bands of its full width; all else as `predict_bands`.
 
@@ -108,11 +112,21 @@ class HybridPredictor:
         seen = _Sum(progress)
         picture = slide
         if self.patches is not None:
-            heat = HeatMap.from_bands(self.patches.predict(slide, tissue, options, progress=seen.tell))
+            patches = self.patches.predict(slide, tissue, options, progress=seen.tell, watch=watch)
+            heat = HeatMap.from_bands(patches)
             picture = GuidedSlide(slide, heat)
         seen.next_pass()
         refining = self._refining(options)
-        yield from predict_bands(picture, self.refinement, tissue, refining, first_band=first_band, progress=seen.tell)
+        yield from predict_bands(
+            picture,
+            self.refinement,
+            tissue,
+            refining,
+            first_band=first_band,
+            first_row=first_row,
+            progress=seen.tell,
+            watch=watch,
+        )
 
     def predict_window(self, slide: Slide, window: Window, *, margin_px: int = 32) -> ProbabilityMap:
         """Return the map of one window of the working mpp, interpolated bilinearly from the refinement's.

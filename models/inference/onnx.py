@@ -30,7 +30,7 @@ def export_onnx(checkpoint: Checkpoint, role: NetRole = NetRole.HIGH, *, tile_px
     role
         Which one.
     tile_px
-        Side of the tile that is traced; the training tiles' if None. The graph doesn't depend on it.
+        Side of the tile that is traced; a small one if None. The graph doesn't depend on it.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def export_onnx(checkpoint: Checkpoint, role: NetRole = NetRole.HIGH, *, tile_px
     """
     card = checkpoint.card.net(role)
     segmenter = Segmenter(checkpoint.build(role), card.normalization).eval()
-    side = tile_px or card.tile_px
+    side = tile_px or min(card.tile_px, max(64, 2 * card.options.stride))  # a large one takes half a gigabyte to trace
     example = torch.zeros((1, side, side, len(card.normalization.mean)), dtype=torch.uint8)
     free = {0: "n", 1: "height", 2: "width"}
     free_output = {0: "n"} if card.options.kind is NetKind.PATCH else {0: "n", 2: "height", 3: "width"}
@@ -65,11 +65,17 @@ def export_onnx(checkpoint: Checkpoint, role: NetRole = NetRole.HIGH, *, tile_px
 
 
 def open_session(model: bytes, *, threads: int = 0) -> Any:  # Any: onnxruntime has no types
-    """Return an ONNX Runtime session on the CPU; ``threads`` 0 takes one per core."""
+    """Return an ONNX Runtime session on the CPU, which several threads may run at once.
+
+    ``threads`` 0 takes one per core.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # Threads that have nothing to do would keep those that read, glue and run other passes off the cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_mem_pattern = False  # one block for all that a pass holds: 110 MB more per 512² tile, no quicker
     options.log_severity_level = 3  # it warns of every initializer that it folds
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import copy
 import math
+from array import array
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Self
+from itertools import islice
+from typing import Protocol, Self, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +24,13 @@ from bridge.slides import Slide
 from models.checkpoints import Checkpoint
 from models.data import slide_downsample
 from models.inference.bands import Area, PredictionOptions, PredictionProgress, predicted_tiles
+from models.inference.cost import Stopwatch
 from models.inference.predictor import Predictor, Runtime
 from models.inference.turns import Turn
 
 _AT_ONCE = 16  # patches of a window in one forward pass
 _EPSILON = 1e-6  # pixels
+_ROWS_AT_ONCE = 64  # of the map, looked through for tissue
 
 
 class PatchwisePredictor:
@@ -67,6 +71,7 @@ class PatchwisePredictor:
         if not 1 <= self.stride_px <= self.patch_px:
             raise ValueError(f"a stride of {stride_px} px and patches of {self.patch_px} px; set 1 to {self.patch_px}")
         self.map_mpp = self.mpp * self.stride_px
+        self.runs_on = self.net.runs_on
 
     def predict(
         self,
@@ -75,7 +80,9 @@ class PatchwisePredictor:
         options: PredictionOptions | None = None,
         *,
         first_band: int = 0,
+        first_row: int = 0,
         progress: Callable[[PredictionProgress], None] | None = None,
+        watch: Stopwatch | None = None,
     ) -> Iterator[ProbabilityMap]:
         """Yield a slide's probabilities in bands of its full width, one row of the map each.
 
@@ -89,8 +96,12 @@ class PatchwisePredictor:
             Batches hold as many pixels as ``batch_size`` tiles of ``tile_px``; patches are not blended.
         first_band
             Row of the map where a resumed prediction goes on.
+        first_row
+            The same: a band is one row of the map.
         progress
             Called after each batch.
+        watch
+            Told what each stage takes.
 
         Raises
         ------
@@ -100,9 +111,9 @@ class PatchwisePredictor:
             The slide is damaged somewhere.
         """
         options = options or PredictionOptions()
-        grid = self._grid(slide)
-        wanted = [cell for cell in grid.cells(first_band) if _is_wanted(cell, slide, tissue, options)]
-        with closing(self._run(slide, grid, wanted, options, progress)) as results:
+        grid, first_band = self._grid(slide), max(first_band, first_row)
+        wanted = _Places.of(grid, first_band, slide, tissue, options)
+        with closing(self._run(slide, grid, wanted, options, progress, watch)) as results:
             row, values = first_band, self._background(grid)
             for cell, probabilities in results:
                 while row < cell.y:
@@ -158,20 +169,21 @@ class PatchwisePredictor:
         self,
         slide: Slide,
         grid: _MapGrid,
-        cells: Sequence[Window],
+        wanted: _Places,
         options: PredictionOptions,
         progress: Callable[[PredictionProgress], None] | None,
+        watch: Stopwatch | None,
     ) -> Generator[tuple[Window, NDArray[np.float32]], None, None]:
         """Yield the probabilities of map pixels, in order."""
         per_batch = max(1, options.batch_size * options.tile_px**2 // self.patch_px**2)
-        patches = [grid.patch_of(cell) for cell in cells]
+        patches, cells = replace(wanted, shown=grid.patch_of), iter(wanted)
         done = 0
-        with predicted_tiles(slide, self.net, patches, replace(options, batch_size=per_batch)) as results:
+        with predicted_tiles(slide, self.net, patches, replace(options, batch_size=per_batch), watch) as results:
             for windows, values in results:
-                yield from zip(cells[done : done + len(windows)], values, strict=True)
+                yield from zip(islice(cells, len(windows)), values, strict=True)
                 done += len(windows)
                 if progress is not None:
-                    progress(PredictionProgress(done, len(cells)))
+                    progress(PredictionProgress(done, len(wanted)))
 
     def _values(self, slide: Slide, patches: Sequence[Window]) -> NDArray[np.float32]:
         """Return the probabilities of some patches, (n, classes)."""
@@ -209,10 +221,9 @@ class _MapGrid:
         """Return a row of the map."""
         return replace(self.extent, y=row, height=1)
 
-    def cells(self, first_row: int) -> Iterator[Window]:
-        """Yield the pixels of the map, row by row."""
-        for row in range(first_row, self.extent.height):
-            yield from self.row(row).tiles(1)
+    def cell(self, x: int, y: int) -> Window:
+        """Return one pixel of the map."""
+        return Window(x, y, 1, 1, self.extent.downsample)
 
     def patch_of(self, cell: Window) -> Window:
         """Return the patch around the centre of a map pixel; with a stride of a patch they are one."""
@@ -223,6 +234,68 @@ class _MapGrid:
         """Return the map pixel under the centre of each working pixel; the nearest one off the slide."""
         places = np.floor((np.arange(start, stop) + 0.5) / self.stride)
         return np.asarray(places.clip(0, count - 1), np.int64)
+
+
+@runtime_checkable
+class _Coverage(Protocol):
+    """An area that can say of many pixels at once whether there is any of it: no share where there is none nearby."""
+
+    def coverage(self, window: Window) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Places(Sequence[Window]):
+    """Some pixels of a map, row by row, as numbers: a slide may have millions.
+
+    Parameters
+    ----------
+    x, y
+        int32, of each.
+    shown
+        What stands for a pixel: itself, or its patch.
+    """
+
+    x: NDArray[np.int32]
+    y: NDArray[np.int32]
+    cell: Callable[[int, int], Window]
+    shown: Callable[[Window], Window]
+
+    @classmethod
+    def of(cls, grid: _MapGrid, first_row: int, slide: Slide, tissue: Area, options: PredictionOptions) -> _Places:
+        """Find the pixels that are to be predicted."""
+        x, y = array("i"), array("i")
+        for row, column in _candidates(grid, first_row, tissue):
+            if _is_wanted(grid.cell(column, row), slide, tissue, options):
+                x.append(column)
+                y.append(row)
+        return cls(np.array(x, np.int32), np.array(y, np.int32), grid.cell, lambda cell: cell)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @overload
+    def __getitem__(self, place: int) -> Window: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Window]: ...
+    def __getitem__(self, place: int | slice) -> Window | list[Window]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        return self.shown(self.cell(int(self.x[place]), int(self.y[place])))
+
+
+def _candidates(grid: _MapGrid, first_row: int, tissue: Area) -> Iterator[tuple[int, int]]:
+    """Yield (row, column) of the pixels that have tissue or a neighbour with some; all where the area can't tell."""
+    extent = grid.extent
+    for top in range(first_row, extent.height, _ROWS_AT_ONCE):
+        rows = min(_ROWS_AT_ONCE, extent.height - top)
+        near = np.ones((rows, extent.width), np.bool_)
+        if isinstance(tissue, _Coverage):
+            around = Window(extent.x - 1, top - 1, extent.width + 2, rows + 2, extent.downsample)
+            some = tissue.coverage(around) > 0
+            some = some[:-2] | some[1:-1] | some[2:]
+            near = some[:, :-2] | some[:, 1:-1] | some[:, 2:]
+        for row, column in np.argwhere(near).tolist():
+            yield top + row, extent.x + column
 
 
 def _is_wanted(cell: Window, slide: Slide, tissue: Area, options: PredictionOptions) -> bool:

@@ -16,11 +16,14 @@ from bridge.raster import ProbabilityMap
 from bridge.slides import Slide
 from models.checkpoints import Checkpoint, NetCard, NetRole
 from models.data import DyedSlide, Stains, slide_stains
+from models.inference.bands import Passes
 from models.inference.onnx import INPUT, OUTPUT, export_onnx, open_session, shrinking
 from models.inference.turns import PLAIN, Turn
-from models.nets import Segmenter, choose_device, mixed_precision, place
+from models.nets import Segmenter, choose_device, mixed_precision, moved, place
 
 WHITE = 255
+_PASS_PX = 512**2  # of ONNX Runtime: more pixels in one pass only cost memory, and the processor's cache
+_MOST_AT_ONCE = 4  # passes: each holds what its tiles become within the net, some 120 MB
 
 
 class Runtime(Enum):
@@ -45,7 +48,7 @@ class Predictor:
     runtime
         Both give the same class per pixel.
     threads
-        CPU threads of ONNX Runtime; 0 takes one per core.
+        CPU threads of ONNX Runtime; 0 takes as many as torch does: one per core, unless it is told otherwise.
 
     Raises
     ------
@@ -71,7 +74,8 @@ class Predictor:
         self.device = choose_device(device)
         self.runtime = _choose_runtime(runtime, self.device)
         if self.runtime is Runtime.ONNXRUNTIME:
-            self._session = open_session(export_onnx(checkpoint, role), threads=threads)
+            self._threads = threads or torch.get_num_threads()
+            self._session = open_session(export_onnx(checkpoint, role), threads=self._threads)
         else:
             segmenter = Segmenter(checkpoint.build(role), self.card.normalization).eval()
             self._segmenter = place(segmenter, self.device)
@@ -91,8 +95,24 @@ class Predictor:
         """Sides of the input are multiples of this."""
         return self.card.options.stride
 
+    @property
+    def runs_on(self) -> str:
+        """What runs the net, for people: ``"onnxruntime on cpu"``."""
+        return f"{self.runtime.value} on {self.device.type}"
+
+    def passes(self, tile_px: int, batch_size: int) -> Passes:
+        """Return how tiles of a side go through quickest, at most ``batch_size`` in one pass.
+
+        On the CPU one pass per core, side by side, each of a few pixels: cores that never wait for each other do a
+        sixth more than all of them on one pass (measured on two), and a batch of four tiles took four times the
+        memory, and longer for each.
+        """
+        if self.runtime is Runtime.ONNXRUNTIME:
+            return Passes(min(self._threads, _MOST_AT_ONCE), max(1, min(batch_size, _PASS_PX // tile_px**2)))
+        return Passes(1, batch_size)
+
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return class probabilities of a batch.
+        """Return class probabilities of a batch. Several threads may ask at once.
 
         Parameters
         ----------
@@ -120,7 +140,7 @@ class Predictor:
             (result,) = self._session.run([OUTPUT], {INPUT: pixels})
             return np.asarray(result, np.float32)
         with torch.inference_mode(), mixed_precision(self.device):
-            batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+            batch = moved(torch.from_numpy(np.ascontiguousarray(pixels)), self.device)
             return np.asarray(self._segmenter(batch).float().cpu().numpy())
 
     def give_back_memory(self) -> None:

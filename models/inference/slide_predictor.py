@@ -11,6 +11,7 @@ from bridge.slides import Slide, TissueOptions
 from models.checkpoints import Checkpoint, DesignName
 from models.errors import CheckpointError
 from models.inference.bands import Area, PredictionOptions, PredictionProgress
+from models.inference.cost import Stopwatch
 from models.inference.deepzoom import DeepZoomPredictor
 from models.inference.hot_spots import HotSpotOptions
 from models.inference.hybrid import HybridPredictor
@@ -42,6 +43,11 @@ class SlidePredictor(Protocol):
         """µm per pixel of the bands that `predict` yields; coarser than ``mpp`` where a design decides per patch."""
         ...
 
+    @property
+    def runs_on(self) -> str:
+        """What runs its nets, as of `Predictor`."""
+        ...
+
     def predict(
         self,
         slide: Slide,
@@ -49,7 +55,9 @@ class SlidePredictor(Protocol):
         options: PredictionOptions | None = None,
         *,
         first_band: int = 0,
+        first_row: int = 0,
         progress: Callable[[PredictionProgress], None] | None = None,
+        watch: Stopwatch | None = None,
     ) -> Iterator[ProbabilityMap]:
         """Yield a slide's probabilities in bands of its full width, top to bottom; all else as `predict_bands`."""
         ...

@@ -12,7 +12,7 @@ from models.nets.batch_renorm import (
     set_renorm_momentum,
 )
 from models.nets.build import NetKind, NetOptions, build_encoder, build_net
-from models.nets.device import choose_device, mixed_precision, place
+from models.nets.device import choose_device, mixed_precision, moved, place
 from models.nets.efficientnet_lite0 import EfficientNetLite0, read_imagenet_weights
 from models.nets.encoder import CENTRED, IMAGENET, UNIT, Encoder, Normalization, PlainEncoder
 from models.nets.imagenet import Published, check_weights, published
@@ -71,6 +71,7 @@ __all__ = [
     "choose_device",
     "load_weights",
     "mixed_precision",
+    "moved",
     "parse_encoder",
     "place",
     "published",

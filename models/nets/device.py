@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _Net = TypeVar("_Net", bound=nn.Module)
 
@@ -43,6 +43,13 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     if device.type == "cuda" and torch.cuda.is_bf16_supported():
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()
+
+
+def moved(pixels: Tensor, device: torch.device) -> Tensor:
+    """Return pixels on a device; to CUDA by way of pinned memory, so that the copy is quick and this thread goes on."""
+    if device.type == "cuda":
+        return pixels.pin_memory().to(device, non_blocking=True)
+    return pixels.to(device)
 
 
 def place(net: _Net, device: torch.device) -> _Net:

@@ -120,3 +120,45 @@ def overview_of(
 )
 def test_words_name_the_two_classes_it_is_about(overview: Overview, words: str) -> None:
     assert reason_for(overview, slice(0, 1), slice(0, 1)) == words
+
+
+@given(st.sampled_from(list(Acquisition)), st.integers(1, 3), st.integers(1, 4), st.integers(0, 9), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_background_beside_what_is_doubtful_changes_nothing(
+    acquisition: Acquisition, draws: int, stride: int, margin: int, seed: int
+) -> None:
+    whole = some_draws(seed, draws, 7, 20)
+    for one in whole:
+        one[:, :, :margin], one[:, :, 20 - margin :] = 0, 0
+        one[0, :, :margin], one[0, :, 20 - margin :] = 1, 1
+    builder = OverviewBuilder(Window(0, 0, 20, 7, 2.0), NAMES, stride, acquisition, draws=draws)
+    band, *others = (ProbabilityMap(one, Window(0, 0, 20, 7, 2.0), NAMES) for one in whole)
+    builder.add(band, others)
+    found = builder.finish()
+    assert np.allclose(found.score, cell_means(acquisition_of(acquisition)(whole), stride), atol=1e-5)
+    assert np.allclose(found.probabilities, cell_means(whole[0], stride), atol=1e-5)
+
+
+def test_bands_in_any_order_give_the_same_means() -> None:
+    (whole,) = some_draws(3, 1, 12, 9)
+    found = []
+    for tops in ((0, 5, 7), (7, 0, 5)):
+        builder = OverviewBuilder(Window(0, 0, 9, 12, 2.0), NAMES, 4, Acquisition.ENTROPY)
+        for top in tops:
+            bottom = {0: 5, 5: 7, 7: 12}[top]
+            builder.add(ProbabilityMap(whole[:, top:bottom], Window(0, top, 9, bottom - top, 2.0), NAMES))
+        found.append(builder.finish())
+    assert np.allclose(found[0].probabilities, found[1].probabilities, atol=1e-6)
+    assert np.allclose(found[0].score, found[1].score, atol=1e-6)
+
+
+def test_only_rows_that_are_still_open_are_held_more_exactly_than_needed() -> None:
+    tracemalloc.start()
+    builder = OverviewBuilder(Window(0, 0, 800, 4_000, 2.0), NAMES, 1, Acquisition.LEAST_CONFIDENCE)
+    band = np.full((3, 400, 800), 1 / 3, np.float32)
+    for top in range(0, 4_000, 400):
+        builder.add(ProbabilityMap(band, Window(0, top, 800, 400, 2.0), NAMES))
+    found = builder.finish()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * (found.probabilities.nbytes + found.score.nbytes) + band.nbytes

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from bridge.coords import Region, Window
 from bridge.errors import SlideError
 from bridge.slides import TissueMask
-from models.inference import PredictionOptions, predict_bands, prediction_grid
+from models.inference import Passes, PredictionOptions, predict_bands, prediction_grid
+from models.inference.bands import predicted_tiles
 
 
 @dataclass
@@ -22,9 +24,13 @@ class BrightnessNet:
     names: tuple[str, ...] = ("Background", "Dark")
     batches: list[int] = field(default_factory=list)
     holds_memory: bool = False
+    at_once: int = 1
 
     def give_back_memory(self) -> None:
         self.holds_memory = False
+
+    def passes(self, tile_px: int, batch_size: int) -> Passes:
+        return Passes(self.at_once, batch_size)
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         self.batches.append(len(pixels))
@@ -118,6 +124,57 @@ def test_reading_runs_ahead_by_a_few_batches_only(ground: Any) -> None:
     assert slide.reads <= 24 + 12
     bands.close()  # type: ignore[attr-defined]
     assert slide.reads <= 24 + 14
+
+
+@dataclass
+class WaitingNet(BrightnessNet):
+    """Counts its passes and the results of them that are still alive; the first pass waits for the second if told."""
+
+    is_turned_round: bool = False
+    done: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    second: threading.Event = field(default_factory=threading.Event)
+    alive: list[weakref.ref[np.ndarray]] = field(default_factory=list)
+    most_alive: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        with self.lock:
+            number = len(self.batches)
+            result = super().probabilities(pixels)
+            self.alive = [found for found in self.alive if found() is not None] + [weakref.ref(result)]
+            self.most_alive = max(self.most_alive, len(self.alive))
+        if self.is_turned_round and number == 0:
+            assert self.second.wait(30)
+        if number == 1:
+            self.second.set()
+        self.done.release()
+        return result
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_memory_holds_a_few_passes_whatever_the_slide(ground: Any, at_once: int) -> None:
+    """While nobody takes any, so many are read and predicted and not one more; in the long run no more are alive."""
+    slide, net = CountingSlide(ground.slide), WaitingNet(at_once=at_once)
+    options = PredictionOptions(batch_size=2, workers=2)
+    tiles = [Window(0, 0, 8, 8, 1.0)] * 200  # 100 passes
+    most = 4 * at_once
+    with predicted_tiles(slide, net, tiles, options) as results:  # type: ignore[arg-type]
+        next(results)
+        assert all(net.done.acquire(timeout=30) for _ in range(most))
+        assert (slide.reads, len(net.batches)) == (2 * most, most)
+        left = sum(len(windows) for windows, _ in results)
+    assert (left, slide.reads) == (198, 200)
+    assert net.most_alive <= most + 2  # the one that is taken, and the one that was taken before it
+
+
+def test_passes_side_by_side_come_in_order(ground: Any) -> None:
+    net = WaitingNet(at_once=2, is_turned_round=True)
+    options = PredictionOptions(tile_px=32, overlap_px=8, batch_size=1)
+    bands = list(predict_bands(ground.slide, net, Everywhere(), options))  # type: ignore[arg-type]
+    alone = list(predict_bands(ground.slide, BrightnessNet(), Everywhere(), options))  # type: ignore[arg-type]
+    for band, expected in zip(bands, alone, strict=True):
+        assert band.window == expected.window
+        assert np.array_equal(band.probabilities, expected.probabilities)
 
 
 def test_threads_end_with_the_iterator(ground: Any) -> None:

@@ -35,7 +35,7 @@ class Told(DeepZoomPredictor):
 
         self.high.probabilities = remembered  # type: ignore[method-assign]
 
-    def find_hot_spots(self, *_: Any) -> HotSpots:
+    def find_hot_spots(self, *_: Any, **__: Any) -> HotSpots:
         return HotSpots(self._hot)
 
     @property

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
 
 from models.checkpoints import Card, Checkpoint, NetCard, NetRole, with_role
 from models.inference import export_onnx, open_session
-from models.nets import CENTRED, EncoderName, NetOptions, build_net
+from models.nets import CENTRED, UNIT, EncoderName, NetKind, NetOptions, build_net
 
 PLAIN = NetOptions(encoder=EncoderName.PLAIN, encoder_channels=(4, 4), decoder_channels=(4, 4), stem_channels=4)
 NET = NetCard(NetRole.HIGH, PLAIN, ("Background", "A"), 0.5, 32, CENTRED)
@@ -32,3 +34,12 @@ def test_any_number_and_size_of_tiles_runs(model: bytes, shape: tuple[int, ...])
     (result,) = session.run(None, {"pixels": np.zeros(shape, np.uint8)})
     assert result.shape == (shape[0], 2, *shape[1:3])
     assert np.allclose(result.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [PLAIN, replace(PLAIN, kind=NetKind.REFINEMENT)], ids=["unet", "refinement"])
+def test_the_graph_does_not_depend_on_the_tile_that_is_traced(kind: NetOptions) -> None:
+    normalization = CENTRED if kind.kind is NetKind.UNET else UNIT
+    card = NetCard(NetRole.HIGH, kind, ("Background", "A"), 0.5, 256, normalization)
+    weights = with_role(build_net(kind, 2).state_dict(), NetRole.HIGH)
+    checkpoint = Checkpoint.of(Card("deepzoom", (card,)), weights)
+    assert export_onnx(checkpoint) == export_onnx(checkpoint, tile_px=256)

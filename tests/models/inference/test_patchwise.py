@@ -222,3 +222,45 @@ def test_the_card_opens_it_with_the_stride_asked_for() -> None:
     predictor = open_predictor(checkpoint_of(), stride_px=16, device="cpu", runtime=Runtime.TORCH)
     assert isinstance(predictor, PatchwisePredictor)
     assert (predictor.mpp, predictor.map_mpp, predictor.names) == (0.5, 8.0, NAMES)
+
+
+class Counted:
+    """Tissue that counts how often it is asked about a single place."""
+
+    def __init__(self, tissue: TissueMask) -> None:
+        self.tissue, self.count = tissue, 0
+
+    def fraction(self, region: Region) -> float:
+        self.count += 1
+        return self.tissue.fraction(region)
+
+    def coverage(self, window: Window) -> np.ndarray:
+        return self.tissue.coverage(window)
+
+
+@pytest.mark.parametrize("downsample", [8.0, 10.7, 32.0])
+@pytest.mark.parametrize("stride", [5, 32])
+def test_looking_for_tissue_in_rows_finds_what_asking_everywhere_finds(
+    ground: Any, make: Callable[..., PatchwisePredictor], stride: int, downsample: float
+) -> None:
+    slide = ground.slide
+    window = slide.pyramid.window_at(downsample)
+    mask = np.random.default_rng(int(downsample)).random(window.shape) < 0.1
+    mask[0, -1] = mask[-1, 0] = True  # the slide's edges
+    rows = Counted(TissueMask(mask, window))
+
+    class Asked:
+        def fraction(self, region: Region) -> float:
+            return rows.tissue.fraction(region)
+
+    predictor = make(stride_px=stride)
+    assert np.array_equal(whole_map(predictor, slide, rows), whole_map(predictor, slide, Asked()))
+
+
+def test_a_place_without_tissue_nearby_is_not_asked_about(ground: Any, make: Callable[..., PatchwisePredictor]) -> None:
+    slide = ground.slide
+    mask = np.zeros((HEIGHT // 8, WIDTH // 8), np.bool_)
+    mask[3, 3] = True
+    tissue = Counted(TissueMask(mask, slide.pyramid.window_at(8.0)))
+    whole_map(make(stride_px=4), slide, tissue)
+    assert 0 < tissue.count <= 4 * 4, "two map pixels and a neighbour on each side"

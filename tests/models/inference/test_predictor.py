@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from bridge.coords import Window
 from models.checkpoints import Card, Checkpoint, NetCard, NetRole, with_role
 from models.errors import CheckpointError
-from models.inference import Predictor, Runtime
+from models.inference import Passes, Predictor, Runtime
 from models.nets import CENTRED, EncoderName, NetOptions, build_net
 
 PLAIN = NetOptions(encoder=EncoderName.PLAIN, encoder_channels=(8, 8), decoder_channels=(8, 8), stem_channels=4)
@@ -33,6 +34,29 @@ def test_both_runtimes_see_the_same_class(options: NetOptions) -> None:
     clear = top - second > 1e-3
     assert clear.mean() > 0.9
     assert (by_torch.argmax(1) == by_onnx.argmax(1))[clear].all()
+
+
+@pytest.mark.parametrize("options", [PLAIN, LITE], ids=["plain", "lite"])
+def test_tiles_one_by_one_from_several_threads_are_what_a_batch_is_to_the_bit(options: NetOptions) -> None:
+    predictor = Predictor(checkpoint(options), device="cpu", runtime=Runtime.ONNXRUNTIME, threads=2)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), dtype=np.uint8)
+    at_once = predictor.probabilities(pixels)
+    with ThreadPoolExecutor(4) as threads:
+        alone = list(threads.map(predictor.probabilities, pixels[:, None]))
+    assert np.array_equal(np.concatenate(alone), at_once)
+
+
+def test_cores_take_small_passes_side_by_side_and_a_device_takes_the_batch() -> None:
+    saved = checkpoint(PLAIN)
+    by_onnx = Predictor(saved, device="cpu", runtime=Runtime.ONNXRUNTIME, threads=3)
+    assert by_onnx.passes(512, 8) == Passes(3, 1)
+    assert by_onnx.passes(2048, 8) == Passes(3, 1)
+    assert by_onnx.passes(256, 8) == Passes(3, 4)
+    assert by_onnx.passes(64, 8) == Passes(3, 8)
+    many = Predictor(saved, device="cpu", runtime=Runtime.ONNXRUNTIME, threads=64)
+    assert many.passes(512, 8).at_once * 512**2 <= 4 * 512**2  # memory doesn't grow with the machine
+    by_torch = Predictor(saved, device="cpu", runtime=Runtime.TORCH, threads=3)
+    assert by_torch.passes(512, 8) == Passes(1, 8)
 
 
 def test_a_window_is_seen_with_its_surroundings(ground: Any) -> None:
