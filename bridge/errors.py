@@ -17,7 +17,8 @@
     ├── WriteFailedError (OSError)            the target could not be written; nothing was changed
     ├── QuPathBackendError (OSError)          QuPath itself couldn't be asked: not found, silent, or refusing
     ├── ConfigError (ValueError)
-    └── CheckpointError, TrainingDataError, DamagedSlideError (SlideError)    defined in models/errors.py
+    └── CheckpointError, TrainingDataError,
+        ProcessLostError, DamagedSlideError (SlideError)      defined in models/errors.py
 
 A message says what was met, where, and what would mend it, in one line.
 """

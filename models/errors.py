@@ -13,6 +13,10 @@ class TrainingDataError(BridgeError):
     """Too little is labelled to train on, or what is labelled can't be read."""
 
 
+class ProcessLostError(BridgeError):
+    """Another process of a training that several share is gone."""
+
+
 class DamagedSlideError(SlideError):
     """A slide of a training that can't be read somewhere: the others may go on without it.
 
@@ -25,3 +29,7 @@ class DamagedSlideError(SlideError):
     def __init__(self, message: str, slide_key: str) -> None:
         super().__init__(message)
         self.slide_key = slide_key
+
+    def __reduce__(self) -> tuple[type[DamagedSlideError], tuple[str, str]]:
+        """Return how another process makes the same error."""
+        return type(self), (str(self), self.slide_key)

@@ -16,6 +16,7 @@ from models.data.patch_ground import PatchOptions
 from models.data.patch_labels import LabelMaker, LabelSampler, PatchIndex, index_patch_labels
 from models.data.patches import index_patches
 from models.data.sampler import SamplingOptions, TileSpot, TreeSampler
+from models.data.share import Portion, Share
 from models.data.slides import Tile, TrainingSlide, slide_downsample
 from models.data.stain_jitter import StainJitter, StainJitterOptions, StainVectors
 from models.data.stains import (
@@ -56,8 +57,10 @@ __all__ = [
     "Maker",
     "PatchIndex",
     "PatchOptions",
+    "Portion",
     "SamplingOptions",
     "SamplingTree",
+    "Share",
     "SlideIndex",
     "SortedTile",
     "SplitRule",

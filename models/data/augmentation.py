@@ -7,6 +7,7 @@ a heat map in the fourth channel goes with the pixels but has no colour.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from models.data.share import Portion
 
 Batch = tuple[Tensor, Tensor]
 
@@ -58,8 +61,15 @@ class AugmentationOptions:
         return cls(False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
+class _Warp(threading.local):
+    """MONAI's warp, one for each thread that asks: it holds the random state of the tile at hand."""
+
+    def __init__(self, options: AugmentationOptions) -> None:
+        self.transform = _make_warp(options)
+
+
 class Augmentation:
-    """Changes tiles at random, the same way for the same generator.
+    """Changes tiles at random, the same way for the same generator; in several threads at once, too.
 
     Parameters
     ----------
@@ -69,9 +79,15 @@ class Augmentation:
 
     def __init__(self, options: AugmentationOptions | None = None) -> None:
         self._options = options or AugmentationOptions()
-        self._warp = _make_warp(self._options) if self._options.warp_share > 0 else None
+        self._warp = _Warp(self._options) if self._options.warp_share > 0 else None
 
-    def __call__(self, pixels: NDArray[np.uint8], labels: NDArray[np.uint8], generator: np.random.Generator) -> Batch:
+    def __call__(
+        self,
+        pixels: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        generator: np.random.Generator,
+        portion: Portion | None = None,
+    ) -> Batch:
         """Return a changed batch.
 
         Parameters
@@ -82,6 +98,8 @@ class Augmentation:
             uint8, (n, side, side).
         generator
             Decides all.
+        portion
+            Which tiles of a batch these are: they are changed as they would be within it. None: all of them.
 
         Returns
         -------
@@ -89,24 +107,27 @@ class Augmentation:
             Pixels float32 (n, 3 or 4, side, side), 0–255; labels int64 (n, side, side), 255 where a warp shows what
             lies beyond the tile.
         """
+        portion = portion or Portion.whole(len(pixels))
         if self._options.flips:
-            pixels, labels = _flip(pixels, labels, generator)
+            pixels, labels = _flip(pixels, labels, generator, portion)
         images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).float()
         masks = torch.from_numpy(np.ascontiguousarray(labels))
         if self._warp is not None:
-            images, masks = self._bend(images, masks, generator)
-        images[:, :3] = self._recolor(images[:, :3], generator)
+            images, masks = self._bend(self._warp.transform, images, masks, generator, portion)
+        images[:, :3] = self._recolor(images[:, :3], generator, portion)
         return images, masks.long()
 
-    def _bend(self, images: Tensor, masks: Tensor, generator: np.random.Generator) -> Batch:
-        chosen = generator.random(len(images)) < self._options.warp_share
-        seeds = generator.integers(2**31, size=len(images))
+    def _bend(
+        self, warp: Any, images: Tensor, masks: Tensor, generator: np.random.Generator, portion: Portion
+    ) -> Batch:
+        chosen = (generator.random(portion.size) < self._options.warp_share)[portion.rows]
+        seeds = generator.integers(2**31, size=portion.size)[portion.rows]
         for index in np.flatnonzero(chosen):
-            images[index], masks[index] = _warp_one(self._warp, images[index], masks[index], int(seeds[index]))
+            images[index], masks[index] = _warp_one(warp, images[index], masks[index], int(seeds[index]))
         return images, masks
 
-    def _recolor(self, images: Tensor, generator: np.random.Generator) -> Tensor:
-        matrices, powers = _color_changes(self._options, len(images), generator)
+    def _recolor(self, images: Tensor, generator: np.random.Generator, portion: Portion) -> Tensor:
+        matrices, powers = (each[portion.rows] for each in _color_changes(self._options, portion.size, generator))
         colored = torch.einsum("nij,njyx->niyx", torch.from_numpy(matrices), images).clamp_(0, 255)
         lightness = torch.from_numpy(powers).view(-1, 1, 1, 1)
         return (colored / 255).clamp_(min=1e-4).pow_(lightness).mul_(255)
@@ -121,9 +142,10 @@ def to_tensors(pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Batch:
 
 
 def _flip(
-    pixels: NDArray[np.uint8], labels: NDArray[np.uint8], generator: np.random.Generator
+    pixels: NDArray[np.uint8], labels: NDArray[np.uint8], generator: np.random.Generator, portion: Portion
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    turns, mirrored = generator.integers(4, size=len(pixels)), generator.integers(2, size=len(pixels))
+    turns = generator.integers(4, size=portion.size)[portion.rows]
+    mirrored = generator.integers(2, size=portion.size)[portion.rows]
     changed_pixels, changed_labels = np.empty_like(pixels), np.empty_like(labels)
     for index, (turn, is_mirrored) in enumerate(zip(turns, mirrored, strict=True)):
         step = -1 if is_mirrored else 1

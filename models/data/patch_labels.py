@@ -155,10 +155,12 @@ class LabelMaker(BatchMaker):
             A slide can't be read.
         """
         spots = self._sampler.batch(step, self._batch_size)
-        pixels = np.stack([self._dataset.read(spot.slide_key, spot.window).pixels for spot in spots])
+        portion = self._share.portion(len(spots))
+        read = [self._dataset.read(spot.slide_key, spot.window).pixels for spot in spots[portion.to_read]]
+        pixels = np.stack(read)[: len(portion)]
         generator = np.random.default_rng((self._seed, step, _PIXEL_STREAM))
-        changed, _ = self._augmentation(pixels, np.zeros(pixels.shape[:3], np.uint8), generator)
-        return changed, torch.tensor([spot.label for spot in spots], dtype=torch.int64)
+        changed, _ = self._augmentation(pixels, np.zeros(pixels.shape[:3], np.uint8), generator, portion)
+        return changed, torch.tensor([spot.label for spot in spots[portion.rows]], dtype=torch.int64)
 
 
 def _usable(slide: TrainingSlide, extent: Window, tile_px: int) -> list[PatchLabel]:

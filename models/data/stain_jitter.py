@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.data.share import Portion
 from models.data.stains import MacenkoOptions, find_stains
 
 _WHITE = 255.0
@@ -67,7 +68,7 @@ class StainJitter:
         self._options = options or StainJitterOptions()
         self._macenko = macenko or MacenkoOptions()
 
-    def __call__(self, images: Tensor, generator: np.random.Generator) -> Tensor:
+    def __call__(self, images: Tensor, generator: np.random.Generator, portion: Portion | None = None) -> Tensor:
         """Return changed tiles; the input stays as it is.
 
         Parameters
@@ -76,19 +77,21 @@ class StainJitter:
             float32, shape (n, 3, height, width), 0–255.
         generator
             Decides all; the draws are as many whatever the tiles show.
+        portion
+            Which tiles of a batch these are: they are changed as they would be within it. None: all of them.
         """
-        matrices, shifts = self._changes(images, generator)
+        matrices, shifts = self._changes(images, generator, portion or Portion.whole(len(images)))
         density = -torch.log(images.clamp(1, _WHITE) / _WHITE)
         changed = torch.einsum("nij,niyx->njyx", matrices.to(images), density) + shifts.to(images)[:, :, None, None]
         untouched = (matrices == torch.eye(3)).all(dim=(1, 2)) & (shifts == 0).all(dim=1)
         redyed = (_WHITE * torch.exp(-changed)).clamp_(0, _WHITE)
         return torch.where(untouched.to(images.device)[:, None, None, None], images, redyed)
 
-    def _changes(self, images: Tensor, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
-        options, count = self._options, len(images)
-        chosen = generator.random(count) < options.share
-        factors = 1 + generator.uniform(-1, 1, (count, 3)) * options.strength
-        offsets = generator.uniform(-1, 1, (count, 3)) * options.offset
+    def _changes(self, images: Tensor, generator: np.random.Generator, portion: Portion) -> tuple[Tensor, Tensor]:
+        options, count, size, rows = self._options, len(images), portion.size, portion.rows
+        chosen = (generator.random(size) < options.share)[rows]
+        factors = 1 + generator.uniform(-1, 1, (size, 3))[rows] * options.strength
+        offsets = generator.uniform(-1, 1, (size, 3))[rows] * options.offset
         matrices, shifts = np.tile(np.eye(3), (count, 1, 1)), np.zeros((count, 3))
         for index in np.flatnonzero(chosen):
             vectors = self._vectors(images[index])

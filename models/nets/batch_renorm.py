@@ -81,12 +81,16 @@ class BatchRenorm2d(nn.Module):
         if not self.training:
             return self._affine(x, self.running_mean, self.running_std)
         values = x.to(self.running_mean.dtype)  # sums over a picture lose too much in half precision
-        mean = values.mean(dim=(0, 2, 3))
-        deviation = (values.var(dim=(0, 2, 3), unbiased=False) + self.eps).sqrt()
+        mean, variance = self.moments(values)
+        deviation = (variance + self.eps).sqrt()
         ratio, shift = self._corrections(mean.detach(), deviation.detach())
         self._remember(mean.detach(), deviation.detach())
         # (x − μ_B) / σ_B · r + d, as one subtraction and one division
         return self._affine(x, mean - shift * deviation / ratio, deviation / ratio)
+
+    def moments(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and variance (biased) of each channel; a layer that sees part of a batch may know the rest's."""
+        return values.mean(dim=(0, 2, 3)), values.var(dim=(0, 2, 3), unbiased=False)
 
     def _corrections(self, mean: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
         r_max, d_max = self.limits.r_max, self.limits.d_max

@@ -18,6 +18,7 @@ from models.training.patchwise import Patchwise, train_patches
 from models.training.patchwise_options import PatchwiseOptions, paper_patch_training
 from models.training.presets import Preset, PresetName, preset
 from models.training.promote import Decision, promote
+from models.training.ranks import Ranks
 from models.training.refinement_task import RefinementBatches
 from models.training.run import Candidate, FitArguments, Run, forget_state
 from models.training.state import HistoryEntry
@@ -42,6 +43,7 @@ __all__ = [
     "PatchwiseOptions",
     "Preset",
     "PresetName",
+    "Ranks",
     "RefinementBatches",
     "Run",
     "SlideJudgement",

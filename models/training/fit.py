@@ -82,10 +82,12 @@ def _train_one(run: Run, card: NetCard, model: ModelOptions, max_seconds: float 
     data = _label_data(run, card, indices)
     require_labels(data.labels, run.scheme, options.min_labels)
     loss = SegmentationLoss(_weights(indices, run.scheme, options), options.dice_share, options.pooled_share)
-    makers = make_makers(run.slides, run.scheme, card, data, options, label_share=model.label_share)
+    makers = make_makers(
+        run.slides, run.scheme, card, data, options, label_share=model.label_share, share=run.ranks.share
+    )
     label_weights = class_weights(data.patch_counts(run.scheme), power=options.weight_power)
     device = choose_device(options.device)
-    task = WeakTask(*makers, card.normalization, loss, label_weights, device)
+    task = WeakTask(*makers, card.normalization, loss, label_weights, device, ranks=run.ranks)
     judge = make_judge(run.slides, run.scheme, card, loss, options)
     net = run.start(card, weights_path=model.weights_path)
     key = (f"label_share {model.label_share}",) if data.patches else ()

@@ -24,6 +24,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Unpack
 
 from bridge.annotations import ClassScheme
@@ -214,9 +215,9 @@ class _Training:
             ):
                 if not is_needed:
                     continue
-                if self._run.stop():
+                if self._run.ranks.any(self._run.stop()):
                     return None
-                made = maker.of(slide)
+                made = self._run.ranks.from_first(partial(maker.of, slide))
                 guided.append(replace(slide, slide=GuidedSlide(slide.slide, made.heat)))
                 seconds += made.seconds
                 digests.append(made.digest)
@@ -249,6 +250,7 @@ def _refine(run: Run, model: HybridOptions, card: NetCard, seen: _Seen) -> Train
         normalization=card.normalization,
         device=device,
         seed=options.seed,
+        ranks=run.ranks,
     )
     judge = make_refinement_judge(seen.judging, run.scheme, card, most_tiles=options.evaluation_tiles)
     net = run.start(card)

@@ -14,6 +14,7 @@ from models.data import (
     LabelSampler,
     PatchIndex,
     SamplingOptions,
+    Share,
     SlideIndex,
     TileDataset,
     TrainingSlide,
@@ -69,6 +70,7 @@ def make_makers(
     *,
     label_share: float,
     sampling: SamplingOptions | None = None,
+    share: Share = Share(),  # noqa: B008 - frozen
 ) -> tuple[BatchMaker | None, LabelMaker | None]:
     """Return what makes the two halves of each batch; None of a kind that nothing is of.
 
@@ -84,6 +86,8 @@ def make_makers(
         Of a batch's tiles, where there are both kinds; see `split_batch`.
     sampling
         Of the masks, where it isn't the training's.
+    share
+        Which of a batch's tiles are made here.
     """
     n_masks, n_labels = split_batch(
         options.batch_size, label_share, has_masks=bool(data.masks), has_labels=bool(data.patches)
@@ -95,10 +99,10 @@ def make_makers(
     masks, labels = None, None
     if data.masks:
         tree = TreeSampler(data.masks, metadata, tile_px=tile_px, options=sampling or options.sampling, seed=seed)
-        masks = BatchMaker(dataset, tree, augmentation, batch_size=n_masks, seed=seed)
+        masks = BatchMaker(dataset, tree, augmentation, batch_size=n_masks, seed=seed, share=share)
     if data.patches:
         sampler = LabelSampler(data.patches, metadata, tile_px=tile_px, options=options.sampling, seed=seed)
-        labels = LabelMaker(dataset, sampler, augmentation, batch_size=n_labels, seed=seed)
+        labels = LabelMaker(dataset, sampler, augmentation, batch_size=n_labels, seed=seed, share=share)
     return masks, labels
 
 

@@ -6,6 +6,7 @@ import copy
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.checkpoints import clear_resume_state
+from models.checkpoints import ResumeState, clear_resume_state, load_resume_state
 from models.data import batches_ahead
 from models.errors import CheckpointError
 from models.nets import Net
 from models.training.options import TrainingOptions
+from models.training.ranks import Ranks
 from models.training.schedule import plan_steps, rate_at
+from models.training.shared_net import SharedNet
 from models.training.state import HistoryEntry, TrainingState
 from models.training.task import Task
 from models.training.transfer import set_statistics_frozen
 
 logger = logging.getLogger(__name__)
 
+_THREADS_BESIDE_GPU = 4  # that make batches; beside a net on the processor one must do, for it takes the rest
 _DROPOUT_STREAM = 2  # tells the generator of the net from those of places and pixels
 
 
@@ -105,22 +109,41 @@ class NetTraining:
         Budget and step sizes.
     max_seconds
         This net's share of the time; None is no limit.
+    ranks
+        The processes that train it together. The first one's clock, hold-out and kept state count.
+
+    Raises
+    ------
+    BridgeError
+        Another process didn't come this far.
 
     Notes
     -----
-    A kept state that is damaged is dropped: the training begins anew.
+    A kept state that is damaged is dropped: the training begins anew. It knows nothing of processes: what several began
+    one may go on with, and the other way round.
     """
 
-    def __init__(self, inputs: LoopInputs, options: TrainingOptions, *, max_seconds: float | None) -> None:
+    def __init__(
+        self,
+        inputs: LoopInputs,
+        options: TrainingOptions,
+        *,
+        max_seconds: float | None,
+        ranks: Ranks = Ranks(),  # noqa: B008 - frozen
+    ) -> None:
         self._in = inputs
         self._options = options
         self._max_seconds = max_seconds
+        self._ranks = ranks
         self._device = next(inputs.net.parameters()).device
         optimizer = make_optimizer(inputs.net, options)
         self._state = TrainingState(inputs.net, optimizer, decay=options.average, planned=options.max_steps)
         self._probe = copy.deepcopy(inputs.net)
-        if inputs.folder is not None and self._is_taken_up(inputs.folder):
+        kept = ranks.from_first(self._kept_state)
+        if kept is not None:
+            self._state.load(kept)
             logger.info("training goes on where it was net=%s step=%d", inputs.role, self._state.counters.step)
+        self._net: nn.Module = inputs.net if ranks.count == 1 else SharedNet(inputs.net, ranks)
 
     def run(
         self,
@@ -134,27 +157,30 @@ class NetTraining:
         Raises
         ------
         SlideError
-            A slide can't be read.
+            A slide can't be read, by any of the processes.
         """
-        counters = self._state.counters
+        counters, ranks = self._state.counters, self._ranks
         began = clock() - counters.elapsed
         is_stopped = False
-        with batches_ahead(self._in.task, counters.step) as batches:
-            while not self._is_over() and not (is_stopped := stop()):
-                self._step(next(batches))
-                counters.elapsed = clock() - began
+        with batches_ahead(self._in.task, counters.step, threads=_threads_beside(self._device)) as batches:
+            while not self._is_over() and not (is_stopped := ranks.any(stop())):
+                self._step(ranks.all_have(partial(next, batches)))
+                counters.elapsed = ranks.first(clock() - began)
                 counters.planned = plan_steps(counters.planned, counters.step, counters.elapsed, self._max_seconds)
                 self._tell(progress)
                 self._pause_to_look()
         return self._close(is_stopped)
 
-    def _is_taken_up(self, folder: Path) -> bool:
+    def _kept_state(self) -> ResumeState | None:
+        folder = self._in.folder
+        if folder is None:
+            return None
         try:
-            return self._state.load(folder, self._in.run_key)
+            return load_resume_state(folder, self._in.run_key)
         except CheckpointError as error:
             logger.warning("training begins anew net=%s: %s", self._in.role, error)
             clear_resume_state(folder)
-            return False
+            return None
 
     def _is_over(self) -> bool:
         counters = self._state.counters
@@ -179,8 +205,8 @@ class NetTraining:
         """Return the step's loss, its gradients added up; what dropout drops depends on the step's number alone."""
         total = 0.0
         with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
-            torch.manual_seed(_seed_of(self._options.seed, self._state.counters.step))
-            for loss in self._in.task.losses(self._in.net, batch):
+            torch.manual_seed(_seed_of(self._options.seed, self._state.counters.step, self._ranks.rank))
+            for loss in self._in.task.losses(self._net, batch):
                 loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 total += float(loss.detach())
         return total
@@ -201,13 +227,16 @@ class NetTraining:
         counters = self._state.counters
         holdout_loss = None
         if self._in.judge is not None:
-            self._probe.load_state_dict(self._state.average.tensors)
-            holdout_loss = self._in.judge(self._probe.eval())
+            holdout_loss = self._ranks.from_first(partial(self._judged, self._in.judge))
             self._state.note_judgement(holdout_loss)
         entry = HistoryEntry(counters.step, counters.recent_loss, holdout_loss, counters.elapsed)
         counters.history.append(entry)
         counters.loss_sum, counters.loss_count = 0.0, 0
         logger.debug("look net=%s step=%d loss=%.4f holdout=%s", self._in.role, entry.step, entry.loss, holdout_loss)
+
+    def _judged(self, judge: Callable[[nn.Module], float]) -> float:
+        self._probe.load_state_dict(self._state.average.tensors)
+        return judge(self._probe.eval())
 
     def _keep(self) -> None:
         if self._in.folder is not None:
@@ -223,8 +252,13 @@ class NetTraining:
         return TrainedNet(self._state.result, counters.step, tuple(counters.history), counters.is_done)
 
 
-def _seed_of(seed: int, step: int) -> int:
-    return int(np.random.default_rng((seed, step, _DROPOUT_STREAM)).integers(2**63))
+def _threads_beside(device: torch.device) -> int:
+    return 1 if device.type == "cpu" else _THREADS_BESIDE_GPU
+
+
+def _seed_of(seed: int, step: int, rank: int) -> int:
+    process = (rank,) if rank else ()  # what is dropped of one process's tiles must not be dropped of all
+    return int(np.random.default_rng((seed, step, _DROPOUT_STREAM, *process)).integers(2**63))
 
 
 def make_optimizer(net: Net, options: TrainingOptions) -> torch.optim.Optimizer:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from models.data import Augmentation, TileDataset, TileSpot, TreeSampler
 from models.losses import cluster_weighted_cross_entropy, cwce_equation_one
 from models.nets import Normalization, Normalize
+from models.training.ranks import Ranks, gathered
 from models.training.task import scores_of
 from models.training.tissue_kinds import TissueKinds, patch_tensor, read_patches
 
@@ -67,6 +68,8 @@ class PatchTask:
         Patches per step, at least two: the head's batch normalization needs them.
     seed
         Of the augmentation.
+    ranks
+        The processes that each have a share of the batch.
 
     Raises
     ------
@@ -86,6 +89,7 @@ class PatchTask:
         device: torch.device,
         batch_size: int,
         seed: int,
+        ranks: Ranks = Ranks(),  # noqa: B008 - frozen
     ) -> None:
         if batch_size < 2:
             raise ValueError("a patch classifier needs two patches a step at least; set [train] batch_size")
@@ -95,24 +99,27 @@ class PatchTask:
         self._normalize = Normalize(normalization).to(device)
         self._loss, self._kinds = loss, kinds
         self._device = device
-        self._batch_size, self._seed = batch_size, seed
+        self._batch_size, self._seed, self._ranks = batch_size, seed, ranks
 
     def make(self, step: int) -> PatchBatch:
         """Return the batch of one step; as `Task.make`."""
         spots = self._sampler.batch(step, self._batch_size)
-        pixels = read_patches(self._dataset, spots)
+        portion = self._ranks.share.portion(len(spots))
+        pixels = read_patches(self._dataset, spots[portion.to_read])[: len(portion)]
         generator = np.random.default_rng((self._seed, step, _AUGMENTATION_STREAM))
-        changed, _ = self._augmentation(pixels, np.zeros(pixels.shape[:3], np.uint8), generator)
-        return PatchBatch(changed, _labels(spots))
+        changed, _ = self._augmentation(pixels, np.zeros(pixels.shape[:3], np.uint8), generator, portion)
+        return PatchBatch(changed, _labels(spots[portion.rows]))
 
     def losses(self, net: nn.Module, batch: PatchBatch) -> Iterator[Tensor]:
         """Yield the batch's loss."""
         scores = scores_of(net, self._normalize, batch.pixels)
         labels = batch.labels.to(self._device)
         if self._kinds is None or self._loss is PatchLoss.CE:
+            scores, labels = gathered(self._ranks, scores, labels)
             yield functional.cross_entropy(scores, labels)
             return
         kinds = self._kinds(batch.pixels).to(self._device)
+        scores, labels, kinds = gathered(self._ranks, scores, labels, kinds)
         if self._loss is PatchLoss.CWCE:
             yield cluster_weighted_cross_entropy(scores, labels, kinds, n_clusters=self._kinds.clusters.count)
         else:

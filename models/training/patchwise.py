@@ -6,6 +6,7 @@ import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Unpack
 
 from torch import nn
@@ -119,6 +120,7 @@ def train_patches(
         device=choose_device(options.device),
         batch_size=options.batch_size,
         seed=options.seed,
+        ranks=run.ranks,
     )
     key = [repr(replace(model, weights_path=None, map_stride_px=None)), _hash_of(kinds)]
     judge = _judge(run, card, model, tissues)
@@ -163,7 +165,8 @@ def _tissue_kinds(
     assert encoder is not None, "a patch classifier has an encoder"
     encoder = copy.deepcopy(encoder).eval()
     folder = run.resume_folder / f"{name or card.role.value}-clusters" if run.resume_folder is not None else None
-    clusters = find_clusters(
+    find = partial(
+        find_clusters,
         encoder,
         card.normalization,
         dataset,
@@ -173,6 +176,7 @@ def _tissue_kinds(
         folder=folder,
         key=f"{card!r} {run.parent.id if run.parent is not None else None} {net.weights_sha256}",
     )
+    clusters = run.ranks.from_first(find)
     return TissueKinds(encoder, card.normalization, clusters)
 
 

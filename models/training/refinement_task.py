@@ -27,6 +27,7 @@ from models.data import (
 from models.losses import squared_dice_loss
 from models.nets import Normalization, Normalize
 from models.training.holdout import labelled_tiles
+from models.training.ranks import Ranks, gathered
 from models.training.task import scores_of
 
 _AUGMENTATION_STREAM = 3  # tells the generator of the pixels from those of other places and nets
@@ -93,6 +94,8 @@ class RefinementTask:
         Where the net is.
     seed
         Of the changes.
+    ranks
+        The processes that each have a share of every part.
     """
 
     def __init__(
@@ -104,6 +107,7 @@ class RefinementTask:
         normalization: Normalization,
         device: torch.device,
         seed: int,
+        ranks: Ranks = Ranks(),  # noqa: B008 - frozen
     ) -> None:
         self._dataset = dataset
         self._sampler = sampler
@@ -111,6 +115,7 @@ class RefinementTask:
         self._normalize = Normalize(normalization).to(device)
         self._device = device
         self._seed = seed
+        self._ranks = ranks
         self._augmentation = Augmentation(batches.augmentation)
         self._jitter = StainJitter(batches.stains)
 
@@ -129,18 +134,22 @@ class RefinementTask:
 
     def losses(self, net: nn.Module, batch: tuple[RefinementPart, ...]) -> Iterator[Tensor]:
         """Yield each part's share of the step's loss: the squared Dice loss, the mean over the labelled tiles."""
-        counts = [_labelled(labels) for _, labels in batch]
+        counts = [sum(self._ranks.sizes(_labelled(labels))) for _, labels in batch]
         for (pixels, labels), count in zip(batch, counts, strict=True):
             scores = scores_of(net, self._normalize, pixels.float())
-            loss = squared_dice_loss(scores, labels.to(self._device).long())
+            scores, labels = gathered(self._ranks, scores, labels.to(self._device))
+            loss = squared_dice_loss(scores, labels.long())
             yield loss * (count / max(1, sum(counts)))
 
     def _part(self, spots: Sequence[TileSpot], seed: tuple[int, ...]) -> RefinementPart:
-        tiles = [self._dataset.read(spot.slide_key, self._settled(spot)) for spot in spots]
+        portion = self._ranks.share.portion(len(spots))
+        tiles = [self._dataset.read(spot.slide_key, self._settled(spot)) for spot in spots[portion.to_read]]
         generator = np.random.default_rng(seed)
-        pixels, labels = np.stack([t.pixels for t in tiles]), np.stack([t.labels for t in tiles])
-        images, masks = self._augmentation(pixels, labels, generator)
-        images[:, :3] = self._jitter(images[:, :3], generator)
+        pixels, labels = (
+            np.stack(each)[: len(portion)] for each in zip(*((t.pixels, t.labels) for t in tiles), strict=True)
+        )
+        images, masks = self._augmentation(pixels, labels, generator, portion)
+        images[:, :3] = self._jitter(images[:, :3], generator, portion)
         return images.round_().clamp_(0, 255).to(torch.uint8), masks.to(torch.uint8)
 
     def _settled(self, spot: TileSpot) -> Window:

@@ -21,6 +21,7 @@ from models.nets import Net, check_weights, choose_device, place
 from models.training.loop import LoopInputs, NetTraining, TrainedNet, TrainingProgress
 from models.training.options import TrainingOptions
 from models.training.origin import lineage, pixel_statistics
+from models.training.ranks import Ranks
 from models.training.state import HistoryEntry
 from models.training.state_key import state_key
 from models.training.task import Task
@@ -43,6 +44,7 @@ class FitArguments(TypedDict, total=False):
     clock: Callable[[], float]
     resume_folder: Path | None
     keep_state: bool
+    ranks: Ranks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +99,9 @@ class Run:
     keep_state
         Leave the state of a finished training in the folder: the same call gives the same candidate at once, until
         ``forget_state``. For a caller that may be killed before it has put the candidate away.
+    ranks
+        The processes that train it together, each told the same but for ``stop``: any of them may be asked. The first
+        one's clock counts, and it alone keeps a state.
     """
 
     slides: Sequence[TrainingSlide]
@@ -111,6 +116,7 @@ class Run:
     clock: Callable[[], float] = monotonic
     resume_folder: Path | None = None
     keep_state: bool = False
+    ranks: Ranks = Ranks()  # noqa: RUF009 - frozen
 
     @classmethod
     def of(
@@ -121,7 +127,8 @@ class Run:
         **how: Unpack[FitArguments],
     ) -> Self:
         """Return the training that a design's ``fit`` was asked for."""
-        return cls(slides, scheme, options, **how)
+        run = cls(slides, scheme, options, **how)
+        return replace(run, options=replace(options, device=run.ranks.device(options.device)))
 
     def check_weights(self, cards: Sequence[NetCard], weights_path: Path | None) -> None:
         """Refuse, before anything is trained, weights that are missing or that no net takes.
@@ -191,9 +198,8 @@ class Run:
         )
         if is_continued:
             options = replace(options, learning_rate=options.learning_rate * options.fine_tune_share)
-        result = NetTraining(inputs, options, max_seconds=max_seconds).run(
-            stop=self.stop, progress=self.progress, clock=self.clock
-        )
+        training = NetTraining(inputs, options, max_seconds=max_seconds, ranks=self.ranks)
+        result = training.run(stop=self.stop, progress=self.progress, clock=self.clock)
         logger.info("net trained role=%s steps=%d finished=%s", name, result.steps, result.is_finished)
         return replace(result, weights_sha256=net.weights_sha256)
 
@@ -218,7 +224,7 @@ class Run:
         if kept and self.kept_from is not None and self.kept_from is not self.parent:
             origin = {**origin, _KEPT_FROM: self.kept_from.id}
         card = replace(card, versions={**card.versions, **origin})
-        if is_finished:  # what was stopped is nobody's checkpoint yet
+        if is_finished and self.ranks.is_first:  # what was stopped is nobody's checkpoint yet
             high = card.net(NetRole.HIGH)
             statistics = pixel_statistics(self.slides, self.scheme, high, seed=self.options.seed)
             card = replace(card, statistics=statistics, lineage=lineage(self.slides))

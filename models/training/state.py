@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from models.checkpoints import (
     ResumeState,
     load_optimizer_tensors,
-    load_resume_state,
     optimizer_tensors,
     save_resume_state,
 )
@@ -107,24 +106,14 @@ class TrainingState:
         }
         save_resume_state(folder, ResumeState(run_key, self.counters.step, tensors, self.counters.to_json()))
 
-    def load(self, folder: Path, run_key: str) -> bool:
-        """Go on from a state of the same key; False where there is none.
-
-        Raises
-        ------
-        CheckpointError
-            The state is damaged.
-        """
-        saved = load_resume_state(folder, run_key)
-        if saved is None:
-            return False
+    def load(self, saved: ResumeState) -> None:
+        """Go on from what `save` wrote."""
         self.net.load_state_dict(_of("net", saved.tensors))
         self.average.load(_of("average", saved.tensors))
         load_optimizer_tensors(self.optimizer, _of("optimizer", saved.tensors))
         device = next(self.net.parameters()).device
         self.best = {key: value.to(device) for key, value in _of("best", saved.tensors).items()} or None
         self.counters = Counters.from_json(saved.scalars)
-        return True
 
 
 def _under(title: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ class Task(Protocol[B]):
     """One net's lessons. A step's batch depends on its number alone: reading ahead and resuming change nothing."""
 
     def make(self, step: int) -> B:
-        """Return the batch of one step; called in a thread, ahead of its turn.
+        """Return the batch of one step; called ahead of its turn, in several threads at once.
 
         Raises
         ------
@@ -30,7 +30,8 @@ class Task(Protocol[B]):
         """Yield the parts of the step's loss, which add up to it.
 
         Each is back-propagated before the next is asked for, so that a large batch needs the memory of its parts. The
-        net is in training mode, torch's random state that of the step.
+        net is in training mode, torch's random state that of the step. Where several processes train it, a batch is one
+        process's share, and each part the loss of the whole.
         """
         ...
 

@@ -94,5 +94,5 @@ def set_statistics_frozen(net: Net, *, is_frozen: bool) -> None:
     pretrained = net.pretrained_part()
     if is_frozen and pretrained is not None:
         for module in pretrained.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
+            if isinstance(module, torch.nn.BatchNorm2d | torch.nn.SyncBatchNorm):
                 module.eval()

@@ -152,11 +152,18 @@ class Weak:
             data = replace(data, masks=[index for index in centred if index.positions])
             sampling = without_jitter(sampling)
         makers = make_makers(
-            seen, run.scheme, card, data, options, label_share=self.model.label_share, sampling=sampling
+            seen,
+            run.scheme,
+            card,
+            data,
+            options,
+            label_share=self.model.label_share,
+            sampling=sampling,
+            share=run.ranks.share,
         )
         weights = _weights(data.patch_counts(run.scheme), self.model)
         device = choose_device(options.device)
-        return WeakTask(*makers, card.normalization, loss, weights, device, steps=self.model.steps)
+        return WeakTask(*makers, card.normalization, loss, weights, device, steps=self.model.steps, ranks=run.ranks)
 
     def _centres(self, run: Run, card: NetCard) -> list[SlideIndex]:
         """Return where centred tiles lie; nowhere, where they aren't wanted or nothing but background is labelled."""

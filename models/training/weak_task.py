@@ -18,6 +18,7 @@ from bridge.annotations import IGNORE_LABEL
 from models.data import Maker
 from models.losses import masked_cross_entropy
 from models.nets import MaskAndLabel, Normalization, Normalize, mixed_precision
+from models.training.ranks import Ranks, gathered
 from models.training.task import scores_of
 
 _LEAST_LABELS = 2  # batch normalization of the classifier, which sees one number per patch, needs two
@@ -69,6 +70,8 @@ class WeakTask:
         Where the net is.
     steps
         Whether the halves go through the net one after another.
+    ranks
+        The processes that each have a share of the batch.
 
     Raises
     ------
@@ -86,6 +89,7 @@ class WeakTask:
         device: torch.device,
         *,
         steps: WeakSteps = WeakSteps.ALTERNATING,
+        ranks: Ranks = Ranks(),  # noqa: B008 - frozen
     ) -> None:
         if masks is None and labels is None:
             raise ValueError("a task needs masks or patch labels")
@@ -96,6 +100,7 @@ class WeakTask:
         self._label_weights = torch.tensor(label_weights, device=device)
         self._device = device
         self._steps = steps
+        self._ranks = ranks
 
     def make(self, step: int) -> WeakBatch:
         """Return the batch of one step; errors as `Task.make`."""
@@ -109,11 +114,12 @@ class WeakTask:
             return
         if batch.masks is not None:
             pixels, masks = batch.masks
-            yield self._mask_loss(scores_of(net, self._normalize, pixels), masks.to(self._device))
+            scores = scores_of(net, self._normalize, pixels)
+            yield self._mask_loss(*gathered(self._ranks, scores, masks.to(self._device)))
         if batch.labels is not None:
             pixels, labels = batch.labels
             scores = scores_of(_Classifying(net), self._normalize, pixels)
-            yield self._label_loss(scores, labels.to(self._device))
+            yield self._label_loss(*gathered(self._ranks, scores, labels.to(self._device)))
 
     def _label_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         return masked_cross_entropy(scores, labels, self._label_weights)
@@ -124,7 +130,8 @@ class WeakTask:
         inputs = self._normalize(pixels).contiguous(memory_format=torch.channels_last)
         with mixed_precision(self._device):
             scores: MaskAndLabel = net.both(inputs)  # type: ignore[operator]  # a LabelledNet, torch can't say so
-        return self._mask_loss(scores.mask.float(), masks) + self._label_loss(scores.label.float(), labels)
+        mask, label, masks, labels = gathered(self._ranks, scores.mask.float(), scores.label.float(), masks, labels)
+        return self._mask_loss(mask, masks) + self._label_loss(label, labels)
 
 
 class _Classifying(nn.Module):
@@ -157,7 +164,7 @@ def _of_masks(pair: Pair | None) -> tuple[Tensor, Tensor, Tensor] | None:
     if pair is None:
         return None
     pixels, masks = pair
-    return pixels, masks, torch.stack([_most_frequent(mask) for mask in masks])
+    return pixels, masks, masks.new_tensor([_most_frequent(mask) for mask in masks])
 
 
 def _of_labels(pair: Pair | None) -> tuple[Tensor, Tensor, Tensor] | None:
@@ -168,6 +175,6 @@ def _of_labels(pair: Pair | None) -> tuple[Tensor, Tensor, Tensor] | None:
     return pixels, masks, labels
 
 
-def _most_frequent(mask: Tensor) -> Tensor:
+def _most_frequent(mask: Tensor) -> int:
     labelled = mask[mask != IGNORE_LABEL]
-    return labelled.bincount().argmax() if labelled.numel() else mask.new_tensor(IGNORE_LABEL)
+    return int(labelled.bincount().argmax()) if labelled.numel() else IGNORE_LABEL
