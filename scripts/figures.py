@@ -69,7 +69,7 @@ def save_figure(figure: Any, path: Path) -> None:
     Raises
     ------
     ValueError
-        It would be 200 kB or more: too much is drawn.
+        It would be 400 kB or more: too much is drawn.
     """
     import matplotlib
 

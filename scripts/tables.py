@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.metrics import Spread
+from scripts.csv_text import csv_text
 
 Cell = str | int | float | Spread
 _DIGITS = 3
@@ -54,14 +53,10 @@ class Table:
 
     def to_csv(self) -> str:
         """Return comma-separated values, all digits; a spread takes three columns: mean, sd, n."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
         is_spread = [any(isinstance(c, Spread) for c in column) for column in self._by_column()]
         headings = [_headings(name, spread) for name, spread in zip(self.columns, is_spread, strict=True)]
-        writer.writerow([name for names in headings for name in names])
-        for row in self.rows:
-            writer.writerow([value for cell in row for value in _values(cell)])
-        return text.getvalue()
+        rows = ([value for cell in row for value in _values(cell)] for row in self.rows)
+        return csv_text([name for names in headings for name in names], rows)
 
     def _by_column(self) -> Sequence[tuple[Cell, ...]]:
         return list(zip(*self.rows, strict=True)) if self.rows else [() for _ in self.columns]

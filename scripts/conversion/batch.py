@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from collections import Counter
@@ -16,6 +14,7 @@ from bridge.errors import BridgeError, ConfigError, WriteFailedError
 from scripts.conversion.finding import Job
 from scripts.conversion.report import ConversionReport, encodable
 from scripts.conversion.run import ConversionOptions, ConversionRequest, convert
+from scripts.csv_text import csv_text
 from scripts.progress import Progress, Silent
 
 _REPORT_SUFFIXES = (".csv", ".json")
@@ -146,15 +145,20 @@ class BatchReport:
             raise WriteFailedError(f"{path}: the report can't be written ({error.strerror})") from error
 
     def _csv(self) -> str:
-        file = io.StringIO()
         names = ["source", "target", "status", "seconds", "read", "written", "repaired"]
-        writer = csv.writer(file)
-        writer.writerow([*names, "left_out", "lost", "reason", "notes"])
-        for row in self.rows:
-            facts = asdict(row)
-            told = [_listed(row.left_out), _listed(row.lost), row.reason, "; ".join(row.notes)]
-            writer.writerow([encodable(str(cell)) for cell in (*(facts[name] for name in names), *told)])
-        return file.getvalue()
+        return csv_text(
+            [*names, "left_out", "lost", "reason", "notes"],
+            ([_cell(cell) for cell in (*(asdict(row)[name] for name in names), *_told(row))] for row in self.rows),
+            line_end="\r\n",
+        )
+
+
+def _told(row: Row) -> Sequence[object]:
+    return _listed(row.left_out), _listed(row.lost), row.reason, "; ".join(row.notes)
+
+
+def _cell(value: object) -> object:
+    return value if isinstance(value, int | float) else encodable(str(value))
 
 
 def check_report_path(path: Path | None) -> None:

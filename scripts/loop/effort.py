@@ -11,8 +11,9 @@ from bridge.annotations import SlideEntry
 from bridge.errors import ConfigError
 from scripts.daemon.names import SlideNames, project_names
 from scripts.loop.effort_account import Account, IterationEffort, SlideEffort, account
-from scripts.loop.effort_saves import LeftOut, Work, time_saves
+from scripts.loop.effort_saves import LeftOut, time_saves
 from scripts.loop.effort_times import read_times
+from scripts.loop.effort_work import Work
 from scripts.project import Project, open_project, open_store
 
 _HEADINGS = (

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from models.metrics import EffortFit, Spread, TimePoint, fit_effort
-from scripts.loop.effort_saves import LeftOut, Place, SavedWork, Time, Work
+from scripts.loop.effort_saves import LeftOut, SavedWork
 from scripts.loop.effort_times import MeasuredTime
+from scripts.loop.effort_work import Place, Time, Work
 
 _NO_TIME = "for minutes per region, save twice or more while SlideBridge watches, or give --times FILE.csv"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bridge.files import replace_whole
 from scripts.daemon.names import SlideNames
 from scripts.figures import COLORS, new_figure, save_figure
 from scripts.loop.effort import Effort
@@ -39,7 +40,7 @@ def write_effort(effort: Effort, folder: Path) -> tuple[Path, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     tables = {"effort.csv": iteration_table(effort.account), "effort_times.csv": time_table(effort)}
     for name, table in tables.items():
-        _write(folder / name, table.to_csv())
+        replace_whole(folder / name, table.to_csv().encode(), is_shared=False)
     return (*(folder / name for name in tables), *_save_figures(effort.account, folder))
 
 
@@ -171,9 +172,3 @@ def _numbers(slide: SlideEffort) -> tuple[int, int, float]:
 
 def _cell(value: float | None) -> float:
     return math.nan if value is None else value
-
-
-def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(text, "utf-8", newline="\n")
-    unfinished.replace(path)

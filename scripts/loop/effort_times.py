@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.errors import BridgeError, ConfigError
+from scripts.csv_text import unguarded
 
 COLUMNS = ("slide", "iteration", "regions", "seconds")
 _SEPARATORS = (";", "\t", ",")  # a comma may be a decimal one where another separates
@@ -89,7 +90,7 @@ def _times(text: str, slide_key: Callable[[str], str]) -> Iterator[MeasuredTime]
         if any(cell.strip() for cell in cells[len(first[1]) :]):  # 1410,5 between commas: the 5 mustn't be lost
             said = f"{len(cells)} cells under {len(first[1])} columns; put quotes around what holds the separator"
             raise _LineError(number, said)
-        found = {name: cells[at].strip() if at < len(cells) else "" for name, at in places.items()}
+        found = {name: unguarded(cells[at].strip()) if at < len(cells) else "" for name, at in places.items()}
         time = _time(number, found, slide_key)
         is_whole = time.slide_key is None
         if whole.setdefault(time.iteration, is_whole) != is_whole:

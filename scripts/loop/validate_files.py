@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bridge.errors import ConfigError
 from bridge.files import replace_whole
 from models.metrics import ClassScores, class_scores
+from scripts.csv_text import csv_text
 from scripts.loop.prequential import PrequentialScore
 from scripts.loop.validate import Validation
 from scripts.loop.validate_figures import save_figures
@@ -135,8 +134,5 @@ def _prequential_rows(prequential: Sequence[PrequentialScore]) -> Iterator[Mappi
 
 
 def _csv(rows: Sequence[Mapping[str, object]]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["iteration"], lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    columns = list(rows[0]) if rows else ["iteration"]
+    return csv_text(columns, ([row.get(column) for column in columns] for row in rows), line_end="\r\n")

@@ -17,7 +17,7 @@ from scripts.loop.validate_summary import (
     summarize,
 )
 
-_TITLES = ("sensit.", "specific.", "precis.", "accur.", "F1", "IoU", "object F1")
+_TITLES = ("sensitivity", "specificity", "precision", "accuracy", "F1", "IoU", "object F1")
 _WIDEST = 24  # of a class's or slide's name in a table
 
 
@@ -121,7 +121,7 @@ def _prequential_table(scores: Sequence[PrequentialScore]) -> Iterator[str]:
             yield _cells([str(score.iteration), name, _said(one.f1), str(score.areas), str(score.confusion.pixels)])
 
 
-def _cells(cells: Sequence[str], width: int = 9) -> str:
+def _cells(cells: Sequence[str], width: int = 11) -> str:
     first = max(width, 14)
     return "  ".join(
         f"{cell[:_WIDEST]:<{first}}" if place < 2 else f"{cell:>{width}}" for place, cell in enumerate(cells)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from bridge.files import replace_whole
 from models.active import SelectionMethod
 from models.metrics import Spread
 from models.simulation import CycleStep
+from scripts.csv_text import csv_text
 from scripts.figures import save_figure
 from scripts.simulation.curves import Curve, Simulated
 from scripts.simulation.efficiency import Difference, differences, least_dependent, size_dependence
@@ -115,11 +114,8 @@ def to_csv(found: Simulated, classes: Sequence[str], cell_um: float) -> str:
     """Return `rows_of` as comma-separated values with all digits; what a row hasn't is left empty."""
     columns = ["method", "actions", "region_um", "k", "seed", "cycle", "annotated_share", "miou"]
     columns += ["regions", "clicks", "seconds", *(f"iou {name}" for name in classes[1:])]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows_of(found, classes, cell_um))
-    return text.getvalue()
+    rows = rows_of(found, classes, cell_um)
+    return csv_text(columns, ([row.get(column) for column in columns] for row in rows))
 
 
 def readings(found: Simulated, cell_um: float) -> list[str]:

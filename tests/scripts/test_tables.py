@@ -44,3 +44,8 @@ def test_csv_gives_mean_sd_and_count_columns_of_their_own() -> None:
 def test_row_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="1 cells under 2 columns"):
         Table(("a", "b"), (("x",),))
+
+
+def test_csv_has_no_formula_in_it() -> None:
+    table = Table(("slide", "gain"), (("=HYPERLINK(1)", -0.5), ("-case", math.nan)))
+    assert list(csv.reader(table.to_csv().splitlines()))[1:] == [["'=HYPERLINK(1)", "-0.5"], ["'-case", ""]]
