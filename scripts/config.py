@@ -25,7 +25,9 @@ from bridge.slides import TissueOptions
 from bridge.store.pruning import StoreOptions
 from bridge.watch import WatchOptions
 from scripts.daemon.schedule import check_schedule
+from scripts.executors.choice import check_scheduler
 from scripts.options import (
+    ComputeOptions,
     HookOptions,
     ModelOptions,
     PredictOptions,
@@ -79,6 +81,7 @@ class Settings:
     predict: PredictOptions = field(default_factory=PredictOptions)
     propose: ProposeOptions = field(default_factory=ProposeOptions)
     schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
+    compute: ComputeOptions = field(default_factory=ComputeOptions)
     hooks: HookOptions = field(default_factory=HookOptions)
     privacy: PrivacyOptions = field(default_factory=PrivacyOptions)
     qupath: PaquoOptions = field(default_factory=PaquoOptions)
@@ -130,6 +133,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "propose.min_tissue": (0, 1),
     "schedule.hours": (0.001, 24),
     "schedule.max_steps": (1, _MANY),
+    "compute.workers": (0, 1024),
+    "compute.timeout_seconds": (0.1, 3600),
     "hooks.timeout_seconds": (0.1, 86400),
     "qupath.timeout_seconds": (1, 86400),
     "qupath.per_image_seconds": (0, 86400),
@@ -193,6 +198,7 @@ def load_settings(
     settings = Settings(**sections)
     settings.classes.scheme()
     _check_schedule(settings.schedule, origins)
+    check_scheduler(settings.compute)
     check_model(settings.model, settings.train, {name: origin for name, origin in origins.items() if name in is_set})
     return LoadedSettings(settings, origins)
 

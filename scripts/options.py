@@ -180,6 +180,18 @@ class HookOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ComputeOptions:
+    """Where slides are predicted (``[compute]``): in this process, or by the workers of a Dask cluster."""
+
+    scheduler: str = ""  # "": this process; "local": workers on this machine; "tcp://host:8786", "tls://host:8786"
+    workers: int = 0  # of "local": processes; 0: one per two cores
+    timeout_seconds: float = 20.0  # for reaching the scheduler, and for workers that are gone to come back
+    tls_ca: Path | None = None  # of "tls://": the authority's certificate, relative to slidebridge.toml
+    tls_cert: Path | None = None  # our certificate
+    tls_key: Path | None = None  # its key; None: in the same file
+
+
+@dataclass(frozen=True, slots=True)
 class PrivacyOptions:
     """What may be said of slides outside the project's own files (``[privacy]``)."""
 

@@ -46,7 +46,12 @@ def simulate(
         typer.Option("--full", help="Train the whole network in every cycle, three sizes, three numbers: takes days."),
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time, a process each.", show_default="one per core, at most 4")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Runs at a time, a process each; on a cluster ([compute] scheduler) its workers count.",
+            show_default="one per core, at most 4",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results.", show_default=".slidebridge/simulation")
@@ -59,7 +64,7 @@ def simulate(
     cover it. Nothing is written beside them. A run that was stopped goes on where it was.
     """
     from models.active import SelectionMethod, SelectionVariant
-    from scripts.executors import open_executor
+    from scripts.executors import open_chosen
     from scripts.progress import show_progress
     from scripts.project import open_project
     from scripts.simulation import ActionSet, SimulateOptions, default_ks, default_steps, simulate_project
@@ -83,7 +88,9 @@ def simulate(
     count = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
     with ExitStack() as stack:
         progress = stack.enter_context(show_progress(is_shown=not as_json))
-        executor = None if count == 1 else stack.enter_context(open_executor(count))
+        compute = opened.settings.compute
+        is_here = count == 1 and not compute.scheduler  # one after another, each told when it is done
+        executor = None if is_here else stack.enter_context(open_chosen(compute, count))[0]
         account = simulate_project(opened, options, folder, executor, datetime.now(UTC), progress)
     account.write()
     if as_json:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
 
 from bridge.errors import BridgeError
-from scripts.executors import begin_logging, open_executor
+from scripts.executors import begin_logging, check_scheduler, open_chosen
 from scripts.experiments.comparisons.experiment import ExperimentOptions
 from scripts.experiments.comparisons.registry import EXPERIMENTS, open_experiment
+from scripts.options import ComputeOptions
 
 _INTERRUPTED = 130
 _MOST_WORKERS = 4  # a training takes one to two GB
@@ -28,7 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     begin_logging()
     try:
         options = ExperimentOptions(asked.folder, asked.data, asked.seeds, asked.full, asked.threads)
-        print(_run(asked.name, options, asked.workers, asked.docs))
+        compute = ComputeOptions(asked.scheduler)
+        check_scheduler(compute)
+        print(_run(asked.name, options, asked.workers, compute, asked.docs))
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return _INTERRUPTED
@@ -38,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(name: str, options: ExperimentOptions, workers: int, docs: Path) -> str:
+def _run(name: str, options: ExperimentOptions, workers: int, compute: ComputeOptions, docs: Path) -> str:
     import torch
 
     from scripts.experiments.comparisons.kept import KeptResults, surroundings
@@ -47,9 +51,11 @@ def _run(name: str, options: ExperimentOptions, workers: int, docs: Path) -> str
     torch.set_num_threads(options.threads)
     experiment = open_experiment(name, options)
     kept = KeptResults(options.folder / "results" / name, surroundings(options))
-    workers = 1 if experiment.is_timed else workers
-    work = None if workers == 1 else work_of(name, options)
-    with open_executor(workers, begin_logging) as executor:
+    if experiment.is_timed:
+        workers, compute = 1, ComputeOptions()
+    is_here = workers == 1 and not compute.scheduler
+    work = None if is_here else work_of(name, options)
+    with open_chosen(replace(compute, workers=workers), workers, begin_logging) as (executor, _):
         results = run_units(experiment, kept, executor=executor, work=work)
     document = write_account(experiment, results, options, docs)
     readings = "\n".join(f"- {reading}" for reading in experiment.readings(results))
@@ -72,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=min(os.cpu_count() or 1, _MOST_WORKERS),
         help="units at a time, a process each; an experiment that measures time takes one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--scheduler",
+        default="",
+        help="tcp://host:port of a Dask scheduler whose workers run the units, and see the folders by the same paths;"
+        " or local (default: processes of this machine, without Dask)",
     )
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="where the section goes (default: docs)")
     return parser

@@ -26,6 +26,7 @@ def test_defaults_file_names_every_setting_with_its_default(tmp_path: Path) -> N
     tables = tomllib.loads(shipped)
     # They have no default: their lines are comments.
     optional = {("slides", "mpp"), ("store", "path"), ("model", "weights"), ("model", "map_stride_px")}
+    optional |= {("compute", "tls_ca"), ("compute", "tls_cert"), ("compute", "tls_key")}
     for section in fields(Settings):
         options = getattr(written, section.name)
         for option in fields(options):

@@ -1,7 +1,4 @@
-"""Where independent pieces of work run: in the caller's thread, or side by side in processes of this machine.
-
-The interface is the standard library's `concurrent.futures.Executor`; whoever has work takes one as an argument.
-"""
+"""Work in the caller's own thread, or side by side in processes of this machine."""
 
 from __future__ import annotations
 

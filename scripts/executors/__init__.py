@@ -1,0 +1,35 @@
+"""Where independent pieces of work run: in the caller's thread, in processes of this machine, or on a Dask cluster.
+
+The interface is the standard library's `concurrent.futures.Executor`; whoever has work takes one as an argument. Knows
+no slide. Dask is imported only where a cluster is asked for.
+"""
+
+from scripts.executors.choice import LOCAL, check_scheduler, open_chosen
+from scripts.executors.cluster import (
+    Cluster,
+    ClusterGoneError,
+    LostWorkError,
+    StopAskedError,
+    host_of,
+    is_wanted,
+    open_cluster,
+)
+from scripts.executors.connecting import cores_here
+from scripts.executors.processes import InlineExecutor, begin_logging, open_executor
+
+__all__ = [
+    "LOCAL",
+    "Cluster",
+    "ClusterGoneError",
+    "InlineExecutor",
+    "LostWorkError",
+    "StopAskedError",
+    "begin_logging",
+    "check_scheduler",
+    "cores_here",
+    "host_of",
+    "is_wanted",
+    "open_chosen",
+    "open_cluster",
+    "open_executor",
+]
