@@ -53,13 +53,22 @@ app.command("demo")(demo.demo)
 
 @app.callback()
 def root(
+    context: typer.Context,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens; a traceback on errors.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")] = False,
 ) -> None:
     """Set up logging, before any command."""
     from scripts.logs import set_up_logging
+    from scripts.processes import Launch, refusal
 
-    set_up_logging(is_verbose=verbose, is_quiet=quiet)
+    launch = Launch.read()
+    is_first = launch is None or launch.rank == 0
+    set_up_logging(is_verbose=verbose, is_quiet=quiet or not is_first)
+    refused = refusal(launch, context.invoked_subcommand)
+    if refused is not None:
+        if is_first:
+            typer.echo(f"slidebridge: {refused}", err=True)
+        raise typer.Exit(2)
 
 
 def main() -> None:

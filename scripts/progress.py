@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -27,6 +27,30 @@ class Silent:
 
     def advance(self, amount: float = 1.0, note: str = "") -> None:
         """Ignore it."""
+
+
+class Renamed:
+    """Passes on what is reported, its notes in other words.
+
+    Parameters
+    ----------
+    progress
+        What it is passed on to.
+    rename
+        Returns what a note is to read.
+    """
+
+    def __init__(self, progress: Progress, rename: Callable[[str], str]) -> None:
+        self._progress = progress
+        self._rename = rename
+
+    def start(self, title: str, total: float | None) -> None:
+        """Pass it on."""
+        self._progress.start(title, total)
+
+    def advance(self, amount: float = 1.0, note: str = "") -> None:
+        """Pass it on."""
+        self._progress.advance(amount, self._rename(note))
 
 
 @contextmanager

@@ -199,7 +199,18 @@ def _with_folders(loaded: LoadedSettings, root: Path) -> LoadedSettings:
     slides = replace(slides, search=tuple(root / folder for folder in slides.search), relocate=relocate)
     model = loaded.settings.model
     weights = None if model.weights is None else root / model.weights.expanduser()
-    return replace(loaded, settings=replace(loaded.settings, slides=slides, model=replace(model, weights=weights)))
+    compute = loaded.settings.compute
+    ca, cert, key = (
+        None if path is None else root / path.expanduser()
+        for path in (compute.tls_ca, compute.tls_cert, compute.tls_key)
+    )
+    settings = replace(
+        loaded.settings,
+        slides=slides,
+        model=replace(model, weights=weights),
+        compute=replace(compute, tls_ca=ca, tls_cert=cert, tls_key=key),
+    )
+    return replace(loaded, settings=settings)
 
 
 def left_out(source: Source) -> tuple[str, ...]:

@@ -115,6 +115,8 @@ def repair_areas(geometries: Geometries) -> NDArray[np.object_]:
     areas = as_array(geometries)
     kinds = shapely.get_type_id(areas)
     is_open = ~(np.isin(kinds, (_POLYGON, _MULTIPOLYGON)) & shapely.is_valid(areas))
+    if not is_open.any():
+        return areas
     is_ring = is_open & (kinds == _POLYGON) & (shapely.get_num_interior_rings(areas) == 0)
     is_ring[is_ring] = ~shapely.is_empty(areas[is_ring]) & _is_finite(areas[is_ring])
     areas[is_ring] = _ring_areas(shapely.get_exterior_ring(areas[is_ring]))

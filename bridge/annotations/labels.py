@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations.geometry import repair_area, repair_areas
+from bridge.annotations.outlines import as_array
 from bridge.annotations.ownership import WrittenObject, share_inside
 from bridge.annotations.plan import LabelledShape, LabelPlan, PatchLabel
 from bridge.annotations.roles import INSIDE_SHARE, Fate, Interpreted, Reconciliation, Role
@@ -104,7 +105,7 @@ def without_patch_labels(plan: LabelPlan, patches: Sequence[PatchLabel] | None =
     gone = plan.patch_labels if patches is None else patches
     if not gone:
         return plan
-    labelled = {area_key(area) for area in (*plan.complete, *(shape.geometry for shape in plan.shapes))}
+    labelled = set(area_keys([*plan.complete, *(shape.geometry for shape in plan.shapes)]))
     boxes = {area_key(patch.region.to_polygon()) for patch in gone} - labelled
     return replace(
         plan,
@@ -115,19 +116,41 @@ def without_patch_labels(plan: LabelPlan, patches: Sequence[PatchLabel] | None =
 
 def area_key(area: BaseGeometry) -> str:
     """Name an area by its bounds in whole pixels: stable over tools that renumber and reformat."""
-    bounds = ",".join(str(round(value)) for value in area.bounds)
-    return hashlib.sha256(bounds.encode()).hexdigest()[:16]
+    return _short(",".join(str(round(value)) for value in area.bounds))
 
 
 def shape_key(shape: LabelledShape) -> str:
     """Name a labelled shape by bounds, area in whole pixels and label: an edit inside, or of the class, renames it."""
-    text = f"{area_key(shape.geometry)},{round(shape.geometry.area)},{shape.label}"
+    return _short(f"{area_key(shape.geometry)},{round(shape.geometry.area)},{shape.label}")
+
+
+def area_keys(areas: Sequence[BaseGeometry]) -> list[str]:
+    """Return ``area_key`` of each, their bounds taken all at once."""
+    corners = np.rint(shapely.bounds(as_array(areas))).tolist()
+    return [_short(",".join(str(int(value)) for value in bounds)) for bounds in corners]
+
+
+def shape_keys(shapes: Sequence[LabelledShape]) -> list[str]:
+    """Return ``shape_key`` of each, measured all at once."""
+    areas = [shape.geometry for shape in shapes]
+    sizes = np.rint(shapely.area(as_array(areas))).tolist()
+    names = zip(area_keys(areas), sizes, shapes, strict=True)
+    return [_short(f"{name},{int(size)},{shape.label}") for name, size, shape in names]
+
+
+def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def patch_key(patch: PatchLabel) -> str:
     """Name a patch label by its box and label."""
     return hashlib.sha256(f"patch {patch.region.bounds} {patch.label}".encode()).hexdigest()[:16]
+
+
+def patch_keys_of(area: BaseGeometry, labels: int) -> frozenset[str]:
+    """Name the patch labels, one per label, that an area may have been before labelling in it was complete."""
+    box = _box_of(area)
+    return frozenset(patch_key(PatchLabel(box, label)) for label in range(labels))
 
 
 def ignore_key(area: BaseGeometry) -> str:
@@ -139,7 +162,7 @@ def learned_keys(plan: LabelPlan) -> frozenset[str]:
     """Return what to remember of a plan once a champion has trained on it; ``build_plan`` asks for it again."""
     held = {area_key(area) for area in plan.hold_out}
     areas = {area_key(area) for area in plan.complete}
-    others = {*map(shape_key, training_shapes(plan)), *map(patch_key, plan.patch_labels)}
+    others = {*shape_keys(training_shapes(plan)), *map(patch_key, plan.patch_labels)}
     return frozenset(areas - held) | others | frozenset(map(ignore_key, plan.ignore))
 
 
@@ -179,6 +202,8 @@ def training_shapes(plan: LabelPlan) -> list[LabelledShape]:
 
 def _areas(items: Sequence[Interpreted], slide_box: BaseGeometry) -> list[tuple[Interpreted, BaseGeometry]]:
     """Return the objects that share pixels with the slide, each with its repaired area."""
+    if not items:
+        return []
     areas = repair_areas([item.annotation.geometry for item in items])
     is_on = _shares_area(areas, slide_box)
     return [(item, area) for item, area, on in zip(items, areas, is_on, strict=True) if on]
@@ -202,12 +227,9 @@ def _box_of(area: BaseGeometry) -> Region:
 
 def _cut_at_edges(shapes: Sequence[LabelledShape], complete: Sequence[BaseGeometry]) -> tuple[LabelledShape, ...]:
     """Cut what began as a prediction and lies in complete areas by half or more off at their edges."""
-    shares = share_inside([shape.geometry for shape in shapes], complete)
-    border = [
-        place
-        for place, (shape, share) in enumerate(zip(shapes, shares, strict=True))
-        if not shape.is_blind and INSIDE_SHARE <= share < 1
-    ]
+    seen = [place for place, shape in enumerate(shapes) if not shape.is_blind]
+    shares = share_inside([shapes[place].geometry for place in seen], complete)
+    border = [place for place, share in zip(seen, shares, strict=True) if INSIDE_SHARE <= share < 1]
     result = list(shapes)
     for place, area in zip(border, _cut([shapes[place].geometry for place in border], complete), strict=True):
         result[place] = replace(shapes[place], geometry=area)
@@ -216,7 +238,8 @@ def _cut_at_edges(shapes: Sequence[LabelledShape], complete: Sequence[BaseGeomet
 
 def _new_areas(plan: LabelPlan, rois: Sequence[BaseGeometry], learned: Collection[str]) -> tuple[BaseGeometry, ...]:
     areas = [area for area in rois if area_key(area) not in learned]
-    shapes = [shape.geometry for shape in plan.shapes if shape_key(shape) not in learned]
+    names = shape_keys(plan.shapes) if learned else [""] * len(plan.shapes)
+    shapes = [shape.geometry for name, shape in zip(names, plan.shapes, strict=True) if name not in learned]
     patches = [patch.region.to_polygon() for patch in plan.patch_labels if patch_key(patch) not in learned]
     return (*areas, *shapes, *patches)
 
@@ -227,7 +250,7 @@ def _shared_areas(geometries: Sequence[BaseGeometry], areas: Sequence[BaseGeomet
 
 def _cut(geometries: Sequence[BaseGeometry], areas: Sequence[BaseGeometry]) -> list[BaseGeometry]:
     """Return what of each geometry lies in the areas; empty where nothing does."""
-    if not areas:
+    if not areas or not geometries:
         return [shapely.MultiPolygon() for _ in geometries]
     union = shapely.union_all(areas)
     shapely.prepare(union)

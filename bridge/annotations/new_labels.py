@@ -10,7 +10,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations.geometry import repair_area, repair_areas
-from bridge.annotations.labels import IGNORE_PREFIX, area_key, learned_keys, patch_key, shape_key, training_shapes
+from bridge.annotations.labels import IGNORE_PREFIX, area_key, learned_keys, patch_key, shape_keys, training_shapes
 from bridge.annotations.plan import LabelPlan
 
 
@@ -47,7 +47,8 @@ def new_labels(plan: LabelPlan, learned: Collection[str], last_digest: str | Non
     known = keys & frozenset(learned)
     held = {area_key(area) for area in plan.hold_out}
     fresh = [a for a in plan.complete if (key := area_key(a)) not in held and key not in known]
-    fresh += [s.geometry for s in training_shapes(plan) if shape_key(s) not in known]
+    trains = training_shapes(plan)
+    fresh += [s.geometry for s, name in zip(trains, shape_keys(trains), strict=True) if name not in known]
     # What was known and is here no more shows in the digest; so does an ignored area that is new: it takes away.
     takes_away = any(key.startswith(IGNORE_PREFIX) for key in keys - known)
     is_corrected = last_digest is not None and (takes_away or keys_digest(known) != last_digest)

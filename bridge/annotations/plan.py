@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from bridge.annotations.outlines import as_array
 from bridge.coords import Region
 
 
@@ -75,6 +77,7 @@ class LabelPlan:
     hold_out: tuple[BaseGeometry, ...] = ()
     emphasis: tuple[BaseGeometry, ...] = ()
     patch_labels: tuple[PatchLabel, ...] = ()
+    _hash: list[str] = field(default_factory=list, init=False, repr=False, compare=False)  # once it was asked for
 
     @property
     def is_empty(self) -> bool:
@@ -83,14 +86,24 @@ class LabelPlan:
 
     def content_hash(self) -> str:
         """Return a SHA-256 over everything that decides the labels; same plan, same hash."""
+        if not self._hash:
+            self._hash.append(self._hashed())
+        return self._hash[0]
+
+    def _hashed(self) -> str:
         digest = hashlib.sha256(self.slide_key.encode())
-        for shape in self.shapes:
+        for shape, wkb in zip(self.shapes, _wkb([shape.geometry for shape in self.shapes]), strict=True):
             digest.update(f"shape {shape.label} {shape.is_blind}".encode())
-            digest.update(shapely.to_wkb(shape.geometry))
+            digest.update(wkb)
         for title, areas in (("complete", self.complete), ("ignore", self.ignore), ("hold-out", self.hold_out)):
-            for area in areas:
+            for wkb in _wkb(areas):
                 digest.update(title.encode())
-                digest.update(shapely.to_wkb(area))
+                digest.update(wkb)
         for patch in self.patch_labels:
             digest.update(f"patch {patch.label} {patch.region.bounds}".encode())
         return digest.hexdigest()
+
+
+def _wkb(areas: Sequence[BaseGeometry]) -> Sequence[bytes]:
+    """Return the WKB of areas, made of all at once."""
+    return list(shapely.to_wkb(as_array(areas)))

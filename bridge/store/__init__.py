@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bridge.store.backups import Backups
 from bridge.store.records import (
+    CostRecord,
     JobKind,
     JobRecord,
     JobState,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backups",
+    "CostRecord",
     "JobKind",
     "JobRecord",
     "JobState",

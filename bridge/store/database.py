@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ class Database:
     def __init__(self, path: Path, engine: Engine) -> None:
         self.path = path
         self._engine = engine
+        self._joined = threading.local()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -37,14 +39,42 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that sees one state of the store throughout."""
+        joined = self._together()
+        if joined is not None:
+            yield joined
+            return
         with answered(self.path), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give a connection that holds the write lock from the start; committed at the end, or nothing is."""
+        joined = self._together()
+        if joined is not None:
+            yield joined
+            return
         with answered(self.path), immediate(self._engine) as connection:
             yield connection
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one transaction of all that this thread asks of the store meanwhile: all of it happens, or nothing.
+
+        For some records of one thing. Nothing slow belongs in it, for nobody else can write until it ends; and no error
+        of the store's may be passed over in it.
+        """
+        if self._together() is not None:
+            yield
+            return
+        with answered(self.path), immediate(self._engine) as connection:
+            self._joined.connection = connection
+            try:
+                yield
+            finally:
+                self._joined.connection = None
+
+    def _together(self) -> Connection | None:
+        return getattr(self._joined, "connection", None)
 
 
 def connect(path: Path, busy_seconds: float) -> Engine:

@@ -2,13 +2,13 @@
 
         ask_job              start_job             finish_job
 (nothing) ───▶ WAITING ───────────────▶ RUNNING ───────────────▶ DONE
-                 ▲  │                    │  │  │    fail_job
-                 │  │     retry_job,     │  │  └───────────────▶ FAILED
+                 ▲  │                    │  │
+                 │  │     retry_job,     │  │
                  │  │     requeue_jobs   │  │
                  └──┼────────────────────┘  │ supersede_job, or a newer input waits already
                     └───────────────────────┴─────────────────▶ SUPERSEDED
 
-A newer input also supersedes what waits or was given up.
+A newer input also supersedes what waits. Nothing is given up: what failed waits, longer each time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class JobRecords(Database):
     ) -> JobRecord:
         """Return the job that does this: the one there is, in whichever state, or a new one that waits.
 
-        A new one takes the place of those of its kind and slide that wait or were given up; one that runs goes on.
+        A new one takes the place of the one of its kind and slide that waits; one that runs goes on.
 
         Parameters
         ----------
@@ -47,7 +47,7 @@ class JobRecords(Database):
             Names everything that the job works on. An input that may come back after another one, such as a file that
             a person set back, must say after what, or be forced: as the same input it counts as done.
         is_forced
-            Do it anew though it was done, or given up.
+            Do it anew though it was done.
         """
         with self.writing() as connection:
             there = _same(connection, kind, slide_key, input_hash, is_forced=is_forced)
@@ -126,27 +126,15 @@ class JobRecords(Database):
             _expect(connection, job_id, (JobState.RUNNING,))
             return _wait_again(connection, job_id, now, not_before, error=error)
 
-    def fail_job(self, job_id: int, now: datetime, error: str) -> JobRecord:
-        """Give a job up: only a newer input, or a person's word, brings it back.
-
-        Raises
-        ------
-        StoreError
-            It doesn't run.
-        """
-        failed = {"state": JobState.FAILED.value, "ended_at": now, "error": error}
-        with self.writing() as connection:
-            return _change(connection, job_id, (JobState.RUNNING,), **failed)
-
     def supersede_job(self, job_id: int, now: datetime, why: str) -> JobRecord:
-        """End a job that isn't wanted any more, whether it waits, runs or was given up.
+        """End a job that isn't wanted any more, whether it waits or runs.
 
         Raises
         ------
         StoreError
             It was done, or superseded before.
         """
-        wanted = (JobState.WAITING, JobState.RUNNING, JobState.FAILED)
+        wanted = (JobState.WAITING, JobState.RUNNING)
         with self.writing() as connection:
             return _change(connection, job_id, wanted, state=JobState.SUPERSEDED.value, ended_at=now, note=why)
 
@@ -172,7 +160,7 @@ def _same(
     """Return the newest job of the same input that makes another one needless."""
     states = [JobState.WAITING, JobState.RUNNING]
     if not is_forced:
-        states += [JobState.DONE, JobState.FAILED]
+        states += [JobState.DONE]
     found = select(jobs).where(_of(kind, slide_key), jobs.c.input_hash == input_hash)
     found = found.where(jobs.c.state.in_([state.value for state in states]))
     row = connection.execute(found.order_by(jobs.c.id.desc()).limit(1)).first()
@@ -180,8 +168,7 @@ def _same(
 
 
 def _supersede_older(connection: Connection, kind: JobKind, slide_key: str | None, now: datetime) -> None:
-    replaced = [JobState.WAITING.value, JobState.FAILED.value]
-    older = update(jobs).where(_of(kind, slide_key), jobs.c.state.in_(replaced))
+    older = update(jobs).where(_of(kind, slide_key), jobs.c.state == JobState.WAITING.value)
     connection.execute(older.values(state=JobState.SUPERSEDED.value, ended_at=now, note=_NEWER))
 
 

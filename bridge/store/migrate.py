@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from bridge.errors import StoreError
 from bridge.store.database import answered, immediate
 
-HEAD = "0004"
+HEAD = "0005"
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +23,38 @@ from bridge.store.schema import added, objects, writes
 
 UNCOUNTED = (Fate.OPEN.value, Fate.OVERWRITTEN.value)
 _ANSWERED = (Fate.REJECTED.value, Fate.DECLINED.value)
+_AT_ONCE = 500  # slides in one statement: SQLite takes 999 values or more, by how it was built
 _ADOPTED = (Fate.ACCEPTED.value, Fate.CORRECTED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    row: int
+    fate: str
+    is_open: bool
+    revision: str | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SlideObjects:
+    """All that is known of our objects on one slide, read at once.
+
+    Parameters
+    ----------
+    live, superseded, rejected, adopted
+        As the methods of ``ObjectRecords`` of these names return them.
+    """
+
+    live: tuple[WrittenObject, ...] = ()
+    superseded: tuple[WrittenObject, ...] = ()
+    rejected: tuple[WrittenObject, ...] = ()
+    adopted: tuple[WrittenObject, ...] = ()
+    _last: Mapping[str, _Known] = field(default_factory=dict)
+
+    def is_news(self, outcomes: Iterable[Outcome]) -> bool:
+        """Say whether ``record_outcomes`` would change anything."""
+        return any(_is_news(outcome, self._last) for outcome in outcomes)
 
 
 class ObjectRecords(Database):
@@ -57,9 +89,20 @@ class ObjectRecords(Database):
     def adopted(self, slide_key: str) -> tuple[WrittenObject, ...]:
         """Return the predictions that a person ever accepted or corrected, with the person's outline and class."""
         with self.reading() as connection:
-            rows = _rows(connection, objects.c.slide_key == slide_key, objects.c.fate.in_(_ADOPTED))
-        shapes = shapely.from_wkb([row.now_geometry for row in rows])
-        return tuple(_object(r, r.now_class, r.now_name, shape) for r, shape in zip(rows, shapes, strict=True))
+            return _as_adopted(_rows(connection, objects.c.slide_key == slide_key, objects.c.fate.in_(_ADOPTED)))
+
+    def objects_of(self, slide_keys: Collection[str]) -> Mapping[str, SlideObjects]:
+        """Return what is known of our objects on some slides; a slide without any is absent.
+
+        One statement for some hundred slides: for whoever asks for many.
+        """
+        found: dict[str, list[Row[Any]]] = defaultdict(list)
+        keys = sorted(slide_keys)
+        with self.reading() as connection:
+            for start in range(0, len(keys), _AT_ONCE):
+                for row in _rows(connection, objects.c.slide_key.in_(keys[start : start + _AT_ONCE])):
+                    found[row.slide_key].append(row)
+        return {key: _slide_objects(rows) for key, rows in found.items()}
 
     def origin(self, object_id: str) -> ObjectOrigin | None:
         """Return who made an object of ours, as last written; None for one that no write of ours is known to have made.
@@ -134,9 +177,29 @@ class ObjectRecords(Database):
 
     def _written(self, *where: ColumnElement[bool]) -> tuple[WrittenObject, ...]:
         with self.reading() as connection:
-            rows = _rows(connection, *where)
-        shapes = shapely.from_wkb([row.geometry for row in rows])
-        return tuple(_object(r, r.path_class, r.name, shape) for r, shape in zip(rows, shapes, strict=True))
+            return _as_written(_rows(connection, *where))
+
+
+def _as_written(rows: Sequence[Row[Any]]) -> tuple[WrittenObject, ...]:
+    shapes = shapely.from_wkb([row.geometry for row in rows])
+    return tuple(_object(r, r.path_class, r.name, shape) for r, shape in zip(rows, shapes, strict=True))
+
+
+def _as_adopted(rows: Sequence[Row[Any]]) -> tuple[WrittenObject, ...]:
+    shapes = shapely.from_wkb([row.now_geometry for row in rows])
+    return tuple(_object(r, r.now_class, r.now_name, shape) for r, shape in zip(rows, shapes, strict=True))
+
+
+def _slide_objects(rows: Sequence[Row[Any]]) -> SlideObjects:
+    written = _as_written(rows)
+    pairs = list(zip(rows, written, strict=True))
+    return SlideObjects(
+        tuple(item for row, item in pairs if row.is_open),
+        tuple(item for row, item in pairs if not row.is_open),
+        tuple(item for row, item in pairs if row.fate == Fate.REJECTED.value),
+        _as_adopted([row for row in rows if row.fate in _ADOPTED]),
+        {r.object_id: _Known(r.id, r.fate, r.is_open, r.fate_revision, r.fate_at) for r in rows},
+    )
 
 
 def _origin(row: Row[Any]) -> ObjectOrigin:
@@ -175,15 +238,6 @@ def _object(row: Row[Any], path_class: str, name: str | None, geometry: BaseGeom
         row.write_marker,
         row.checkpoint_id,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    row: int
-    fate: str
-    is_open: bool
-    revision: str | None
-    at: datetime | None
 
 
 def _last_of_each(connection: Connection, slide_key: str) -> Mapping[str, _Known]:

@@ -24,12 +24,15 @@ class SlideRecord:
         When a person last had it on the screen, as far as known.
     predicted_with
         Id of the checkpoint whose predictions were last made for it.
+    suspicious_revision
+        The save that isn't believed; None when the last one read was.
     """
 
     key: str
     name: str
     viewed_at: datetime | None = None
     predicted_with: str | None = None
+    suspicious_revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +230,6 @@ class JobState(Enum):
     WAITING = "waiting"  # to be done, now or from its ``not_before`` on; after a failure too
     RUNNING = "running"
     DONE = "done"
-    FAILED = "failed"  # given up: only a newer input, or a person's word, brings it back
     SUPERSEDED = "superseded"  # a newer input took its place
 
 
@@ -284,6 +286,39 @@ class LookRecord:
     distance: float
     is_far: bool
     measured_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CostRecord:
+    """What the last prediction of a slide by one model cost.
+
+    Parameters
+    ----------
+    wall_seconds
+        From beginning to end.
+    read_seconds, network_seconds, stitch_seconds, vectorize_seconds
+        How long each stage was at work; they overlap. Reading is that of all its threads together, and all stages are
+        those of all workers together where several share a slide.
+    waited_seconds
+        How long the network stood idle for want of pixels.
+    tissue_um2
+        µm² of the cells in which there is tissue.
+    runs_on
+        What ran the network: ``"onnxruntime on cpu"``.
+    """
+
+    slide_key: str
+    checkpoint_id: str
+    predicted_at: datetime
+    wall_seconds: float
+    read_seconds: float
+    network_seconds: float
+    stitch_seconds: float
+    vectorize_seconds: float
+    waited_seconds: float
+    tiles: int
+    tissue_um2: float
+    runs_on: str
 
 
 @dataclass(frozen=True, slots=True)

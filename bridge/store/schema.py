@@ -243,3 +243,21 @@ looks = Table(
     Column("is_far", Boolean, nullable=False),
     Column("measured_at", UtcTime, nullable=False),
 )
+
+# What the last prediction of a slide by each of its newest models cost, in seconds.
+costs = Table(
+    "costs",
+    metadata,
+    _slide_key(primary_key=True),
+    Column("checkpoint_id", Text, primary_key=True),
+    Column("predicted_at", UtcTime, nullable=False),
+    Column("wall_seconds", Float, nullable=False),
+    Column("read_seconds", Float, nullable=False),
+    Column("network_seconds", Float, nullable=False),
+    Column("stitch_seconds", Float, nullable=False),
+    Column("vectorize_seconds", Float, nullable=False),
+    Column("waited_seconds", Float, nullable=False),
+    Column("tiles", Integer, nullable=False),
+    Column("tissue_um2", Float, nullable=False),
+    Column("runs_on", Text, nullable=False),
+)

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from bridge.store.database import Database, touch_slide
 from bridge.store.records import ReadRecord, SlideRecord
 from bridge.store.schema import reads, slides
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAgain:
+    """A slide whose file is as it was read and believed last.
+
+    Parameters
+    ----------
+    name
+        What a person calls the slide.
+    human_count
+        Objects of people's, by today's settings.
+    """
+
+    slide_key: str
+    revision: str
+    name: str
+    human_count: int
 
 
 class SlideRecords(Database):
@@ -19,7 +39,9 @@ class SlideRecords(Database):
         """Return all slides that were ever read or written, by key."""
         with self.reading() as connection:
             rows = connection.execute(select(slides).order_by(slides.c.slide_key)).all()
-        return tuple(SlideRecord(r.slide_key, r.name, r.viewed_at, r.predicted_with) for r in rows)
+        return tuple(
+            SlideRecord(r.slide_key, r.name, r.viewed_at, r.predicted_with, r.suspicious_revision) for r in rows
+        )
 
     def record_read(
         self,
@@ -59,6 +81,30 @@ class SlideRecords(Database):
         with self.reading() as connection:
             row = connection.execute(_newest_read(slide_key)).first()
         return None if row is None else _read_record(row)
+
+    def last_reads(self) -> Mapping[str, ReadRecord]:
+        """Return, by slide, what ``last_read`` says of each: one statement, however many there are."""
+        with self.reading() as connection:
+            return {row.slide_key: _read_record(row) for row in _newest_reads(connection)}
+
+    def record_reads_again(self, found: Sequence[ReadAgain], now: datetime) -> None:
+        """Record of many slides that their last revision was read again, as ``record_read`` does of one.
+
+        Of a slide whose last revision is another one, nothing is recorded.
+        """
+        if not found:
+            return
+        with self.writing() as connection:
+            last = {(row.slide_key, row.revision): row.id for row in _newest_reads(connection)}
+            known = [r for r in found if (r.slide_key, r.revision) in last]
+            if not known:
+                return
+            rows = [{"row": last[r.slide_key, r.revision], "people": r.human_count} for r in known]
+            names = [{"key": r.slide_key, "called": r.name} for r in known]
+            again = update(reads).where(reads.c.id == bindparam("row"))
+            connection.execute(again.values(read_at=now, human_count=bindparam("people"), labelled_area_um2=None), rows)
+            believed = update(slides).where(slides.c.slide_key == bindparam("key"))
+            connection.execute(believed.values(name=bindparam("called"), suspicious_revision=None), names)
 
     def reads(self, slide_key: str) -> tuple[ReadRecord, ...]:
         """Return every revision that was read, oldest first: the times of a person's saves."""
@@ -104,6 +150,11 @@ class SlideRecords(Database):
 
 def _newest_read(slide_key: str) -> Any:  # a Select of the table's columns
     return select(reads).where(reads.c.slide_key == slide_key).order_by(reads.c.id.desc()).limit(1)
+
+
+def _newest_reads(connection: Connection) -> Sequence[Row[Any]]:
+    newest = select(func.max(reads.c.id)).group_by(reads.c.slide_key)
+    return connection.execute(select(reads).where(reads.c.id.in_(newest))).all()
 
 
 def _read_record(row: Row[Any]) -> ReadRecord:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
@@ -14,6 +16,37 @@ from bridge.store.database import Database, touch_slide
 from bridge.store.schema import learned, parts
 
 Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class AssignedPart:
+    """An area of a slide and its part; parameters as for ``SplitRecords.assign_part``."""
+
+    slide_key: str
+    area_key: str
+    part: str
+    bounds: Bounds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The split of a whole project, read at once: what ``parts``, ``part_bounds`` and ``learned`` say of each slide."""
+
+    parts: Mapping[str, Mapping[str, str]]
+    bounds: Mapping[str, Sequence[tuple[str, Bounds]]]
+    learned: Mapping[str, frozenset[str]]
+
+    def parts_of(self, slide_key: str) -> Mapping[str, str]:
+        """Return the part of each area of a slide that was ever assigned."""
+        return self.parts.get(slide_key, {})
+
+    def bounds_of(self, slide_key: str) -> Sequence[tuple[str, Bounds]]:
+        """Return (part, bounds) of each area of a slide that was ever assigned with its bounds."""
+        return self.bounds.get(slide_key, ())
+
+    def learned_of(self, slide_key: str) -> frozenset[str]:
+        """Return the areas of a slide that any training learned from."""
+        return self.learned.get(slide_key, frozenset())
 
 
 class SplitRecords(Database):
@@ -36,19 +69,33 @@ class SplitRecords(Database):
         ValueError
             No such part.
         """
-        if part not in (TRAIN, HOLD_OUT):
-            raise ValueError(f"{part!r} is no part of the split; it is {TRAIN!r} or {HOLD_OUT!r}")
-        with self.writing() as connection:
-            touch_slide(connection, slide_key)
-            known = _parts(connection, slide_key).get(area_key)
-            if known is not None and known != part:
-                raise StoreError(f"area {area_key} of slide {slide_key} is in {known} for good, not in {part}")
-            if part == HOLD_OUT and area_key in _learned(connection, slide_key):
-                raise StoreError(f"area {area_key} of slide {slide_key} was learned from and can't judge any more")
-            if known is None:
-                row = {"slide_key": slide_key, "area_key": area_key, "part": part, "assigned_at": now}
-                row["bounds"] = None if bounds is None else ",".join(str(float(side)) for side in bounds)
-                connection.execute(insert(parts).values(row))
+        self.assign_parts([AssignedPart(slide_key, area_key, part, bounds)], now)
+
+    def assign_parts(self, assigned: Sequence[AssignedPart], now: datetime) -> None:
+        """Put areas into their parts, all of them or none; otherwise as ``assign_part``."""
+        for area in assigned:
+            if area.part not in (TRAIN, HOLD_OUT):
+                raise ValueError(f"{area.part!r} is no part of the split; it is {TRAIN!r} or {HOLD_OUT!r}")
+        if assigned:
+            with self.writing() as connection:
+                for area in assigned:
+                    _assign(connection, area, now)
+
+    def split(self) -> Split:
+        """Return all of it, for whoever asks for every slide: two statements, however many there are."""
+        with self.reading() as connection:
+            assigned = connection.execute(select(parts)).all()
+            trained = connection.execute(select(learned.c.slide_key, learned.c.area_key)).all()
+        known: dict[str, dict[str, str]] = defaultdict(dict)
+        bounds: dict[str, list[tuple[str, Bounds]]] = defaultdict(list)
+        areas: dict[str, set[str]] = defaultdict(set)
+        for row in assigned:
+            known[row.slide_key][row.area_key] = row.part
+            if row.bounds is not None:
+                bounds[row.slide_key].append((row.part, _read_bounds(row.bounds)))
+        for slide_key, area_key in trained:
+            areas[slide_key].add(area_key)
+        return Split(dict(known), dict(bounds), {key: frozenset(found) for key, found in areas.items()})
 
     def parts(self, slide_key: str) -> Mapping[str, str]:
         """Return the part of each area of a slide that was ever assigned."""
@@ -84,6 +131,20 @@ class SplitRecords(Database):
         """Return the areas of a slide that any training learned from."""
         with self.reading() as connection:
             return _learned(connection, slide_key)
+
+
+def _assign(connection: Connection, area: AssignedPart, now: datetime) -> None:
+    slide_key, area_key, part = area.slide_key, area.area_key, area.part
+    touch_slide(connection, slide_key)
+    known = _parts(connection, slide_key).get(area_key)
+    if known is not None and known != part:
+        raise StoreError(f"area {area_key} of slide {slide_key} is in {known} for good, not in {part}")
+    if part == HOLD_OUT and area_key in _learned(connection, slide_key):
+        raise StoreError(f"area {area_key} of slide {slide_key} was learned from and can't judge any more")
+    if known is None:
+        row = {"slide_key": slide_key, "area_key": area_key, "part": part, "assigned_at": now}
+        row["bounds"] = None if area.bounds is None else ",".join(str(float(side)) for side in area.bounds)
+        connection.execute(insert(parts).values(row))
 
 
 def _read_bounds(text: str) -> Bounds:

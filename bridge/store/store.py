@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from bridge.errors import StoreError
+from bridge.store.cost_records import CostRecords
 from bridge.store.database import connect
 from bridge.store.job_records import JobRecords
 from bridge.store.look_records import LookRecords
@@ -37,6 +38,7 @@ class Store(
     MarkRecords,
     PrequentialRecords,
     LookRecords,
+    CostRecords,
     SaveRecords,
 ):
     """A project's records. Every method is one transaction: it happens whole, or raises ``StoreError`` and didn't.

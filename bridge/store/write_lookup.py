@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, tuple_
 
 from bridge.errors import StoreError
 from bridge.store.database import Database
@@ -13,6 +14,7 @@ from bridge.store.records import WriteKind, WriteRecord, WriteState
 from bridge.store.schema import writes
 
 _REMEMBERED_WRITES = 16
+_AT_ONCE = 400  # slides in one statement, two values each: SQLite takes 999 values or more, by how it was built
 
 
 class WriteLookup(Database):
@@ -60,6 +62,29 @@ class WriteLookup(Database):
         with self.reading() as connection:
             newest = select(left).where(standing_writes(slide_key)).order_by(writes.c.id.desc()).limit(1)
             return connection.execute(newest).scalar_one_or_none()
+
+    def newest_markers(self) -> Mapping[str, str]:
+        """Return, by slide, what ``newest_marker`` says of each: one statement, however many there are."""
+        left = func.coalesce(writes.c.carried_marker, writes.c.marker)
+        finished = writes.c.state == WriteState.FINISHED.value
+        newest = select(func.max(writes.c.id)).where(finished).group_by(writes.c.slide_key)
+        with self.reading() as connection:
+            rows = connection.execute(select(writes.c.slide_key, left).where(writes.c.id.in_(newest))).all()
+        return {row[0]: row[1] for row in rows}
+
+    def own_among(self, revisions: Mapping[str, str]) -> frozenset[str]:
+        """Return the slides whose revision (slide → revision) is a write of ours, as ``is_own_revision`` says of one.
+
+        One statement for some hundred slides.
+        """
+        found: set[str] = set()
+        wanted = sorted(revisions.items())
+        pair = tuple_(writes.c.slide_key, writes.c.new_revision)
+        with self.reading() as connection:
+            for start in range(0, len(wanted), _AT_ONCE):
+                ours = own_writes().with_only_columns(writes.c.slide_key)
+                found |= set(connection.scalars(ours.where(pair.in_(wanted[start : start + _AT_ONCE]))))
+        return frozenset(found)
 
     def remembers_write(self, slide_key: str, marker: str | None) -> bool:
         """Say whether a marker is that of a write of ours to the slide that stands, and all its objects are known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -32,15 +33,18 @@ def run_pass(
     is_forced: bool = False,
     asks_again: bool = False,
     given: Mapping[str, object] | None = None,
-) -> None:
+) -> bool:
     """Run one pass of the loop with a progress bar on stderr, and print what it did; exit 1 if a slide failed.
 
-    ``given`` goes over the settings: ``section.key`` → value.
+    ``given`` goes over the settings: ``section.key`` → value. Where ``torchrun`` started several processes the first
+    does all that, and trains with the others; returned is whether this is the first.
     """
     from scripts.loop.passes import STEPS, Request, run
+    from scripts.processes import Launch, lead_or_follow
     from scripts.progress import show_progress
 
-    with show_progress(is_shown=not as_json) as progress:
+    launch = Launch.read()
+    with show_progress(is_shown=not as_json and (launch is None or launch.rank == 0)) as progress:
         request = Request(
             STEPS[steps],
             is_dry_run=is_dry_run,
@@ -49,7 +53,11 @@ def run_pass(
             purpose=steps,
             given=dict(given or {}),
         )
-        result = run(project, request, progress)
+        result = lead_or_follow(
+            launch, lambda ranks, stop: run(project, replace(request, ranks=ranks, stop=stop), progress)
+        )
+    if result is None:
+        return False
     if as_json:
         print_json(result.as_json())
     else:
@@ -57,3 +65,4 @@ def run_pass(
             typer.echo(line)
     if result.has_failed:
         raise typer.Exit(1)
+    return True

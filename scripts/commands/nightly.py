@@ -39,14 +39,20 @@ def nightly(
     asked to do it.
     """
     from contextlib import ExitStack
+    from dataclasses import replace
 
     from scripts.daemon.names import HiddenNames
     from scripts.logs import daemon_logging, log_file
     from scripts.loop.nightly import NightRequest, train_nightly
+    from scripts.processes import Launch, lead_or_follow
     from scripts.progress import show_progress
     from scripts.project import open_project
     from scripts.stopping import stopped_by_signals
 
+    launch = Launch.read()
+    if launch is not None and launch.rank > 0:
+        lead_or_follow(launch, lambda ranks, stop: None)
+        return
     asked = context.find_root().params
     projects = [open_project(path) for path in project or [Path()]]
     hidden = HiddenNames()
@@ -58,7 +64,13 @@ def nightly(
         stop = stack.enter_context(stopped_by_signals("stopping after the current step; once more stops at once"))
         progress = stack.enter_context(show_progress(is_shown=not as_json and not is_quiet))
         request = NightRequest(math.inf if hours is None else hours, dry_run, force, hidden.hide)
-        nights = train_nightly([p.root for p in projects], request, stop, progress)
+        nights = lead_or_follow(
+            launch,
+            lambda ranks, asked_of_any: train_nightly(
+                [p.root for p in projects], replace(request, ranks=ranks), lambda: stop() or asked_of_any(), progress
+            ),
+        )
+    assert nights is not None, "this process leads"
     if as_json:
         told = json.dumps({"projects": [night.as_json() for night in nights]}, ensure_ascii=False, default=str)
         print_json(json.loads(hidden.hide(told)))

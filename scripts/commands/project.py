@@ -31,7 +31,8 @@ def train(
 ) -> None:
     """Train a candidate from the champion; keep the better of the two. --force trains though nothing is new.
 
-    What is said here of the network holds for this training only; slidebridge.toml says it for all.
+    What is said here of the network holds for this training only; slidebridge.toml says it for all. On several GPUs:
+    torchrun --nproc-per-node 2 --no-python slidebridge train
     """
     said = {
         "model.design": design,
@@ -40,8 +41,8 @@ def train(
         "model.weights": None if weights is None else weights.absolute(),
     }
     given = {name: value for name, value in said.items() if value is not None}
-    run_pass(project, "train", as_json=as_json, is_dry_run=dry_run, is_forced=force, given=given)
-    if given and not as_json:
+    tells = run_pass(project, "train", as_json=as_json, is_dry_run=dry_run, is_forced=force, given=given)
+    if tells and given and not as_json:
         typer.echo("the next training follows slidebridge.toml again: write down there what is to stay")
 
 

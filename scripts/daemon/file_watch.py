@@ -91,8 +91,9 @@ class FileWatch:
         due = [key for key in self._tracker.due(now) if key in self._entries]
         self._tracker = self._tracker.look({k: look_at(self.source, self._entries[k], self.clock) for k in due})
         found = self._tracker.settled()
-        self._tracker = self._tracker.taken(rest.key for rest in found)
-        self._known = {**self._known, **{rest.key: rest.state for rest in found}}
+        if found:
+            self._tracker = self._tracker.taken(rest.key for rest in found)
+            self._known = {**self._known, **{rest.key: rest.state for rest in found}}
         return found
 
     def missed(self, key: str) -> None:

@@ -50,8 +50,8 @@ def training_ended(learned: Learned, seconds: float) -> Facts:
     }
 
 
-def failure(job: JobRecord, error: object, next_try: datetime | None, *, slide: str | None) -> Facts:
-    """Return the facts of ``failure``; ``next_try`` is None when it was given up."""
+def failure(job: JobRecord, error: object, next_try: datetime, *, slide: str | None) -> Facts:
+    """Return the facts of ``failure``."""
     return {
         "what": job.kind.value,
         "slide": slide,

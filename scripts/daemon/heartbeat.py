@@ -64,7 +64,7 @@ class Beat:
     doing
         Jobs under way.
     waiting, failed
-        How many jobs are to be done, and how many were given up.
+        How many jobs are to be done, and how many of them failed the last time.
     observing
         How saves are noticed: ``events`` of the system, or ``polling``.
     next_nightly

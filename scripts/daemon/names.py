@@ -78,6 +78,13 @@ class SlideNames:
             return text
         return _POSITION.sub(self._at_position, self._replacements.replace(text))
 
+    def hide_note(self, note: str) -> str:
+        """Return a note as of `hide`; one that is nothing but a slide's name, however short, is hidden too."""
+        if self._key is None:
+            return note
+        key = next((key for key, name in self._names.items() if name == note), None)
+        return self.of(key) if key is not None else self.hide(note)
+
     def _at_position(self, match: re.Match[str]) -> str:
         sign, value = match[1], match[2].strip("'\"")
         if value in self._short:

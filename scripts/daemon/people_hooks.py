@@ -21,7 +21,6 @@ from scripts.options import HookOptions
 from scripts.project import Project
 
 logger = logging.getLogger(__name__)
-EVENTS = ("predictions", "training", "nightly", "failure")
 VERSION = 1  # of the JSON object; it grows by keys, and changes with this number otherwise
 _MOST_WAITING = 50
 _CLOSE_SECONDS = 2.0
@@ -72,7 +71,7 @@ class HookRunner:
         Parameters
         ----------
         event
-            One of ``EVENTS``.
+            ``predictions``, ``training``, ``nightly`` or ``failure``, as of the ``on_…`` options.
         """
         if not command_for(self._options, event):
             return

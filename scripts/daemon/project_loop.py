@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,7 +34,6 @@ logger = logging.getLogger(__name__)
 Work = Callable[[], None]
 _LOOK_FOR_JOBS = timedelta(seconds=2)  # other processes may ask for some
 _CRASHES = 4  # times that a job may take its process with it before it has to wait
-_OPEN = (JobState.WAITING, JobState.FAILED)
 _LONG = 30.0  # seconds after which a file that doesn't come to rest is worth a line
 _VIEW_SECONDS = 1.0  # between two looks at what viewers tell
 _PATIENCE = 60.0  # seconds after which a file that never rests no longer holds up the others at the start
@@ -60,7 +59,7 @@ class ProjectLoop:
     _is_asking: bool = True
     _settle_at: datetime | None = None
     _jobs: tuple[JobRecord, ...] = ()
-    _counts: Mapping[JobState, int] = field(default_factory=lambda: dict.fromkeys(_OPEN, 0))
+    _counts: tuple[int, int] = (0, 0)
     _look_at: datetime | None = None
     _paused_until: datetime | None = None
     _pauses: int = 0
@@ -147,8 +146,8 @@ class ProjectLoop:
         """Return where people are."""
         return Attention(self.viewing.on_screen, dict(self.reader.saved_at))
 
-    def counts(self) -> Mapping[JobState, int]:
-        """Return how many jobs wait and how many were given up, as of the last look at them."""
+    def counts(self) -> tuple[int, int]:
+        """Return how many jobs wait, and how many of them have failed before, as of the last look at them."""
         return self._counts
 
     def _due(self) -> tuple[JobRecord, ...]:
@@ -165,9 +164,9 @@ class ProjectLoop:
 
     def _look_for_jobs(self, now: datetime) -> None:
         self._ask_nightly(now)
-        found = self.store.jobs(*_OPEN)
+        found = self.store.jobs(JobState.WAITING)
         self._jobs = tuple(job for job in reversed(found) if is_due(job, now))
-        self._counts = {state: sum(job.state is state for job in found) for state in _OPEN}
+        self._counts = len(found), sum(job.error is not None for job in found)
 
     def _name(self, key: str | None) -> str | None:
         entry = self.reader.slides.entries.get(key or "")

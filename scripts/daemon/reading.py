@@ -17,8 +17,9 @@ from scripts.daemon.beginning import CONFIRMED, begin_job
 from scripts.daemon.deciding import retry_delay
 from scripts.daemon.slides_now import SlidesNow
 from scripts.daemon.world import World
+from scripts.loop.knowing import NO_FILE
 from scripts.loop.patch_labels import unheeded
-from scripts.loop.pull import NO_FILE, believe, count_added, keep_version, reading_of, record_reading, suspicion
+from scripts.loop.pull import believe, count_added, keep_version, reading_of, record_reading, suspicion
 from scripts.project import Project
 
 logger = logging.getLogger(__name__)
@@ -119,7 +120,7 @@ class Reader:
     def _begin(self, key: str, revision: str) -> JobRecord:
         now = self.world.now()
         job = self.store.ask_job(JobKind.READ, key, revision, now)
-        if job.state in (JobState.DONE, JobState.FAILED):  # a person went back to what had been read before
+        if job.state is JobState.DONE:  # a person went back to what had been read before
             job = self.store.ask_job(JobKind.READ, key, revision, now, is_forced=True)
         return job if job.state is JobState.RUNNING else self.store.start_job(job.id, now)
 
@@ -153,7 +154,8 @@ class Reader:
 
     def _record(self, reading: SlideReading, now: datetime, *, is_believed: bool) -> bool:
         if not is_believed:
-            return record_reading(self.project, self.store, self.backups, reading, now)
+            kept = self.slides.reading(reading.entry.key)
+            return record_reading(self.project, self.store, self.backups, reading, now, kept=kept)
         keep_version(self.store, self.backups, reading, now)
         count_added(self.project, self.store, self.backups, reading)
         believe(self.store, reading, now)

@@ -10,7 +10,7 @@ from bridge.annotations import LabelPlan, SlideEntry
 from bridge.ingest import SlideReading
 from bridge.store import Store
 from scripts.loop.patch_labels import unheeded
-from scripts.loop.planning import divide, whole_plan
+from scripts.loop.planning import Divided, divide, whole_plan
 from scripts.loop.pull import Pulled, SlideProblem, SlideState
 from scripts.project import Project, left_out
 
@@ -28,6 +28,7 @@ class SlidesNow:
         self._readings: dict[str, tuple[SlideReading, bool]] = {}
         self._problems: dict[str, SlideProblem] = {}
         self._whole: dict[str, LabelPlan] = {}
+        self._divided: dict[str, Divided] = {}
         self._pulled: Pulled | None = None
         self._left_out: tuple[str, ...] = ()
         self._lock = threading.RLock()
@@ -104,7 +105,7 @@ class SlidesNow:
         known = [self._readings[key] for key in self._entries if key in self._readings]
         believed = [reading for reading, is_suspicious in known if not is_suspicious]
         whole = {r.entry.key: self._whole_plan(r) for r in believed}
-        plans = divide(self._project, self._store, believed, whole, now, is_dry_run=False)
+        plans = divide(self._project, self._store, believed, whole, now, is_dry_run=False, before=self._divided)
         states = tuple(SlideState(r, plans.get(r.entry.key, LabelPlan(r.entry.key)), lost) for r, lost in known)
         problems = tuple(self._problems[key] for key in self._entries if key in self._problems)
         return Pulled(states, problems, tuple(self._warnings()))

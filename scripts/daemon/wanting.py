@@ -18,6 +18,7 @@ from scripts.daemon.slides_now import SlidesNow
 from scripts.daemon.viewing import Viewing
 from scripts.daemon.world import World
 from scripts.loop.drawing import earlier_champions
+from scripts.loop.knowing import known_of_writes
 from scripts.loop.prediction_cache import PredictionCache, key_of
 from scripts.loop.pull import Pulled, SlideState
 from scripts.loop.push import Wanted, is_stale
@@ -179,8 +180,9 @@ class Wants:
     def _stale(self, pulled: Pulled) -> frozenset[str]:
         champion, project = self.champion_id(), self.project
         k = project.settings.propose.k
+        facts = known_of_writes(self.store, (state.reading for state in pulled.slides))
         return frozenset(
-            state.key for state in pulled.slides if is_stale(state, self.store, project.scheme, champion, WANTED, k)
+            state.key for state in pulled.slides if is_stale(state, facts, project.scheme, champion, WANTED, k)
         )
 
     def _rivals(self, pulled: Pulled, stale: frozenset[str]) -> Rivals:

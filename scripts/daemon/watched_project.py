@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bridge.errors import ProjectBusyError, StoreError
 from bridge.qupath import QuPathViewer
-from bridge.store import Backups, JobState, Store
+from bridge.store import Backups, Store
 from bridge.store.lease import Lease, Look
 from bridge.store.location import is_network_path
 from bridge.watch import FileState, observe
@@ -28,6 +28,7 @@ from scripts.daemon.viewing import Viewing
 from scripts.daemon.wanting import Predictions, Wants
 from scripts.daemon.working import Worker
 from scripts.daemon.world import Activity, World
+from scripts.loop.computing import Computing
 from scripts.loop.slide_jobs import prediction_cache
 from scripts.options import SourceKind
 from scripts.project import Project, open_store
@@ -70,7 +71,7 @@ class WatchedProject:
         if self.is_lost:
             return
         loop = self.loop
-        counts = loop.counts()
+        waiting, failed = loop.counts()
         now = loop.world.now()
         mode = loop.files.mode
         if mode != self._mode and loop.reader.slides.entries:
@@ -79,8 +80,8 @@ class WatchedProject:
         self.heartbeat.write(
             Beat(
                 loop.activity.now(),
-                counts[JobState.WAITING],
-                counts[JobState.FAILED],
+                waiting,
+                failed,
                 mode,
                 next_nightly(loop.project.settings.schedule, now),
                 loop.worker.last_write,
@@ -150,7 +151,8 @@ def open_watched(
         watching = stack.enter_context(observers or Observers((), project.settings.watch))
         asked = world.is_stopping
         world = replace(world, is_stopping=lambda: asked() or loop.is_lost)  # a training ends then
-        loop = _loop(project, store, world, watching, clock, lease.check)
+        computing = stack.enter_context(Computing(project, is_patient=True, clock=clock))
+        loop = _loop(project, store, world, watching, clock, lease.check, computing)
         names = tuple(str(path) for path in projects or (project.root,))
         heartbeat = Heartbeat(project.data_folder, names, slidebridge, world.now, hide=world.hide)
         loop.begin()
@@ -165,6 +167,7 @@ def _loop(
     observers: Observers,
     clock: Callable[[], float],
     check_lease: Callable[[], None],
+    computing: Computing,
 ) -> ProjectLoop:
     settings = project.settings
     backups = Backups(project.data_folder / "backups")
@@ -176,7 +179,20 @@ def _loop(
     viewing = Viewing(project, store, slides, world, clock, viewer)
     wants = Wants(project, store, slides, reader, predictions, viewing, world)
     activity = Activity()
-    worker = Worker(project, store, backups, slides, reader, wants, predictions, world, activity, viewing, check_lease)
+    worker = Worker(
+        project,
+        store,
+        backups,
+        slides,
+        reader,
+        wants,
+        predictions,
+        world,
+        activity,
+        viewing,
+        check_lease,
+        computing,
+    )
     project_file = project.root / settings.source.path if is_qupath else None
     files = FileWatch(
         project.source, settings.watch, observers, clock, project_file, is_network_path(project.source.root)

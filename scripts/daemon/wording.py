@@ -7,7 +7,7 @@ module as ``said``: ``logger.info(said.written(pushed, iteration))``.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,10 +27,6 @@ _WORK = {
     JobKind.NIGHTLY: "the nightly training",
     JobKind.PREDICT: "predicting the slide",
     JobKind.WRITE: "writing to the slide's annotation file",
-}
-_WAY_OUT = {
-    JobKind.TRAIN: "the next new labels",
-    JobKind.NIGHTLY: "the next night",
 }
 _COUNTED = {
     Role.ANNOTATION: "annotations",
@@ -96,9 +92,12 @@ def training_ended(learned: Learned, seconds: float, *, is_nightly: bool = False
     return f"{words} ended, {use}: {_grounds(learned.reason)}{facts}"
 
 
-def predicted(entry: SlideEntry, outlines: int, iteration: int, seconds: float) -> str:
-    """Say that a slide was predicted, before anything is written."""
-    return f"predicted{_facts(slide=entry.name, outlines=outlines, iteration=iteration, seconds=round(seconds, 1))}"
+def predicted(
+    entry: SlideEntry, outlines: int, iteration: int, seconds: float, cost: Mapping[str, object] | None = None
+) -> str:
+    """Say that a slide was predicted, before anything is written; ``cost``: where the time went."""
+    facts = _facts(slide=entry.name, outlines=outlines, iteration=iteration, seconds=round(seconds, 1), **(cost or {}))
+    return f"predicted{facts}"
 
 
 def written(pushed: SlidePushed, iteration: int) -> str:
@@ -115,9 +114,9 @@ def written(pushed: SlidePushed, iteration: int) -> str:
     return f"wrote to the slide's annotation file{facts}{f' note: {pushed.shortage}' if pushed.shortage else ''}"
 
 
-def failed(job: JobRecord, error: object, next_try: datetime | None, *, slide: str | None = None) -> str:
-    """Say that a job failed, why, and when it is tried again; ``next_try`` None gives it up."""
-    then = f"tried again at {_moment(next_try)}" if next_try else f"not tried again before {_until(job.kind)}"
+def failed(job: JobRecord, error: object, next_try: datetime, *, slide: str | None = None) -> str:
+    """Say that a job failed, why, and when it is tried again."""
+    then = f"tried again at {_moment(next_try)}"
     return f"{_WORK[job.kind]} failed, {then}: {_line(error)}{_facts(slide=slide, attempts=job.attempts)}"
 
 
@@ -152,10 +151,6 @@ def fact(value: object) -> str:
 def _grounds(reason: str) -> str:
     """Return the judge's reason without the verdict, which the sentence has already told."""
     return _line(reason).removeprefix("promoted: ").removeprefix("kept the champion: ")
-
-
-def _until(kind: JobKind) -> str:
-    return _WAY_OUT.get(kind, "the slide is saved again")
 
 
 def _moment(at: datetime) -> str:

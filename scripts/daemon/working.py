@@ -10,24 +10,27 @@ from functools import partial
 
 from bridge.errors import BridgeError, WriteConflictError, WriteFailedError
 from bridge.export import finish_displaced, recover
-from bridge.store import Backups, JobKind, JobRecord, Store
+from bridge.store import Backups, JobKind, JobRecord, JobState, Store
 from bridge.store.pruning import prune
 from models.checkpoints import read_card
 from models.errors import CheckpointError
 from scripts.daemon import happenings
 from scripts.daemon import wording as said
 from scripts.daemon.beginning import FORCED, begin_job
-from scripts.daemon.deciding import retry_delay, should_stop_training
+from scripts.daemon.deciding import Attention, order_compute, retry_delay, should_stop_training
 from scripts.daemon.heartbeat import LastWrite
 from scripts.daemon.reading import Reader
 from scripts.daemon.slides_now import SlidesNow
 from scripts.daemon.viewing import Viewing
 from scripts.daemon.wanting import WANTED, Predictions, Wants
 from scripts.daemon.world import Activity, World
+from scripts.loop.computing import Computing
+from scripts.loop.costs import cost_facts, cost_record
 from scripts.loop.learn import Learned, RunKind, StopCause, learn, load_project_champion, settle_training
 from scripts.loop.looks import tell_look
+from scripts.loop.pull import SlideState
 from scripts.loop.push import SlidePushed
-from scripts.loop.slide_jobs import ChampionBands, predict_one, write_one
+from scripts.loop.slide_jobs import Champion, predict_one, write_one
 from scripts.loop.training_due import was_stopped
 from scripts.loop.training_run import goes_on_from
 from scripts.project import Project
@@ -59,8 +62,9 @@ class Worker:
     activity: Activity
     viewing: Viewing
     check_lease: Callable[[], None]
+    computing: Computing
     last_write: LastWrite | None = None
-    _bands: ChampionBands | None = None
+    _bands: Champion | None = None
 
     def do(self, job: JobRecord) -> None:
         """Do one job, whatever becomes of it: one that fails is tried again later, and never stops another."""
@@ -138,6 +142,7 @@ class Worker:
         if learned.is_superseded:
             raise SupersededError(learned.reason)
         self.predictions.cache.prune(tuple(self.slides.entries), self.wants.champion_id())
+        self.store.forget_costs(tuple(self.slides.entries))
         self._told_training(learned, (self.world.now() - began).total_seconds(), is_nightly=is_nightly)
         return learned.line()
 
@@ -176,10 +181,12 @@ class Worker:
         key = self.wants.prediction_key(state)
         if not is_forced and key != job.input_hash:
             raise SupersededError("a newer model or another slide file takes its place")
+        bands = self._champion_bands()
+        self._look_ahead(state)
         prediction = predict_one(
             self.project,
             state,
-            self._champion_bands(),
+            bands,
             self.predictions.cache,
             stop=self.world.is_stopping,
             is_forced=is_forced,
@@ -190,21 +197,38 @@ class Worker:
         champion_id = self._bands.champion.id if self._bands is not None else None
         entry = state.reading.entry
         tell_look(self.store, entry.key, entry.name, prediction.unlikeness, champion_id, self.world.now())
+        cost = cost_record(entry.key, state.reading.mpp, prediction, self._bands, self.world.now())
+        if cost is not None:
+            self.store.record_cost(cost)
         if is_forced:
             self.store.ask_job(JobKind.WRITE, state.key, job.input_hash, self.world.now())
         if self._bands is not None:
             took = (self.world.now() - (job.started_at or self.world.now())).total_seconds()
             iteration = self._bands.champion.card.iteration
-            logger.info("%s", said.predicted(state.reading.entry, len(prediction.predictions), iteration, took))
+            logger.info("%s", said.predicted(entry, len(prediction.predictions), iteration, took, cost_facts(cost)))
         return f"{len(prediction.predictions)} objects found"
 
-    def _champion_bands(self) -> ChampionBands | None:
+    def _look_ahead(self, first: SlideState) -> None:
+        """Have a cluster begin with the slides whose turn comes next."""
+        room = self.computing.room_ahead()
+        if not room:
+            return
+        waiting = [job for job in self.store.jobs(JobState.WAITING) if job.kind is JobKind.PREDICT]
+        attention = Attention(self.viewing.on_screen, dict(self.reader.saved_at))
+        coming = [first.reading]
+        for job in order_compute(waiting, attention)[:room]:
+            state = self.slides.state(job.slide_key or "", self.world.now())
+            if state is not None and job.input_hash == self.wants.prediction_key(state):
+                coming.append(state.reading)
+        self.computing.ahead(coming)
+
+    def _champion_bands(self) -> Champion | None:
         champion_id = self.wants.champion_id()
         if champion_id is None:
             self._bands = None
         elif self._bands is None or self._bands.champion.id != champion_id:
             champion = load_project_champion(self.project)
-            self._bands = None if champion is None else ChampionBands.of(self.project, champion)
+            self._bands = None if champion is None else self.computing.champion(champion)
         return self._bands
 
     # WRITE

@@ -11,6 +11,7 @@ from bridge.annotations import FileUse
 from bridge.errors import BridgeError
 from bridge.store import Backups, Store
 from models.active import SelectionMethod
+from scripts.daemon.names import project_names
 from scripts.loop.boxes import FoundBox, FoundBoxes, Taken, look_at, method_for, taken_areas
 from scripts.loop.learn import load_project_champion
 from scripts.loop.pull import SlideState, pull
@@ -19,7 +20,7 @@ from scripts.loop.renewal import Renewal
 from scripts.loop.sharing import Rivals, Share, candidates, changed_boxes, open_boxes, share, takes_boxes
 from scripts.loop.slide_jobs import box_seed
 from scripts.loop.slide_work import SlidePrediction
-from scripts.progress import Progress, Silent
+from scripts.progress import Progress, Renamed, Silent
 from scripts.project import Project, open_project, open_store
 
 
@@ -154,6 +155,7 @@ def explain(path: Path, *, asks_again: bool = False, progress: Progress | None =
     project, progress = open_project(path), progress or Silent()
     with open_store(project, is_dry_run=True) as store:
         entries = project.source.slides()
+        progress = Renamed(progress, project_names(project, entries).hide_note)
         progress.start("reading", len(entries))
         backups = Backups(project.data_folder / "backups")
         pulled = pull(project, store, backups, datetime.now(UTC), advance=_told(progress), is_dry_run=True)

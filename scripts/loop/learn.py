@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from itertools import count
 
 from bridge.annotations.labels import learned_keys
 from bridge.annotations.new_labels import without_news
@@ -18,9 +19,11 @@ from models.checkpoints import (
     save_checkpoint,
 )
 from models.data import TrainingSlide
-from models.training import Candidate, Decision, TrainingProgress, forget_state, promote
+from models.training import Candidate, Decision, Ranks, TrainingProgress, forget_state, promote
 from scripts.loop.ending import Ending, end_training, is_noted, settle_training
+from scripts.loop.following import Lesson, SlideToTrain, fit_together
 from scripts.loop.pull import Pulled
+from scripts.loop.training_cost import fit_metrics
 from scripts.loop.training_due import digests_of, why_not
 from scripts.loop.training_run import (
     RunKind,
@@ -96,6 +99,8 @@ class _Run:
     ----------
     left_out
         Slide key → the line for people, of slides that turned out to be damaged.
+    ranks
+        The processes that train together; this one is the first.
     """
 
     project: Project
@@ -105,6 +110,7 @@ class _Run:
     parent: Checkpoint | None
     is_forced: bool
     left_out: dict[str, str] = field(default_factory=dict)
+    ranks: Ranks = Ranks()  # noqa: RUF009 - frozen
 
 
 def learn(
@@ -119,6 +125,7 @@ def learn(
     is_dry_run: bool = False,
     stop: Callable[[], bool] = lambda: False,
     stop_cause: Callable[[], StopCause] = lambda: StopCause.SHUTDOWN,
+    ranks: Ranks = Ranks(),  # noqa: B008 - frozen
 ) -> Learned:
     """Train on everything labelled, and promote the candidate if it is no worse.
 
@@ -133,6 +140,8 @@ def learn(
         Asked before each step; the training then ends without a candidate (``Learned.is_superseded``).
     stop_cause
         Asked once it was stopped: newer labels make what it learned so far worthless, else that is kept.
+    ranks
+        The processes that train together; this is the first of them, the others follow it.
 
     Raises
     ------
@@ -148,7 +157,7 @@ def learn(
         return Learned(None, False, reason)
     if is_dry_run:
         return Learned(None, False, f"would train on {sum(not p.is_empty for p in pulled.plans)} slides")
-    run = _begin(project, store, pulled, kind, now, is_forced=is_forced)
+    run = replace(_begin(project, store, pulled, kind, now, is_forced=is_forced), ranks=ranks)
     try:
         return _train(run, store, pulled, progress, now, stop, stop_cause)
     except BridgeError as error:
@@ -196,7 +205,7 @@ def _train(
     if run.kind is RunKind.NIGHTLY:
         labelled = [replace(state, plan=without_news(state.plan)) for state in labelled]
     with opened(labelled, run.left_out) as slides:
-        candidate = _fit(run, slides, progress, now, stop)
+        candidate, cost = _fit(run, slides, progress, now, stop)
         if not candidate.is_finished:
             return _stopped(run, store, candidate, stop_cause(), now())
         checkpoint = save_checkpoint(run.project.checkpoints, candidate.checkpoint.weights, candidate.checkpoint.card)
@@ -211,7 +220,7 @@ def _train(
         checkpoint.id,
         decision.promoted,
         decision.reason,
-        {**scores, **digests_of(learned_from)},
+        {**scores, **cost, **digests_of(learned_from)},
         {state.key: tuple(sorted(learned_keys(state.plan))) for state in learned_from},
     )
     end_training(run.project, store, ending, now())
@@ -233,30 +242,40 @@ def _fit(
     progress: Progress,
     now: Callable[[], datetime],
     stop: Callable[[], bool],
-) -> Candidate:
+) -> tuple[Candidate, Mapping[str, object]]:
     settings = run.project.settings
     options = training_options(settings, run.kind)
     progress.start("training", options.max_steps)
+    began, losses = now(), count()
 
     def report(step: TrainingProgress) -> None:
+        next(losses)
         progress.advance(note=f"loss {step.loss:.3f}")
 
     def fit(readable: Sequence[TrainingSlide]) -> Candidate:
-        return design_of(settings).fit(
-            readable,
-            run.project.scheme,
+        lesson = Lesson(
+            tuple(map(SlideToTrain.of, readable)),
+            settings,
             options,
+            run.project.scheme,
             parent=run.parent,
             in_use=run.champion,
             iteration=run.record.iteration,
             now=now().isoformat(),
+        )
+        here = partial(
+            lesson.fit,
+            readable,
+            ranks=run.ranks,
             stop=stop,
             progress=report,
             resume_folder=resume_folder(run.project, run.kind),
             keep_state=True,
         )
+        return fit_together(run.ranks, lesson, here)
 
-    return without_damaged(slides, run.left_out, fit)
+    candidate = without_damaged(slides, run.left_out, fit)
+    return candidate, fit_metrics(next(losses), (now() - began).total_seconds())
 
 
 def _judge(run: _Run, checkpoint: Checkpoint, slides: Sequence[TrainingSlide]) -> Decision:

@@ -17,6 +17,7 @@ from bridge.store import JobKind, JobRecord, JobState, Store
 from bridge.store.holders import Holder, this_host
 from bridge.store.lease import holder
 from bridge.store.location import find_store
+from models.training import Ranks
 from scripts.daemon.beginning import FORCED
 from scripts.daemon.happenings import training_ended
 from scripts.daemon.people_hooks import HookRunner
@@ -55,12 +56,15 @@ class NightRequest:
         For all projects together, in even shares; the training in each also keeps to its ``[schedule] hours``.
     hide
         Takes slides' names out of a text that leaves the project: the events of ``[hooks]``.
+    ranks
+        The processes that train together, of which this is the first.
     """
 
     hours: float = math.inf
     is_dry_run: bool = False
     is_forced: bool = False
     hide: Callable[[str], str] = lambda text: text
+    ranks: Ranks = Ranks()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,7 @@ def _train(
         hours=request.hours,
         purpose="nightly",
         stop=bound,
+        ranks=request.ranks,
     )
     try:
         passed = run(project.root, asked, progress)
@@ -247,9 +252,8 @@ def _handed(project: Project, there: Holder, job: JobRecord) -> Night:
             note = f"{daemon} has done it tonight; --force has it done again"
         case JobState.RUNNING:
             note = f"{daemon} is at it"
-        case JobState.FAILED:
-            failed = f"{daemon} gave it up: {job.error}; --force has it tried again"
-            return Night(project.root, NightState.FAILED, note=failed)
+        case _ if job.error is not None:
+            note = f"{daemon} will try it again; the last time it failed: {' '.join(job.error.split())}"
         case _:
             note = f"{daemon} will do it"
     return Night(project.root, NightState.HANDED, note=note)

@@ -16,7 +16,12 @@ from bridge.errors import BridgeError, StoreError, WriteConflictError, WriteFail
 from bridge.export import finish_displaced, recover
 from bridge.store import Backups, Store
 from bridge.store.pruning import prune
+from models.training import Ranks
+from scripts.daemon.names import project_names
 from scripts.daemon.schedule import NIGHTLY_MARK
+from scripts.loop.computing import Computing
+from scripts.loop.costs import CostAccount
+from scripts.loop.knowing import known_of_writes
 from scripts.loop.learn import Learned, RunKind, learn, load_project_champion, settle_training
 from scripts.loop.looks import tell_look
 from scripts.loop.offers import settle_offers
@@ -25,7 +30,7 @@ from scripts.loop.push import Pushed, SlidePushed, Wanted, is_stale, problem_of
 from scripts.loop.renewal import Renewal
 from scripts.loop.sharing import Rivals, is_shared
 from scripts.loop.slide_jobs import prediction_cache, write_one
-from scripts.progress import Progress, Silent
+from scripts.progress import Progress, Renamed, Silent
 from scripts.project import Project, open_project, open_to_write
 
 logger = logging.getLogger(__name__)
@@ -68,6 +73,8 @@ class Request:
         The command: what others are told who want to write to the project meanwhile.
     given
         ``section.key`` → value, over the project's settings.
+    ranks
+        The processes that train together, of which this is the first.
     """
 
     steps: Step
@@ -79,6 +86,7 @@ class Request:
     stop: Callable[[], bool] = lambda: False
     purpose: str = "sync"
     given: Mapping[str, object] = field(default_factory=dict)
+    ranks: Ranks = Ranks()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,7 @@ class PassResult:
             "recovered": list(self.recovered),
             "learned": self.learned.as_json() if self.learned else None,
             "written": [_pushed_json(s) for s in self.pushed.slides] if self.pushed else [],
+            "prediction": self._cost.as_json(),
             "dry_run": self.is_dry_run,
             "seconds": round(self.seconds, 3),
         }
@@ -129,8 +138,14 @@ class PassResult:
                 lines.append(
                     "nothing to write" if self.pushed.has_champion else "nothing to write; no champion yet: train"
                 )
+        cost = self._cost.line()
+        lines += [cost] if cost is not None else []
         lines += [f"failed: {p.message}" for p in self.problems]
         return lines
+
+    @property
+    def _cost(self) -> CostAccount:
+        return CostAccount(self.pushed.costs if self.pushed is not None else ())
 
 
 def _pushed_json(pushed: SlidePushed) -> Mapping[str, object]:
@@ -180,6 +195,7 @@ def run(path: Path, request: Request, progress: Progress | None = None) -> PassR
         if request.kind is RunKind.NIGHTLY and not request.is_dry_run:
             store.mark(NIGHTLY_MARK, _now())
         entries = project.source.slides()
+        progress = Renamed(progress, project_names(project, entries).hide_note)
         recovered = () if request.is_dry_run else _recover(project, store, backups, entries)
         progress.start("reading", len(entries))
         pulled = pull(
@@ -222,6 +238,7 @@ def _learn(project: Project, store: Store, pulled: Pulled, progress: Progress, r
             is_forced=request.is_forced,
             is_dry_run=request.is_dry_run,
             stop=request.stop,
+            ranks=request.ranks,
         )
     except BridgeError as error:
         logger.warning("training failed error=%s", error)
@@ -241,16 +258,39 @@ def _push(
     progress: Progress,
     check_lease: Callable[[], None],
 ) -> Pushed:
+    with Computing(project) as computing:
+        return _push_with(computing, store, backups, pulled, request, progress, check_lease)
+
+
+def _push_with(
+    computing: Computing,
+    store: Store,
+    backups: Backups,
+    pulled: Pulled,
+    request: Request,
+    progress: Progress,
+    check_lease: Callable[[], None],
+) -> Pushed:
+    project = computing.project
     wanted = Wanted(Step.PREDICT in request.steps, Step.PROPOSE in request.steps, request.is_forced, request.asks_again)
     settings = project.settings
     champion = load_project_champion(project)
     champion_id = champion.id if champion else None
-    stale = [s for s in pulled.slides if is_stale(s, store, project.scheme, champion_id, wanted, settings.propose.k)]
+    facts = known_of_writes(store, (s.reading for s in pulled.slides))
+    stale = [s for s in pulled.slides if is_stale(s, facts, project.scheme, champion_id, wanted, settings.propose.k)]
     done: list[SlidePushed] = []
     problems: list[SlideProblem] = []
     renewal = Renewal(
-        project, store, champion, request.is_forced, request.is_dry_run, request.stop, asks_again=request.asks_again
+        project,
+        store,
+        champion,
+        request.is_forced,
+        request.is_dry_run,
+        request.stop,
+        asks_again=request.asks_again,
+        computing=computing,
     )
+    renewal.expect(stale)
     rivals, slides = Rivals(), stale
     if wanted.proposals and is_shared(settings.propose):
         progress.start("predicting", len(stale))
@@ -267,7 +307,9 @@ def _push(
         progress.advance(note=state.reading.entry.name)
     if not request.is_dry_run:
         prediction_cache(project).prune(_keys(pulled), champion_id)
-    return Pushed(tuple(done), tuple(problems), has_champion=champion is not None)
+        store.forget_costs(_keys(pulled))
+    costs = tuple(renewal.costs.values())
+    return Pushed(tuple(done), tuple(problems), has_champion=champion is not None, costs=costs)
 
 
 def _keys(pulled: Pulled) -> list[str]:

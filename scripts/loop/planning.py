@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations import FileUse, LabelPlan, SlideEntry
-from bridge.annotations.labels import WHOLE_SLIDE, apply_hold_out, area_key, blind_areas, build_plan, shape_key
+from bridge.annotations.labels import (
+    WHOLE_SLIDE,
+    apply_hold_out,
+    area_key,
+    blind_areas,
+    build_plan,
+    patch_key,
+    patch_keys_of,
+    shape_keys,
+)
 from bridge.annotations.split import HOLD_OUT, TRAIN, HoldOutOptions, is_split_by_slide, split_areas, split_slides
 from bridge.ingest import SlideReading
 from bridge.store import Store
+from bridge.store.split_records import AssignedPart, Split
+from scripts.loop.knowing import PlanFacts, ProjectKnowledge
 from scripts.loop.patch_labels import heeded
 from scripts.project import Project
 
@@ -20,8 +32,23 @@ Bounds = tuple[float, float, float, float]
 _SAME_AREA = 0.5  # overlap of bounds by which a nudged ROI is known again
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Divided:
+    """A plan, the areas of it that judge, and the plan with these held out."""
+
+    plan: LabelPlan
+    held: frozenset[str]
+    divided: LabelPlan
+
+
 def make_plans(
-    project: Project, store: Store, readings: Sequence[SlideReading], now: datetime, *, is_dry_run: bool
+    project: Project,
+    store: Store,
+    readings: Sequence[SlideReading],
+    now: datetime,
+    *,
+    is_dry_run: bool,
+    knowledge: ProjectKnowledge | None = None,
 ) -> Mapping[str, LabelPlan]:
     """Return what each slide teaches, by key; new slides and areas are told apart into those that train and that judge.
 
@@ -31,12 +58,18 @@ def make_plans(
         Slides that are believed.
     is_dry_run
         New decisions are not recorded.
+    knowledge
+        What was known of slides that are as before; None asks the store of each.
     """
-    whole = {r.entry.key: whole_plan(project, store, r) for r in readings}
+
+    def facts_of(key: str) -> PlanFacts:
+        return knowledge if knowledge is not None and knowledge.is_taken(key) else store
+
+    whole = {r.entry.key: whole_plan(project, facts_of(r.entry.key), r) for r in readings}
     return divide(project, store, readings, whole, now, is_dry_run=is_dry_run)
 
 
-def whole_plan(project: Project, store: Store, reading: SlideReading) -> LabelPlan:
+def whole_plan(project: Project, facts: PlanFacts, reading: SlideReading) -> LabelPlan:
     """Return what one slide teaches while nothing of it is held out; the same until it is saved or trained on.
 
     Nothing, where there is no annotation file yet, or only one that we offered and nobody has taken over: by itself
@@ -51,8 +84,8 @@ def whole_plan(project: Project, store: Store, reading: SlideReading) -> LabelPl
         project.scheme,
         project.settings.labels,
         extent=reading.pyramid.bounds,
-        learned=store.learned(key),
-        rejected=store.rejected(key),
+        learned=facts.learned(key),
+        rejected=facts.rejected(key),
     )
 
 
@@ -64,6 +97,7 @@ def divide(
     now: datetime,
     *,
     is_dry_run: bool,
+    before: MutableMapping[str, Divided] | None = None,
 ) -> Mapping[str, LabelPlan]:
     """Return the plans with the areas held out that judge; slides and areas that are new are decided upon.
 
@@ -73,10 +107,20 @@ def divide(
     ----------
     whole
         ``whole_plan`` of each reading.
+    before
+        What the last call made, by slide, for whoever calls again: where neither plan nor decision is another one now,
+        the same plan comes back. Changed in place.
     """
     plans = heeded(whole, project.settings.model)
     held = _split(project, store, readings, plans, now, is_dry_run=is_dry_run)
-    return {key: apply_hold_out(plan, held.get(key, frozenset())) for key, plan in plans.items()}
+    kept = {} if before is None else before
+    for key in kept.keys() - plans.keys():
+        del kept[key]
+    for key, plan in plans.items():
+        areas = held.get(key, frozenset())
+        if key not in kept or kept[key].plan is not plan or kept[key].held != areas:
+            kept[key] = Divided(plan, areas, apply_hold_out(plan, areas))
+    return {key: kept[key].divided for key in plans}
 
 
 def _split(
@@ -93,19 +137,22 @@ def _split(
     groups = {r.entry.key: _group_of(r.entry, options.by) for r in readings}
     stated = {r.entry.key: r.entry.part for r in readings if r.entry.part is not None}
     labelled = {key: group for key, group in groups.items() if not plans[key].is_empty}
-    known = {slide.key: dict(store.parts(slide.key)) for slide in store.slides()}
+    split = store.split()
+    known = split.parts
     parts = {key: dict(known.get(key, {})) for key in groups}
     bounds: Mapping[str, Bounds] = {}
     # Once slides were told apart it stays so, also while some of them can't be read.
     is_by_slide = is_split_by_slide(labelled.values()) or any(WHOLE_SLIDE in areas for areas in known.values())
     if is_by_slide or stated:
-        fresh = _split_slides(store, groups, labelled, known, stated, options)
+        fresh = _split_slides(split, groups, labelled, known, stated, options)
     else:
-        fresh, bounds = _split_areas(store, labelled, plans, known, options)
+        fresh, bounds = _split_areas(split, labelled, plans, options, len(project.scheme.names))
     for (key, area), part in fresh.items():
         parts[key].setdefault(area, part)
-        if not is_dry_run:
-            store.assign_part(key, area, part, now, bounds=bounds.get(area))
+    if not is_dry_run:
+        store.assign_parts(
+            [AssignedPart(key, area, part, bounds.get(area)) for (key, area), part in fresh.items()], now
+        )
     return {key: frozenset(a for a, part in areas.items() if part == HOLD_OUT) for key, areas in parts.items()}
 
 
@@ -114,7 +161,7 @@ def _group_of(entry: SlideEntry, by: str) -> str:
 
 
 def _split_slides(
-    store: Store,
+    split: Split,
     groups: Mapping[str, str],
     labelled: Mapping[str, str],
     known: Mapping[str, Mapping[str, str]],
@@ -125,10 +172,11 @@ def _split_slides(
 
     What the source says goes over the hash; but what was once trained on never judges, and what was once decided stays.
     """
-    said = {groups[key]: TRAIN if store.learned(key) else part for key, part in sorted(stated.items())}
+    said = {groups[key]: TRAIN if split.learned_of(key) else part for key, part in sorted(stated.items())}
     decided = said | {groups.get(key, key): areas[WHOLE_SLIDE] for key, areas in known.items() if WHOLE_SLIDE in areas}
     new = sorted(set(labelled.values()) - set(decided))
-    untrained = [g for g in new if not any(store.learned(key) for key, group in groups.items() if group == g)]
+    trained = {group for key, group in groups.items() if split.learned_of(key)}
+    untrained = [group for group in new if group not in trained]
     decided |= split_slides(new, decided, untrained, options)
     return {
         (key, WHOLE_SLIDE): decided[group]
@@ -138,21 +186,26 @@ def _split_slides(
 
 
 def _split_areas(
-    store: Store,
+    split: Split,
     labelled: Mapping[str, str],
     plans: Mapping[str, LabelPlan],
-    known: Mapping[str, Mapping[str, str]],
     options: HoldOutOptions,
+    labels: int,
 ) -> tuple[Mapping[tuple[str, str], str], Mapping[str, Bounds]]:
-    """Decide per ROI. One that a person has nudged stays where it was; one that touches what trained never judges."""
-    decided = {f"{key}/{area}": part for key, areas in known.items() for area, part in areas.items()}
+    """Decide per ROI. One that a person has nudged stays where it was; one that touches what trained never judges.
+
+    Nor does one that trained as a box of a single class (of so many ``labels``) before somebody labelled all in it.
+    """
+    decided = {f"{key}/{area}": part for key, areas in split.parts.items() for area, part in areas.items()}
     names: dict[str, tuple[str, str]] = {}
     bounds: dict[str, Bounds] = {}
     inherited: dict[tuple[str, str], str] = {}
     blind: set[str] = set()
     for key in labelled:
-        plan, earlier, learned = plans[key], store.part_bounds(key), store.learned(key)
-        trained = [s.geometry for s in plan.shapes if shape_key(s) in learned]
+        plan, earlier, learned = plans[key], split.bounds_of(key), split.learned_of(key)
+        names_of = shape_keys(plan.shapes) if learned else ()
+        trained = [s.geometry for s, known in zip(plan.shapes, names_of, strict=False) if known in learned]
+        patches = [p.region.to_polygon() for p in plan.patch_labels if patch_key(p) in learned]
         unseen = {area_key(area) for area in blind_areas(plan)}
         for area in plan.complete:
             name = area_key(area)
@@ -166,10 +219,11 @@ def _split_areas(
                 inherited[key, name] = part
                 continue
             names[f"{key}/{name}"] = (key, name)
-            if name in unseen and not any(area.intersects(shape) for shape in trained):
+            was_patch = not learned.isdisjoint(patch_keys_of(area, labels)) or _shares_pixels(area, patches)
+            if name in unseen and not was_patch and not any(area.intersects(shape) for shape in trained):
                 blind.add(f"{key}/{name}")
-    split = split_areas(sorted(names), decided, blind, options)
-    return inherited | {names[name]: part for name, part in split.items()}, bounds
+    fresh = split_areas(sorted(names), decided, blind, options)
+    return inherited | {names[name]: part for name, part in fresh.items()}, bounds
 
 
 def _inherited(area: Bounds, earlier: Sequence[tuple[str, Bounds]]) -> str | None:
@@ -184,6 +238,11 @@ def _has_grown_over(area: BaseGeometry, earlier: Sequence[tuple[str, Bounds]], t
     """Say whether a held-out area came to touch a shape that trained; shapes across an edge of one always did."""
     held = shapely.union_all([shapely.box(*bounds) for part, bounds in earlier if part == HOLD_OUT])
     return any(area.intersects(shape) and not held.intersects(shape) for shape in trained)
+
+
+def _shares_pixels(area: BaseGeometry, boxes: Sequence[BaseGeometry]) -> bool:
+    """Say whether an area overlaps a box; side by side, as boxes are asked for, is no overlap."""
+    return any(area.intersects(box) and not area.touches(box) for box in boxes)
 
 
 def _overlap(first: Bounds, second: Bounds) -> float:

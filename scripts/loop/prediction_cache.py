@@ -1,47 +1,28 @@
 """Predictions kept beside the store: a slide that was predicted isn't predicted again because a label changed.
 
-One file per slide, named ``<slide>-<champion>-<everything else>.prediction``::
-
-    sha256 (32 bytes)   of all that follows
-    safetensors         outlines as WKB, classes, cells with tissue, the overview, the slide's colours per cell
-
-Nothing here is precious: what can't be read is predicted again.
+One file per slide, named ``<slide>-<champion>-<everything else>.prediction`` (`scripts.loop.prediction_file`). Nothing
+here is precious: what can't be read is predicted again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import astuple
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import shapely
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
-from shapely.errors import ShapelyError
-
-from bridge.annotations.writing import Prediction
-from bridge.coords import Region, Window
 from bridge.errors import SlideNotFoundError
 from bridge.files import replace_whole
 from bridge.ingest import SlideReading
 from models.active import Acquisition
-from models.active.overview import Overview
-from models.inference import Unlikeness
 from scripts.config import Settings
+from scripts.loop.prediction_file import FORMAT, UnreadablePredictionError, from_bytes, to_bytes
 from scripts.loop.slide_work import SlidePrediction
 from scripts.options import ProposeOptions
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 3  # 1: without how unlike the training slides it looks; 2: without colours, and of one score only
 _SUFFIX = ".prediction"
-_DIGEST_BYTES = 32
 _MOST_BYTES = 2**30  # of one file; a slide that needs more is predicted anew each time
 _MOST_BYTES_IN_ALL = 4 * 2**30
 
@@ -64,7 +45,7 @@ def key_of(reading: SlideReading, champion_id: str | None, settings: Settings, e
     predict, model = settings.predict, settings.model
     hot_spots = (model.hot_spot_threshold, model.hot_spot_min_um2, model.hot_spot_padding_um)
     facts: tuple[object, ...] = (
-        _FORMAT,
+        FORMAT,
         str(reading.slide_path),
         _file_facts(reading.slide_path),
         reading.pyramid,
@@ -113,11 +94,11 @@ class PredictionCache:
         path = self._path(key)
         try:
             if path.stat().st_size > _MOST_BYTES:
-                raise ValueError("too large")
-            prediction = _from_bytes(path.read_bytes())
+                raise UnreadablePredictionError("too large")
+            prediction = from_bytes(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError, ShapelyError) as error:
+        except (OSError, UnreadablePredictionError) as error:
             logger.warning("a kept prediction is damaged and made anew file=%s error=%s", path.name, error)
             _drop(path)
             return None
@@ -126,7 +107,7 @@ class PredictionCache:
 
     def save(self, key: str, prediction: SlidePrediction) -> None:
         """Keep a prediction in place of the slide's earlier one; a disk that won't have it costs time, not work."""
-        data = _to_bytes(prediction)
+        data = to_bytes(prediction)
         if len(data) > min(_MOST_BYTES, self._most_bytes):
             logger.info("a prediction is too large to be kept bytes=%d", len(data))
             return
@@ -211,95 +192,3 @@ def _drop(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:  # Windows: somebody reads it
         logger.warning("a kept prediction can't be removed file=%s error=%s", path.name, error.strerror)
-
-
-def _to_bytes(prediction: SlidePrediction) -> bytes:
-    found = prediction.predictions
-    shapes = [shapely.to_wkb(p.geometry) for p in found]
-    overview = prediction.overview
-    card = {
-        "classes": [p.path_class for p in found],
-        "cells": _window_json(prediction.cells),
-        "extent": list(prediction.extent.bounds),
-        "names": list(overview.names) if overview is not None else None,
-        "overview": _window_json(overview.window) if overview is not None else None,
-        "unknown": [i for i, p in enumerate(found) if p.probability is None],
-        "unlikeness": None if prediction.unlikeness is None else astuple(prediction.unlikeness),
-        "acquisition": overview.acquisition.value if overview is not None else None,
-        "note": prediction.note,
-    }
-    arrays: dict[str, NDArray[Any]] = {
-        "card": np.frombuffer(json.dumps(card).encode(), np.uint8),
-        "outlines": np.frombuffer(b"".join(shapes), np.uint8),
-        "ends": np.cumsum([len(shape) for shape in shapes], dtype=np.int64),
-        "probabilities": np.array([p.probability or 0.0 for p in found], np.float64),
-        "tissue": prediction.tissue,
-    }
-    if overview is not None:
-        arrays |= {"overview": overview.probabilities, "score": overview.score}
-        arrays |= {"spread": overview.spread} if overview.spread is not None else {}
-    arrays |= {"colours": prediction.colours} if prediction.colours is not None else {}
-    data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    return hashlib.sha256(data).digest() + data
-
-
-def _from_bytes(data: bytes) -> SlidePrediction:
-    digest, rest = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
-    if hashlib.sha256(rest).digest() != digest:
-        raise ValueError("not what was written")
-    arrays = load(rest)
-    card = json.loads(arrays["card"].tobytes())
-    left, top, right, bottom = card["extent"]
-    cells, tissue = _window(card["cells"]), arrays["tissue"]
-    if tissue.shape != cells.shape:
-        raise ValueError(f"cells of shape {cells.shape} and tissue of shape {tissue.shape}")
-    colours = arrays.get("colours")
-    if colours is not None and colours.shape != (*cells.shape, 3):
-        raise ValueError(f"cells of shape {cells.shape} and colours of shape {colours.shape}")
-    return SlidePrediction(
-        _predictions(arrays, card["classes"], set(card["unknown"])),
-        tissue,
-        cells,
-        _overview(arrays, card) if card["names"] is not None else None,
-        Region(left, top, right - left, bottom - top),
-        None if card["unlikeness"] is None else _unlikeness(*card["unlikeness"]),
-        colours,
-        None if card["note"] is None else str(card["note"]),
-    )
-
-
-def _unlikeness(distance: float, tiles: int, training_slides: int) -> Unlikeness:
-    return Unlikeness(float(distance), int(tiles), int(training_slides))
-
-
-def _predictions(
-    arrays: Mapping[str, NDArray[Any]], classes: Sequence[str], unknown: Collection[int]
-) -> tuple[Prediction, ...]:
-    outlines, ends = arrays["outlines"].tobytes(), arrays["ends"].tolist()
-    starts = [0, *ends[:-1]]
-    shapes = shapely.from_wkb([outlines[start:end] for start, end in zip(starts, ends, strict=bool(ends))])
-    shares = arrays["probabilities"].tolist()
-    return tuple(
-        Prediction(name, shape, None if i in unknown else share)
-        for i, (name, shape, share) in enumerate(zip(classes, shapes, shares, strict=True))
-    )
-
-
-def _overview(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> Overview:
-    window, names = _window(card["overview"]), tuple(card["names"])
-    probabilities, score = arrays["overview"], arrays["score"]
-    if probabilities.shape != (len(names), *window.shape) or score.shape != window.shape:
-        raise ValueError(f"an overview of shape {probabilities.shape} for {len(names)} classes in {window.shape}")
-    spread = arrays.get("spread")
-    if spread is not None and spread.shape != probabilities.shape:
-        raise ValueError(f"a spread of shape {spread.shape} for probabilities of shape {probabilities.shape}")
-    return Overview(probabilities, score, window, names, Acquisition(card["acquisition"]), spread)
-
-
-def _window_json(window: Window) -> list[float]:
-    return [window.x, window.y, window.width, window.height, window.downsample]
-
-
-def _window(data: Sequence[float]) -> Window:
-    x, y, width, height, downsample = data
-    return Window(int(x), int(y), int(width), int(height), float(downsample))

@@ -27,10 +27,11 @@ from bridge.annotations.scheme import plain_class
 from bridge.annotations.split import HOLD_OUT
 from bridge.coords import Region, Window, downsample_for
 from bridge.errors import BridgeError
-from bridge.ingest import SlideReading, shifted
+from bridge.ingest import SlideReading
 from bridge.raster import PlanRaster, ShapeIndex
 from bridge.store import Backups, PrequentialRecord, Store, WriteRecord
 from models.metrics import Confusion, Scores
+from scripts.loop.earlier import Earlier
 from scripts.loop.planning import whole_plan
 from scripts.project import Project
 
@@ -80,22 +81,33 @@ def prequential_scores(store: Store) -> tuple[PrequentialScore, ...]:
 
 
 def score_new_areas(project: Project, store: Store, backups: Backups, reading: SlideReading, now: datetime) -> None:
-    """Score the ROIs that a save brings, each once; call it before the save's outcomes are recorded.
+    """Score the ROIs that a save brings, each once; call it before the save's outcomes are recorded."""
+    record_scores(store, new_scores(project, store, reading, now, Earlier(project, backups)))
+
+
+def new_scores(
+    project: Project, store: Store, reading: SlideReading, now: datetime, earlier: Earlier
+) -> Sequence[PrequentialRecord]:
+    """Return the scores of the ROIs that a save brings; call it before the save's outcomes are recorded.
 
     Only pixels that nobody had labelled when the predictions were written count: elsewhere none are written. A score
     that can't be made is logged and left out; the loop goes on.
     """
     try:
-        records = list(_scored(project, store, backups, reading, now))
+        return list(_scored(project, store, reading, now, earlier))
     except BridgeError as error:  # a score must not stop the loop
         logger.warning("slide=%s what was predicted is not compared: %s", reading.entry.name, error)
-        return
-    for record in records:
+        return ()
+
+
+def record_scores(store: Store, scores: Iterable[PrequentialRecord]) -> None:
+    """Record scores; an area that has one keeps it."""
+    for record in scores:
         store.record_prequential(record)
 
 
 def _scored(
-    project: Project, store: Store, backups: Backups, reading: SlideReading, now: datetime
+    project: Project, store: Store, reading: SlideReading, now: datetime, earlier: Earlier
 ) -> Iterator[PrequentialRecord]:
     key, done = reading.entry.key, store.scored_areas(reading.entry.key)
     seen = _write_seen(project, store, reading)
@@ -105,7 +117,7 @@ def _scored(
     plan = whole_plan(project, store, reading)
     fresh = {area_key(area): area for area in plan.complete if area_key(area) not in done}
     parts = store.parts(key)
-    before = [*_labelled_before(project, backups, reading, seen), *_scored_before(project, store, backups, reading)]
+    before = [*_labelled_before(project, earlier, reading, seen), *_scored_before(project, store, earlier, reading)]
     known = shapely.union_all(repair_areas(before)) if before else shapely.MultiPolygon()
     judge = _Comparison.of(project, reading, plan, _predictions_of(store, reading, seen.iteration))
     names = project.scheme.names
@@ -155,32 +167,31 @@ def _predictions_of(store: Store, reading: SlideReading, iteration: int) -> list
 
 
 def _labelled_before(
-    project: Project, backups: Backups, reading: SlideReading, seen: WriteRecord
+    project: Project, earlier: Earlier, reading: SlideReading, seen: WriteRecord
 ) -> Iterator[BaseGeometry]:
     """Yield what was labelled in the file that the write was made for: no prediction was written there."""
     scheme, options = project.scheme, project.settings.labels
     areas = {*options.roi_classes, *options.ignore_classes}
-    for annotation in _areas_at(project, backups, reading, seen.base_revision):
+    for annotation in _areas_at(earlier, reading, seen.base_revision):
         said = said_class(annotation, scheme, options)
         if said is not None and (said in areas or (said in scheme and not annotation.is_ours)):
             yield annotation.geometry
 
 
-def _scored_before(project: Project, store: Store, backups: Backups, reading: SlideReading) -> Iterator[BaseGeometry]:
+def _scored_before(project: Project, store: Store, earlier: Earlier, reading: SlideReading) -> Iterator[BaseGeometry]:
     """Yield the areas of the save before that have a score: one that was drawn larger since counts for the rest."""
     last, done = store.last_read(reading.entry.key), store.scored_areas(reading.entry.key)
     scheme, options = project.scheme, project.settings.labels
-    for annotation in _areas_at(project, backups, reading, last.revision if last is not None and done else None):
+    for annotation in _areas_at(earlier, reading, last.revision if last is not None and done else None):
         if said_class(annotation, scheme, options) in options.roi_classes and area_key(annotation.geometry) in done:
             yield annotation.geometry
 
 
-def _areas_at(project: Project, backups: Backups, reading: SlideReading, revision: str | None) -> Sequence[Annotation]:
+def _areas_at(earlier: Earlier, reading: SlideReading, revision: str | None) -> Sequence[Annotation]:
     """Return the areas in an earlier revision of a slide's file; none where there was no file."""
     if not revision:
         return ()
-    found = project.source.parse(backups.load(revision), reading.entry).annotations
-    return shifted([a for a in found if a.shape.is_area], reading.entry.origin)
+    return [a for a in earlier.objects(revision, reading) if a.shape.is_area]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

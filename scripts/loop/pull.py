@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from bridge.annotations import AnnotationSet, FileUse, LabelPlan, MachineRole, ObjectKind, SlideEntry
+from bridge.annotations import Annotation, FileUse, LabelPlan, MachineRole, ObjectKind, SlideEntry
 from bridge.annotations.diff import diff_annotations, is_suspicious
 from bridge.annotations.fingerprints import fingerprints
 from bridge.annotations.roles import Fate, Marker, Role
 from bridge.delivery import commit_delivery
 from bridge.errors import AnnotationFileError, BridgeError, StoreError
-from bridge.ingest import Known, SlideReading, read_slide, shifted
+from bridge.ingest import Known, SlideReading, read_slide
 from bridge.store import Backups, ReadRecord, Store
 from bridge.watch import SettledFile, read_all_settled, read_settled
+from scripts.loop.earlier import Earlier
+from scripts.loop.knowing import NO_FILE, ObjectFacts, ProjectKnowledge, known_before
 from scripts.loop.offers import viewer_of
 from scripts.loop.patch_labels import unheeded
 from scripts.loop.planning import make_plans
-from scripts.loop.prequential import score_new_areas
+from scripts.loop.prequential import new_scores, record_scores
 from scripts.project import Project, left_out
 
 logger = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NO_FILE = ""  # the revision of a slide without annotation file, once that was confirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,10 @@ class Pulled:
         return tuple(s.plan for s in self.slides)
 
 
-def known_of(store: Store, entry: SlideEntry) -> Known:
+def known_of(facts: ObjectFacts, entry: SlideEntry) -> Known:
     """Return what the store knows of a slide's objects."""
     key = entry.key
-    return Known(store.live_objects(key), store.newest_marker(key), store.adopted(key), store.superseded(key))
+    return Known(facts.live_objects(key), facts.newest_marker(key), facts.adopted(key), facts.superseded(key))
 
 
 def read_entry(project: Project, store: Store, entry: SlideEntry, *, commit_at: datetime | None = None) -> SlideReading:
@@ -92,7 +93,13 @@ def read_entry(project: Project, store: Store, entry: SlideEntry, *, commit_at: 
 
 
 def reading_of(
-    project: Project, store: Store, entry: SlideEntry, file: SettledFile, *, commit_at: datetime | None = None
+    project: Project,
+    store: Store,
+    entry: SlideEntry,
+    file: SettledFile,
+    *,
+    commit_at: datetime | None = None,
+    facts: ObjectFacts | None = None,
 ) -> SlideReading:
     """Return what a settled file says of its slide.
 
@@ -101,6 +108,8 @@ def reading_of(
     commit_at
         Results that were offered to an open viewer count from this moment on, if the file carries them; None: nothing
         is recorded, and they pass for objects of a write that nobody knows.
+    facts
+        What the store knows of the slide's objects, where it was read before; None asks the store.
 
     Raises
     ------
@@ -109,7 +118,7 @@ def reading_of(
     """
     if commit_at is not None:
         commit_delivery(project.source, entry, file.data, store, commit_at, viewer=viewer_of(project))
-    settings, known = project.settings, known_of(store, entry)
+    settings, known = project.settings, known_of(facts or store, entry)
     reading = read_slide(project.source, entry, known, project.scheme, settings.labels, settings.slides, file.data)
     reading = replace(reading, saved_at=_moment(file.modified))
     if file.failed_save is None:
@@ -145,22 +154,25 @@ def pull(
         Nothing is recorded.
     """
     entries = project.source.slides()
+    knowledge = known_before(store, entries)
     found: dict[str, tuple[SlideReading, bool]] = {}
     failed: dict[str, SlideProblem] = {}
-    for entry, file in read_all_settled(project.source, entries, project.settings.watch, known=_believed(store)):
+    for entry, file in read_all_settled(project.source, entries, project.settings.watch, known=knowledge.revisions):
         try:
             if isinstance(file, AnnotationFileError):
                 raise file
-            reading = reading_of(project, store, entry, file, commit_at=None if is_dry_run else now)
-            lost = record_reading(project, store, backups, reading, now, is_dry_run=is_dry_run)
-            found[entry.key] = reading, lost
+            found[entry.key] = _take_in(project, store, backups, knowledge, entry, file, now, is_dry_run=is_dry_run)
         except BridgeError as error:
             logger.warning("slide=%s error=%s", entry.name, error)
             failed[entry.key] = SlideProblem(entry, str(error))
+        knowledge.done_with(entry.key)
         advance(entry.name)
+    if not is_dry_run:
+        knowledge.record(now)
     readings = [found[entry.key] for entry in entries if entry.key in found]
     problems = [failed[entry.key] for entry in entries if entry.key in failed]
-    plans = make_plans(project, store, [r for r, lost in readings if not lost], now, is_dry_run=is_dry_run)
+    believed = [r for r, lost in readings if not lost]
+    plans = make_plans(project, store, believed, now, is_dry_run=is_dry_run, knowledge=knowledge)
     states = tuple(SlideState(r, plans.get(r.entry.key, LabelPlan(r.entry.key)), lost) for r, lost in readings)
     warnings = [*left_out(project.source), *(line for reading, _ in readings for line in reading.warnings)]
     warnings += [suspicion(state.reading) for state in states if state.is_suspicious]
@@ -169,10 +181,26 @@ def pull(
     return Pulled(states, tuple(problems), tuple(warnings))
 
 
-def _believed(store: Store) -> Mapping[str, str]:
-    """Return slide key → revision that was last believed, for slides that had a file."""
-    reads = ((slide.key, store.last_read(slide.key)) for slide in store.slides())
-    return {key: read.revision for key, read in reads if read is not None and read.revision != NO_FILE}
+def _take_in(
+    project: Project,
+    store: Store,
+    backups: Backups,
+    knowledge: ProjectKnowledge,
+    entry: SlideEntry,
+    file: SettledFile,
+    now: datetime,
+    *,
+    is_dry_run: bool,
+) -> tuple[SlideReading, bool]:
+    """Return what a file says, and whether it is suspicious; a slide that is as before is recorded with the others."""
+    is_offered = entry.key in knowledge.offered
+    facts: ObjectFacts = store if is_offered else knowledge
+    commit_at = now if is_offered and not is_dry_run else None
+    reading = reading_of(project, store, entry, file, commit_at=commit_at, facts=facts)
+    if knowledge.is_as_before(reading):
+        knowledge.take(reading)
+        return reading, False
+    return reading, record_reading(project, store, backups, reading, now, is_dry_run=is_dry_run)
 
 
 def suspicion(reading: SlideReading) -> str:
@@ -196,8 +224,16 @@ def record_reading(
     now: datetime,
     *,
     is_dry_run: bool = False,
+    kept: SlideReading | None = None,
 ) -> bool:
-    """Record a new revision; return whether it is suspicious."""
+    """Record a new revision; return whether it is suspicious.
+
+    Parameters
+    ----------
+    kept
+        The reading before, where it is still in memory: then its file needn't be read again.
+    """
+    earlier = Earlier(project, backups, kept)
     key, data, revision = reading.entry.key, reading.data, reading.revision
     last, suspected = store.last_read(key), store.suspicious_revision(key)
     if data is None or revision is None:
@@ -208,16 +244,19 @@ def record_reading(
         return False
     # The save after a suspicious one is believed, whatever it holds: a person has looked twice.
     is_first_doubt = suspected in (None, revision)
-    suspicious = is_first_doubt and last is not None and _lost_much(project, backups, last, reading)
+    suspicious = is_first_doubt and last is not None and _lost_much(earlier, last, reading)
     if is_dry_run:
         return suspicious
     keep_version(store, backups, reading, now)
     if suspicious:
         store.record_suspicious(key, revision)
         return True
-    count_added(project, store, backups, reading)
-    score_new_areas(project, store, backups, reading, now)
-    believe(store, reading, now)
+    added = added_by_hand(store, reading, earlier)
+    scores = new_scores(project, store, reading, now, earlier)
+    with store.together():  # after the reading and comparing: others may have to wait for it
+        record_added(store, reading, added)
+        record_scores(store, scores)
+        believe(store, reading, now)
     return False
 
 
@@ -226,24 +265,24 @@ def _is_taken_back(reading: SlideReading, last: ReadRecord) -> bool:
     return reading.entry.use is FileUse.OFFERED and last.human_count == 0
 
 
-def _lost_much(project: Project, backups: Backups, last: ReadRecord, reading: SlideReading) -> bool:
+def _lost_much(earlier: Earlier, last: ReadRecord, reading: SlideReading) -> bool:
     """Say whether a save lost more than half of what people had, or of what they had drawn by hand."""
     if is_suspicious(last.human_count, reading.human_count):
         return True
-    drawn = _by_hand(reading.found)
+    drawn = _by_hand(reading.found.annotations)
     if last.revision == NO_FILE or drawn == len(reading.found):
         return False  # no detections: what was drawn is all there is
     try:
-        before = _by_hand(project.source.parse(backups.load(last.revision), reading.entry))
+        before = _by_hand(earlier.objects(last.revision, reading))
     except (StoreError, AnnotationFileError) as error:  # a backup that is gone must not stop the loop
         logger.warning("slide=%s not compared with the save before: %s", reading.entry.name, error)
         return False
     return is_suspicious(before, drawn)
 
 
-def _by_hand(found: AnnotationSet) -> int:
+def _by_hand(found: Iterable[Annotation]) -> int:
     """Count what people drew: thousands of detections, a tool's work, would hide that it is gone."""
-    return sum(a.kind is ObjectKind.ANNOTATION and not a.is_ours for a in found.annotations)
+    return sum(a.kind is ObjectKind.ANNOTATION and not a.is_ours for a in found)
 
 
 def keep_version(store: Store, backups: Backups, reading: SlideReading, now: datetime) -> None:
@@ -259,15 +298,28 @@ def keep_version(store: Store, backups: Backups, reading: SlideReading, now: dat
 
 def count_added(project: Project, store: Store, backups: Backups, reading: SlideReading) -> None:
     """Count what a person drew since the revision before; a revision counts once, however often it comes back."""
-    key, last = reading.entry.key, store.last_read(reading.entry.key)
-    if reading.revision is None:
-        return
-    added = _added_by_hand(project, backups, reading, last.revision if last else None)
-    store.record_added(key, _iteration_seen(store, key), added, reading.revision)
+    record_added(store, reading, added_by_hand(store, reading, Earlier(project, backups)))
+
+
+def added_by_hand(store: Store, reading: SlideReading, earlier: Earlier) -> int:
+    """Return how many objects a person drew since the revision before."""
+    last = store.last_read(reading.entry.key)
+    return 0 if reading.revision is None else _drawn_since(earlier, reading, last.revision if last else None)
+
+
+def record_added(store: Store, reading: SlideReading, count: int) -> None:
+    """Record how many objects a person drew, for the training whose predictions they saw."""
+    if reading.revision is not None:
+        store.record_added(reading.entry.key, _iteration_seen(store, reading.entry.key), count, reading.revision)
 
 
 def believe(store: Store, reading: SlideReading, now: datetime) -> None:
     """Record a revision as what people left: outcomes of our objects, and the revision itself."""
+    with store.together():
+        _believe(store, reading, now)
+
+
+def _believe(store: Store, reading: SlideReading, now: datetime) -> None:
     key, revision = reading.entry.key, reading.revision or NO_FILE
     outcomes = reading.reconciled.outcomes
     is_stale = reading.reconciled.marker is Marker.STALE
@@ -284,14 +336,14 @@ def _iteration_seen(store: Store, slide_key: str) -> int:
     return store.write(marker).iteration if marker is not None else 0
 
 
-def _added_by_hand(project: Project, backups: Backups, reading: SlideReading, before: str | None) -> int:
+def _drawn_since(earlier: Earlier, reading: SlideReading, before: str | None) -> int:
     drawn = [o.annotation for o in reading.reconciled.of(Role.ANNOTATION) if not o.began_as_prediction]
     if before in (None, NO_FILE):
         return len(drawn)
     assert before is not None
     try:
-        old = project.source.parse(backups.load(before), reading.entry)
+        old = earlier.objects(before, reading)
     except (StoreError, AnnotationFileError) as error:  # a count must not stop the loop
         logger.warning("slide=%s not counted what was added: %s", reading.entry.name, error)
         return 0
-    return len(diff_annotations(shifted(old.annotations, reading.entry.origin), drawn).added)
+    return len(diff_annotations(old, drawn).added)

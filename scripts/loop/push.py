@@ -21,8 +21,9 @@ from bridge.annotations.writing import (
 from bridge.errors import BridgeError, WriteConflictError
 from bridge.export import WriteResult, write_edits
 from bridge.ingest import SlideReading
-from bridge.store import Backups, Store
+from bridge.store import Backups, CostRecord, Store
 from scripts.loop.boxes import taken_areas
+from scripts.loop.knowing import WriteFacts
 from scripts.loop.pull import SlideProblem, SlideState, read_entry, record_reading, suspicion
 from scripts.loop.sharing import Rivals, candidates, share
 from scripts.loop.slide_work import SlidePrediction
@@ -59,28 +60,29 @@ class SlidePushed:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """All slides of a push."""
+    """All slides of a push, and what it cost to predict those that were predicted for it."""
 
     slides: tuple[SlidePushed, ...]
     problems: tuple[SlideProblem, ...]
     has_champion: bool = True
+    costs: tuple[CostRecord, ...] = ()
 
 
 def is_stale(
-    state: SlideState, store: Store, scheme: ClassScheme, champion_id: str | None, wanted: Wanted, k: int
+    state: SlideState, facts: WriteFacts, scheme: ClassScheme, champion_id: str | None, wanted: Wanted, k: int
 ) -> bool:
     """Say whether a slide needs a write: new predictions, boxes used up or wiped, or objects to make plain."""
     if state.is_suspicious or state.reading.is_held or state.reading.entry.written_path is None:
         return False
     wanted = _writable(wanted, state.reading)
     reconciled = state.reading.reconciled
-    is_new = wanted.predictions and champion_id is not None and store.predicted_with(state.key) != champion_id
+    is_new = wanted.predictions and champion_id is not None and facts.predicted_with(state.key) != champion_id
     open_boxes = sum(o.written.role is MachineRole.PROPOSAL for o in reconciled.with_fate(Fate.OPEN))
-    used_up = wanted.proposals and open_boxes < k and _has_moved_on(state, store)
+    used_up = wanted.proposals and open_boxes < k and _has_moved_on(state, facts)
     is_wiped = bool(reconciled.with_fate(Fate.OVERWRITTEN))
     # What our last write couldn't make plain waits for the next save: else every pass would try, and write, again.
-    to_promote = _has_moved_on(state, store) and bool(_edits(state.reading, (), scheme, "none").promote)
-    asks_again = wanted.proposals and wanted.asks_again and bool(store.declined(state.key))
+    to_promote = _has_moved_on(state, facts) and bool(_edits(state.reading, (), scheme, "none").promote)
+    asks_again = wanted.proposals and wanted.asks_again and bool(facts.declined(state.key))
     return wanted.is_forced or asks_again or is_new or used_up or is_wiped or to_promote
 
 
@@ -102,11 +104,11 @@ def _edits(
     return replace(edits, promote={}) if reading.entry.use is FileUse.OFFERED else edits
 
 
-def _has_moved_on(state: SlideState, store: Store) -> bool:
+def _has_moved_on(state: SlideState, facts: WriteFacts) -> bool:
     # A box that can't be replaced (the slide is worked off) must not make us write at every pass.
-    marker = store.newest_marker(state.key)
+    marker = facts.newest_marker(state.key)
     revision = state.reading.revision
-    return marker is None or revision is None or not store.is_own_revision(state.key, revision)
+    return marker is None or revision is None or not facts.is_own_revision(state.key, revision)
 
 
 def push_slide(

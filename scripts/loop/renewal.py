@@ -5,19 +5,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from bridge.errors import BridgeError
-from bridge.store import Store
+from bridge.ingest import SlideReading
+from bridge.store import CostRecord, Store
 from models.checkpoints import Checkpoint
+from scripts.daemon import wording as said
+from scripts.loop.computing import Computing
+from scripts.loop.costs import cost_facts, cost_record
 from scripts.loop.drawing import earlier_champions
-from scripts.loop.prediction_cache import key_of
+from scripts.loop.prediction_cache import PredictionCache, key_of
 from scripts.loop.pull import SlideState
 from scripts.loop.sharing import Rivals, Sharing, winners
-from scripts.loop.slide_jobs import ChampionBands, box_seed, predict_one, prediction_cache
+from scripts.loop.slide_jobs import Champion, ChampionBands, box_seed, predict_one, prediction_cache
 from scripts.loop.slide_work import SlidePrediction
 from scripts.project import Project
 
 logger = logging.getLogger(__name__)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(slots=True)
@@ -34,6 +43,12 @@ class Renewal:
         Nothing is kept: a slide that competes is predicted twice then.
     asks_again
         Boxes that were declined compete as well.
+    computing
+        Where slides are predicted; in this process if None.
+    now
+        When a prediction is done.
+    costs
+        Slide → what its prediction cost, of those that were really predicted; written to the store as well.
     """
 
     project: Project
@@ -43,27 +58,73 @@ class Renewal:
     is_dry_run: bool = False
     stop: Callable[[], bool] = lambda: False
     asks_again: bool = False
-    _bands: ChampionBands | None = None
+    computing: Computing | None = None
+    now: Callable[[], datetime] = _now
+    costs: dict[str, CostRecord] = field(default_factory=dict)
+    _bands: Champion | None = None
     _fresh: set[str] = field(default_factory=set)
+    _coming: dict[str, SlideReading] = field(default_factory=dict)
 
     @property
     def champion_id(self) -> str | None:
         """Of the model in use."""
         return self.champion.id if self.champion is not None else None
 
+    def expect(self, states: Sequence[SlideState]) -> None:
+        """Take in which slides will be predicted, in that order: a cluster begins with some before their turn.
+
+        Raises
+        ------
+        ConfigError
+            The cluster that the settings name can't be used, and is needed: not everything is kept from before.
+        """
+        if self.champion is None or self.computing is None:
+            return
+        cache = prediction_cache(self.project)
+        missing = [state for state in states if self._is_forced(state) or not self._is_kept(state, cache)]
+        self._coming = {state.key: state.reading for state in missing}
+        if missing:
+            self._loaded()
+            self.computing.reach(self.champion)
+
     def predict(self, state: SlideState) -> SlidePrediction | None:
         """Return what the champion says of a slide; as `predict_one`, but stopped only between slides."""
+        if self.computing is not None and state.key in self._coming:
+            self.computing.ahead(list(self._coming.values()))
+            del self._coming[state.key]
         prediction = predict_one(
             self.project,
             state,
             self._loaded(),
             prediction_cache(self.project),
-            is_forced=self.is_forced and state.key not in self._fresh,
+            is_forced=self._is_forced(state),
             is_dry_run=self.is_dry_run,
         )
         if not self.is_dry_run:
             self._fresh.add(state.key)
+        if prediction is not None:
+            self._note_cost(state, prediction)
         return prediction
+
+    def _is_forced(self, state: SlideState) -> bool:
+        return self.is_forced and state.key not in self._fresh
+
+    def _is_kept(self, state: SlideState, cache: PredictionCache) -> bool:
+        try:
+            return cache.holds(self._name(state))
+        except BridgeError as error:  # told when it is its turn
+            logger.debug("slide=%s is not expected: %s", state.reading.entry.name, error)
+            return True
+
+    def _note_cost(self, state: SlideState, prediction: SlidePrediction) -> None:
+        cost = cost_record(state.key, state.reading.mpp, prediction, self._bands, self.now())
+        if cost is None or self.champion is None:
+            return
+        self.costs[state.key] = cost
+        if not self.is_dry_run:
+            self.store.record_cost(cost)
+        outlines, iteration = len(prediction.predictions), self.champion.card.iteration
+        logger.info("%s", said.predicted(state.reading.entry, outlines, iteration, cost.wall_seconds, cost_facts(cost)))
 
     def compete(
         self, states: Sequence[SlideState], stale: Sequence[SlideState], advance: Callable[[SlideState], None]
@@ -112,7 +173,12 @@ class Renewal:
             logger.debug("slide=%s can't compete for boxes: %s", state.reading.entry.name, error)
             return None
 
-    def _loaded(self) -> ChampionBands | None:
+    def _loaded(self) -> Champion | None:
         if self._bands is None and self.champion is not None:
-            self._bands = ChampionBands.of(self.project, self.champion)
+            computing = self.computing
+            self._bands = (
+                ChampionBands.of(self.project, self.champion)
+                if computing is None
+                else computing.champion(self.champion)
+            )
         return self._bands

@@ -6,14 +6,17 @@ import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from pathlib import Path
+from typing import Protocol, Self
 
 from bridge.export import write_edits
+from bridge.ingest import SlideReading
 from bridge.raster import ProbabilityMap
 from bridge.slides import Slide, TissueMask
 from bridge.store import Backups, Store
 from models.checkpoints import Card, Checkpoint
-from models.inference import PredictionOptions, SlidePredictor, Unlikeness, measure_unlikeness
+from models.inference import PredictionOptions, SlidePredictor, Stopwatch, Unlikeness, measure_unlikeness
+from scripts.config import Settings
 from scripts.loop.drawing import PredictorBands, drawing_of, earlier_champions
 from scripts.loop.prediction_cache import PredictionCache, key_of
 from scripts.loop.pull import SlideState
@@ -28,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChampionBands:
-    """A champion, loaded and ready to yield the probabilities of slide after slide; called with (slide, tissue).
+    """A champion, loaded and ready to yield the probabilities of slide after slide, as `PredictorBands`.
 
     Parameters
     ----------
@@ -52,19 +55,95 @@ class ChampionBands:
         CheckpointError
             Weights that don't fit their card.
         """
-        settings, predict = project.settings, project.settings.predict
-        predictor = predictor_of(settings, champion)
-        options = PredictionOptions(predict.tile_px, predict.overlap_px, predict.batch_size, predict.workers)
-        return cls(champion, predictor, options, drawing_of(project, predictor, options))
+        return cls.load(project.settings, project.checkpoints, champion)
 
-    def __call__(self, slide: Slide, tissue: TissueMask) -> Generator[ProbabilityMap, None, None]:
+    @classmethod
+    def load(cls, settings: Settings, checkpoints: Path, champion: Checkpoint, *, threads: int = 0) -> Self:
+        """Load a champion as settings say.
+
+        Parameters
+        ----------
+        checkpoints
+            Folder of champions: scores may compare them.
+        threads
+            CPU threads of a network; 0 takes one per core.
+
+        Raises
+        ------
+        CheckpointError
+            Weights that don't fit their card.
+        """
+        predict = settings.predict
+        predictor = predictor_of(settings, champion, threads=threads)
+        options = PredictionOptions(predict.tile_px, predict.overlap_px, predict.batch_size, predict.workers)
+        drawing = drawing_of(settings, checkpoints, predictor, options, threads=threads)
+        return cls(champion, predictor, options, drawing)
+
+    def __call__(
+        self, slide: Slide, tissue: TissueMask, watch: Stopwatch | None = None
+    ) -> Generator[ProbabilityMap, None, None]:
         """Yield the slide's probabilities in bands, top to bottom; closing it ends the threads."""
-        yield from PredictorBands(self.predictor, self.options)(slide, tissue)
+        yield from PredictorBands(self.predictor, self.options)(slide, tissue, watch)
 
     def unlikeness(self, slide: Slide, tissue: TissueMask) -> Unlikeness | None:
         """Return how far a slide looks from the champion's training slides; None where nobody knows."""
-        statistics = self.champion.card.statistics
-        return None if statistics is None else measure_unlikeness(slide, tissue, statistics)
+        return unlikeness_of(self.champion, slide, tissue)
+
+    @property
+    def runs_on(self) -> str:
+        """What runs its nets."""
+        return self.predictor.runs_on
+
+    def predict(self, settings: Settings, reading: SlideReading, stop: Callable[[], bool]) -> SlidePrediction | None:
+        """Predict a slide where it was found, as `predict_slide`."""
+        return self.predict_file(settings, reading.slide_path, reading.mpp, stop)
+
+    def predict_file(
+        self, settings: Settings, path: Path, mpp: tuple[float, float], stop: Callable[[], bool]
+    ) -> SlidePrediction | None:
+        """Predict a slide's file, as `predict_slide`."""
+        return predict_slide(
+            path,
+            mpp,
+            self,
+            self.predictor.map_mpp,  # the champion's, whatever is set meanwhile
+            settings.predict,
+            settings.propose,
+            settings.tissue,
+            drawing=self.drawing,
+            measure=self.unlikeness,
+            stop=stop,
+        )
+
+
+class Champion(Protocol):
+    """A champion that predicts slides, in this process or elsewhere."""
+
+    @property
+    def champion(self) -> Checkpoint:
+        """Whose predictions they are."""
+        ...
+
+    @property
+    def runs_on(self) -> str:
+        """What runs its nets, for people."""
+        ...
+
+    def predict(self, settings: Settings, reading: SlideReading, stop: Callable[[], bool]) -> SlidePrediction | None:
+        """Predict a slide; None when ``stop`` said so.
+
+        Raises
+        ------
+        SlideError
+            The slide is damaged somewhere, or gone.
+        """
+        ...
+
+
+def unlikeness_of(champion: Checkpoint, slide: Slide, tissue: TissueMask) -> Unlikeness | None:
+    """Return how far a slide looks from a champion's training slides; None where nobody knows."""
+    statistics = champion.card.statistics
+    return None if statistics is None else measure_unlikeness(slide, tissue, statistics)
 
 
 def prediction_cache(project: Project) -> PredictionCache:
@@ -86,7 +165,7 @@ def box_seed(project: Project, card: Card | None) -> int:
 def predict_one(
     project: Project,
     state: SlideState,
-    bands: ChampionBands | None,
+    bands: Champion | None,
     cache: PredictionCache,
     *,
     stop: Callable[[], bool] = lambda: False,
@@ -123,20 +202,19 @@ def predict_one(
     if kept is not None:
         logger.debug("slide=%s predicted before", reading.entry.name)
         return kept
-    prediction = predict_slide(
-        reading.slide_path,
-        reading.mpp,
-        bands,
-        bands.predictor.map_mpp
-        if bands is not None
-        else settings.model.mpp,  # the champion's, whatever is set meanwhile
-        settings.predict,
-        settings.propose,
-        settings.tissue,
-        drawing=bands.drawing if bands is not None else None,
-        measure=bands.unlikeness if bands is not None else lambda slide, tissue: None,
-        stop=stop,
-    )
+    if bands is not None:
+        prediction = bands.predict(settings, reading, stop)
+    else:
+        prediction = predict_slide(
+            reading.slide_path,
+            reading.mpp,
+            None,
+            settings.model.mpp,
+            settings.predict,
+            settings.propose,
+            settings.tissue,
+            stop=stop,
+        )
     if prediction is not None and not is_dry_run:
         cache.save(key, prediction)
     return prediction

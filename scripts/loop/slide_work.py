@@ -3,36 +3,47 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from time import perf_counter
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
-from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations.roles import Role
 from bridge.annotations.writing import Prediction
-from bridge.coords import Region, Window, downsample_for, um2_to_px2, um_to_px
+from bridge.coords import Region, Window, downsample_for, um_to_px
 from bridge.ingest import SlideReading
-from bridge.raster import LabelMask, ProbabilityMap, ShapeIndex, simplify_outlines, vectorize_bands
+from bridge.raster import LabelMask, ProbabilityMap, ShapeIndex, vectorize_bands
 from bridge.slides import Slide, TissueMask, TissueOptions, open_slide, tissue_mask
 from models.active import Acquisition
 from models.active.overview import Overview, OverviewBuilder
+from scripts.loop.slide_outlines import predictions_of, worth_writing
 from scripts.options import PredictOptions, ProposeOptions
 
 if TYPE_CHECKING:  # torch comes with it
-    from models.inference import Unlikeness
+    from models.inference import PredictionCost, Stopwatch, Unlikeness
 
 logger = logging.getLogger(__name__)
 _CELLS_PER_REGION = 16  # cells of the priority map along a region's side
 
+_MOST_CELLS = 2**24  # of a slide: some 30 bytes each, and 4 more for each class
+_ROWS_AT_ONCE = 1024
 _LEAST_TISSUE = 0.5  # of a cell, to count as one with tissue
 
-Bands = Callable[[Slide, TissueMask], Generator[ProbabilityMap, None, None]]
+
+class Bands(Protocol):
+    """What predicts slide after slide."""
+
+    def __call__(
+        self, slide: Slide, tissue: TissueMask, watch: Stopwatch | None = None
+    ) -> Generator[ProbabilityMap, None, None]:
+        """Yield a slide's probabilities in bands, top to bottom; the watch is told what each stage takes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,8 @@ class SlidePrediction:
         uint8, [y, x, RGB]: the slide, a pixel per cell; what boxes look like is told by it. None: not read.
     note
         For people: why the scores are others than asked for; None where they are not.
+    cost
+        What it took; None without a champion, and for one that was kept from before.
     """
 
     predictions: tuple[Prediction, ...]
@@ -87,6 +100,7 @@ class SlidePrediction:
     unlikeness: Unlikeness | None = None
     colours: NDArray[np.uint8] | None = None
     note: str | None = None
+    cost: PredictionCost | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,6 +131,7 @@ def predict_slide(
     drawing: Drawing | None = None,
     measure: Callable[[Slide, TissueMask], Unlikeness | None] = lambda slide, tissue: None,
     stop: Callable[[], bool] = lambda: False,
+    clock: Callable[[], float] = perf_counter,
 ) -> SlidePrediction | None:
     """Predict one slide.
 
@@ -134,6 +149,8 @@ def predict_slide(
         How far the slide looks from the champion's training slides.
     stop
         Asked before each band.
+    clock
+        Seconds, for what it costs.
 
     Returns
     -------
@@ -145,39 +162,59 @@ def predict_slide(
     SlideError
         The slide is damaged somewhere.
     """
+    watch = _stopwatch(clock) if bands is not None else None
     with open_slide(path, mpp=mpp) as slide:
         tissue = tissue_mask(slide, tissue_options)
         downsample = downsample_for(mpp, working_mpp)
         extent = slide.pyramid.window_at(downsample)
         grid = _CellGrid.of(extent, um_to_px(propose.region_um, mpp) / _CELLS_PER_REGION)
         cells = grid.cells
-        covered = np.asarray(tissue.coverage(cells) >= _LEAST_TISSUE)
+        covered = _with_tissue(tissue, cells)
         bounds = slide.pyramid.bounds
         colours = slide.read_window(cells)
-        if bands is None:
+        if bands is None or watch is None:
             return SlidePrediction((), covered, cells, None, bounds, colours=colours)
+        from models.inference import Stage  # torch comes with it: only where something is predicted
+
         unlikeness = measure(slide, tissue)
         drawing = drawing or Drawing()
-        gathered = _Gathered(grid, drawing)
-        found: list[tuple[int, shapely.Polygon]] = []
-        with closing(_draws(slide, tissue, bands, drawing)) as coming:
-            found.extend(vectorize_bands(gathered.labels(coming, stop)))
+        gathered = _Gathered(grid, drawing, watch)
+        with watch.time(Stage.VECTORIZE), closing(_draws(slide, tissue, bands, drawing, watch)) as coming:
+            outlines = vectorize_bands(gathered.labels(coming, stop))
+            found = worth_writing(outlines, bounds, downsample, mpp, predict)
     if gathered.is_stopped:
         return None
-    predictions = tuple(_predictions(_on_slide(found, bounds, downsample), gathered.names, mpp, predict))
+    with watch.time(Stage.VECTORIZE):
+        predictions = tuple(predictions_of(found, gathered.names, mpp, predict))
+    overview = gathered.overview()
     return SlidePrediction(
-        predictions, covered, cells, gathered.overview(), bounds, unlikeness, colours, note=drawing.note
+        predictions, covered, cells, overview, bounds, unlikeness, colours, note=drawing.note, cost=watch.cost()
     )
+
+
+def _with_tissue(tissue: TissueMask, cells: Window) -> NDArray[np.bool_]:
+    """Say of each cell whether it counts as one with tissue."""
+    covered = np.empty(cells.shape, np.bool_)
+    for top in range(0, cells.height, _ROWS_AT_ONCE):
+        rows = replace(cells, y=cells.y + top, height=min(_ROWS_AT_ONCE, cells.height - top))
+        covered[top : top + rows.height] = tissue.coverage(rows) >= _LEAST_TISSUE
+    return covered
+
+
+def _stopwatch(clock: Callable[[], float]) -> Stopwatch:
+    from models.inference import Stopwatch  # torch comes with it: only where something is predicted
+
+    return Stopwatch(clock)
 
 
 _Draws = Generator[tuple[ProbabilityMap, ...], None, None]
 
 
-def _draws(slide: Slide, tissue: TissueMask, bands: Bands, drawing: Drawing) -> _Draws:
+def _draws(slide: Slide, tissue: TissueMask, bands: Bands, drawing: Drawing, watch: Stopwatch) -> _Draws:
     """Return what all predictions say of the same rows, the plain one first."""
     from models.inference import in_step  # torch comes with it: only where something is predicted
 
-    return in_step([one(slide, tissue) for one in (bands, *drawing.others)])
+    return in_step([one(slide, tissue, watch) for one in (bands, *drawing.others)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +237,12 @@ class _CellGrid:
 
     @classmethod
     def of(cls, extent: Window, wanted_px: float) -> _CellGrid:
-        """Return cells of about so many level-0 pixels per side, one at least; they divide map pixels, or hold some."""
-        per_cell = max(wanted_px, 1.0) / extent.downsample
+        """Return cells of about so many level-0 pixels per side, one at least; they divide map pixels, or hold some.
+
+        On a slide that would have more of them than can be kept, they are larger.
+        """
+        least_px = extent.downsample * math.sqrt(extent.width * extent.height / _MOST_CELLS)
+        per_cell = max(wanted_px, least_px, 1.0) / extent.downsample
         return cls(extent, max(1, round(per_cell)), max(1, min(round(1 / per_cell), int(extent.downsample))))
 
     @property
@@ -214,9 +255,10 @@ class _CellGrid:
 class _Gathered:
     """Passes bands on as labels, and keeps what selection needs of them."""
 
-    def __init__(self, grid: _CellGrid, drawing: Drawing) -> None:
+    def __init__(self, grid: _CellGrid, drawing: Drawing, watch: Stopwatch) -> None:
         self._grid = grid
         self._drawing = drawing
+        self._watch = watch
         self._builder: OverviewBuilder | None = None
         self.is_stopped = False
 
@@ -225,14 +267,21 @@ class _Gathered:
         return self._builder.names if self._builder is not None else ()
 
     def labels(self, draws: _Draws, stop: Callable[[], bool]) -> Iterator[LabelMask]:
+        from models.inference import Stage
+
         for band, *others in draws:
             if stop():
                 self.is_stopped = True
                 return
-            if self._builder is None:
-                self._builder = self._new_builder(band.names)
-            self._builder.add(band, others)
-            yield LabelMask(band.probabilities.argmax(axis=0).astype(np.uint8), band.window, band.names)
+            with self._watch.time(Stage.STITCH):
+                labels = self._labels(band, others)
+            yield labels
+
+    def _labels(self, band: ProbabilityMap, others: Sequence[ProbabilityMap]) -> LabelMask:
+        if self._builder is None:
+            self._builder = self._new_builder(band.names)
+        self._builder.add(band, others)
+        return band.most_probable()
 
     def _new_builder(self, names: tuple[str, ...]) -> OverviewBuilder:
         drawing, grid = self._drawing, self._grid
@@ -248,45 +297,3 @@ def result_for(prediction: SlidePrediction, reading: SlideReading) -> SlideResul
     drawn = [(o.annotation.geometry, 1) for o in reading.reconciled.of(Role.ANNOTATION)]
     labelled = ShapeIndex(drawn, cells.downsample).burn(cells) == 1
     return SlideResult(prediction, prediction.tissue & ~labelled)
-
-
-def _on_slide(
-    found: Sequence[tuple[int, shapely.Polygon]], bounds: Region, downsample: float
-) -> list[tuple[int, shapely.Polygon]]:
-    """Return outlines without what lies beyond the slide: its last map pixels may be larger than what is left of it."""
-    left, top, right, bottom = bounds.bounds
-    if not found or (right % downsample == 0 and bottom % downsample == 0):
-        return list(found)
-    outlines = np.array([outline for _, outline in found], dtype=object)
-    limits = shapely.bounds(outlines)
-    is_beyond = (limits[:, 2] > right) | (limits[:, 3] > bottom)
-    outlines[is_beyond] = shapely.intersection(outlines[is_beyond], shapely.box(left, top, right, bottom))
-    return [
-        (label, part) for (label, _), left_over in zip(found, outlines, strict=True) for part in _polygons(left_over)
-    ]
-
-
-def _polygons(shape: BaseGeometry) -> list[shapely.Polygon]:
-    return [part for part in shapely.get_parts(shape) if isinstance(part, shapely.Polygon) and not part.is_empty]
-
-
-def _predictions(
-    found: Sequence[tuple[int, shapely.Polygon]],
-    names: Sequence[str],
-    mpp: tuple[float, float],
-    options: PredictOptions,
-) -> Iterator[Prediction]:
-    smallest = um2_to_px2(options.min_area_um2, mpp)
-    kept = [
-        (label, _without_specks(polygon, smallest))
-        for label, polygon in found
-        if label != 0 and polygon.area >= smallest
-    ]
-    for label, outline in simplify_outlines(kept, tolerance_px=um_to_px(options.simplify_um, mpp)):
-        yield Prediction(names[label], outline)
-
-
-def _without_specks(polygon: shapely.Polygon, smallest: float) -> shapely.Polygon:
-    """Return the polygon without holes that are smaller than the smallest object worth writing."""
-    holes = [ring for ring in polygon.interiors if shapely.Polygon(ring).area >= smallest]
-    return polygon if len(holes) == len(polygon.interiors) else shapely.Polygon(polygon.exterior, holes)

@@ -13,11 +13,13 @@ from bridge.annotations.roles import Fate
 from bridge.errors import BridgeError
 from bridge.store import Backups, JobKind, RunRecord, RunState, Store
 from scripts.daemon.names import SlideNames, project_names
+from scripts.loop.costs import CostAccount, project_costs
 from scripts.loop.patch_labels import missing
 from scripts.loop.prequential import PrequentialScore, prequential_scores
 from scripts.loop.pull import pull
 from scripts.loop.status_daemon import DaemonStatus, read_daemon_status
 from scripts.loop.status_slides import SlideStatus, slides_read_before, slides_read_now
+from scripts.loop.training_cost import TrainingCost
 from scripts.project import Project, left_out, open_project, open_store
 
 
@@ -56,6 +58,8 @@ class Status:
         What became of our objects, and how many people drew by hand.
     by_iteration
         The same, by the training whose predictions and boxes people saw; 0: boxes before the first.
+    cost
+        Of predicting these slides.
     """
 
     root: Path
@@ -67,6 +71,7 @@ class Status:
     outcomes: Mapping[Fate, int]
     added: int
     by_iteration: Mapping[int, Mapping[str, int]]
+    cost: CostAccount
 
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
@@ -79,6 +84,7 @@ class Status:
             "problems": dict(found.problems),
             "warnings": list(found.warnings),
             "missing": found.missing,
+            "prediction": self.cost.as_json(),
             "iterations": [_run_json(run, self.names) for run in self.runs],
             "foreseen": [_foreseen_json(score) for score in self.foreseen],
             "outcomes": _counted(self.outcomes, self.added),
@@ -93,6 +99,8 @@ class Status:
         lines += [slide.line() for slide in found.slides]
         lines += [f"  {name}: failed: {message}" for name, message in found.problems.items()]
         lines += [f"  note: {warning}" for warning in found.warnings]
+        cost = self.cost.line()
+        lines += [cost] if cost is not None else []
         lines += [_run_line(run, self.names) for run in self.runs[-5:]] or ["not trained yet"]
         if self.foreseen:
             lines.append(f"foreseen of what people then labelled, by iteration: {_foreseen_line(self.foreseen)}")
@@ -121,7 +129,8 @@ def read_status(path: Path, *, is_read: bool = False) -> Status:
     project = open_project(path)
     now = datetime.now(UTC)
     with open_store(project, is_dry_run=True) as store:
-        names = project_names(project, _entries(project, store))
+        entries = _entries(project, store)
+        names = project_names(project, entries)
         daemon = read_daemon_status(project, store, names, now)
         if is_read or not daemon.is_watching:
             found = _read_now(project, store, names, now)
@@ -137,6 +146,7 @@ def read_status(path: Path, *, is_read: bool = False) -> Status:
             store.outcome_counts(),
             store.added_count(),
             _by_iteration(store),
+            project_costs(store, [entry.key for entry in entries if names.of(entry.key) not in found.problems]),
         )
 
 
@@ -203,6 +213,7 @@ def _read_before(project: Project, store: Store, names: SlideNames, daemon: Daem
 
 
 def _run_json(run: RunRecord, names: SlideNames) -> Mapping[str, object]:
+    cost = TrainingCost.of(run)
     return {
         "iteration": run.iteration,
         "kind": run.kind,
@@ -212,6 +223,7 @@ def _run_json(run: RunRecord, names: SlideNames) -> Mapping[str, object]:
         "promoted": run.promoted,
         "reason": names.hide(run.reason) if run.reason else run.reason,
         "metrics": dict(run.metrics),
+        "cost": None if cost is None else cost.as_json(),
     }
 
 
@@ -229,6 +241,8 @@ def _foreseen_line(scores: Sequence[PrequentialScore]) -> str:
 def _run_line(run: RunRecord, names: SlideNames) -> str:
     verdict = "promoted" if run.promoted else run.state.value
     why = names.hide(run.reason) if run.reason else ""
+    cost = TrainingCost.of(run)
+    took = f" ({cost.line()})" if cost is not None else ""
     if why and (run.state is RunState.FINISHED or why.startswith("stopped")):
-        return f"iteration {run.iteration}: {why}"  # these words have the verdict in them
-    return f"iteration {run.iteration}: {verdict}" + (f", {why}" if why else "")
+        return f"iteration {run.iteration}: {why}{took}"  # these words have the verdict in them
+    return f"iteration {run.iteration}: {verdict}" + (f", {why}" if why else "") + took

@@ -33,7 +33,7 @@ class DaemonStatus:
     holder
         Who has the right to write to the project; another command perhaps.
     jobs
-        Those that run, wait or have failed, oldest first.
+        Those that run or wait, oldest first.
     last_nightly, next_nightly
         None for never.
     """
@@ -62,7 +62,7 @@ class DaemonStatus:
 
     @property
     def failed(self) -> tuple[JobRecord, ...]:
-        """Jobs whose last attempt failed, given up or not."""
+        """Jobs whose last attempt failed."""
         return tuple(job for job in self.jobs if job.error is not None)
 
     def as_json(self) -> Mapping[str, object]:
@@ -136,11 +136,8 @@ class DaemonStatus:
 
     def _why(self, job: JobRecord) -> str:
         tried = f"{job.attempts} attempt{'' if job.attempts == 1 else 's'}"
-        then = "given up until something new is saved"
-        if job.state is JobState.WAITING:
-            then = f"tried again at {moment(job.not_before)}"
-        elif job.state is JobState.RUNNING:
-            then = "being tried again"
+        is_under_way = job.state is JobState.RUNNING
+        then = "being tried again" if is_under_way else f"tried again at {moment(job.not_before)}"
         return f"{self._what(job)}: {self.names.hide(_one_line(job.error))} ({tried}, {then})"
 
     def _job_json(self, job: JobRecord) -> Mapping[str, object]:
@@ -171,7 +168,7 @@ def read_daemon_status(project: Project, store: Store, names: SlideNames, now: d
         state,
         is_alive(state) if state is not None else False,
         _holder(project),
-        tuple(reversed(store.jobs(JobState.RUNNING, JobState.WAITING, JobState.FAILED))),
+        tuple(reversed(store.jobs(JobState.RUNNING, JobState.WAITING))),
         store.marked(NIGHTLY_MARK),
         next_nightly(project.settings.schedule, now),
     )

@@ -9,9 +9,10 @@ import shapely
 
 from bridge.annotations import SlideEntry
 from bridge.annotations.roles import Role
-from bridge.store import LookRecord, Store
+from bridge.store import CostRecord, LookRecord, ReadRecord, SlideRecord, Store
 from bridge.store.write_overview import LastWrite
 from scripts.daemon.names import SlideNames
+from scripts.loop.costs import cost_json
 from scripts.loop.looks import unlike_line
 from scripts.loop.pull import Pulled, SlideState
 from scripts.loop.status_daemon import moment
@@ -33,6 +34,8 @@ class SlideStatus:
         None before the first.
     look
         How unlike its training slides the model found it that predicted it last; None where nobody measured it.
+    cost
+        Of its last prediction; None before the first.
     """
 
     name: str
@@ -40,12 +43,14 @@ class SlideStatus:
     said: str
     last_write: LastWrite | None
     look: LookRecord | None = None
+    cost: CostRecord | None = None
 
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
         look = self.look
         found = None if look is None else {"distance": look.distance, "is_far": look.is_far}
-        return {"name": self.name, **self.facts, "last_write": _write_json(self.last_write), "unlikeness": found}
+        facts = {"last_write": _write_json(self.last_write), "unlikeness": found, "prediction": cost_json(self.cost)}
+        return {"name": self.name, **self.facts, **facts}
 
     def line(self) -> str:
         """Return the facts for people."""
@@ -55,10 +60,15 @@ class SlideStatus:
 
 def slides_read_now(pulled: Pulled, store: Store, names: SlideNames) -> tuple[SlideStatus, ...]:
     """Return the slides of a reading."""
-    writes, looks = _writes(store), _looks(store)
+    writes, looks, costs = _writes(store), _looks(store), _costs(store)
     return tuple(
         SlideStatus(
-            names.of(state.key), _read_facts(state), _read_said(state), writes.get(state.key), looks.get(state.key)
+            names.of(state.key),
+            _read_facts(state),
+            _read_said(state),
+            writes.get(state.key),
+            looks.get(state.key),
+            costs.get(state.key),
         )
         for state in pulled.slides
     )
@@ -66,9 +76,16 @@ def slides_read_now(pulled: Pulled, store: Store, names: SlideNames) -> tuple[Sl
 
 def slides_read_before(entries: tuple[SlideEntry, ...], store: Store, names: SlideNames) -> tuple[SlideStatus, ...]:
     """Return slides as the store knows them: no file is opened."""
-    writes, looks = _writes(store), _looks(store)
-    known = ((_known(entry.key, store, names, writes.get(entry.key)), looks.get(entry.key)) for entry in entries)
-    return tuple(replace(status, look=look) for status, look in known)
+    writes, looks, costs = _writes(store), _looks(store), _costs(store)
+    reads, known = store.last_reads(), {slide.key: slide for slide in store.slides()}
+    return tuple(
+        replace(
+            _known(entry.key, reads.get(entry.key), known.get(entry.key), names, writes.get(entry.key)),
+            look=looks.get(entry.key),
+            cost=costs.get(entry.key),
+        )
+        for entry in entries
+    )
 
 
 def _writes(store: Store) -> Mapping[str, LastWrite]:
@@ -79,13 +96,19 @@ def _looks(store: Store) -> Mapping[str, LookRecord]:
     return {look.slide_key: look for look in store.looks()}
 
 
+def _costs(store: Store) -> Mapping[str, CostRecord]:
+    return {cost.slide_key: cost for cost in store.newest_costs()}
+
+
 def labelled_area(state: SlideState) -> float:
     """Return the area that is labelled completely, level-0 px²: the exact union of the ROIs."""
     return float(shapely.union_all(list(state.plan.complete)).area) if state.plan.complete else 0.0
 
 
-def _known(key: str, store: Store, names: SlideNames, write: LastWrite | None) -> SlideStatus:
-    read, doubted = store.last_read(key), store.suspicious_revision(key) is not None
+def _known(
+    key: str, read: ReadRecord | None, slide: SlideRecord | None, names: SlideNames, write: LastWrite | None
+) -> SlideStatus:
+    doubted = slide is not None and slide.suspicious_revision is not None
     facts = {
         "objects_of_people": read.human_count if read else None,
         "read_at": read.read_at.isoformat() if read else None,

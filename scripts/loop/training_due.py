@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from bridge.annotations.labels import learned_keys
 from bridge.annotations.new_labels import NewLabels, keys_digest, new_labels
 from bridge.store import RunRecord, RunState, Store
+from bridge.store.split_records import Split
 from models.checkpoints import read_champion
 from scripts.loop.patch_labels import missing
 from scripts.loop.pull import Pulled, SlideState
@@ -70,9 +71,10 @@ def _too_little(project: Project, store: Store, pulled: Pulled) -> str | None:
     if not isinstance(known, Mapping):
         return None  # nobody knows what was learned from: better once too often
     area_um2, seen = 0.0, set()
+    split = store.split()
     for state in pulled.slides:
         seen.add(_name(state.key))
-        new = _new_of(store, state, known)
+        new = _new_of(split, state, known)
         if new.patches or new.is_corrected:
             return None
         area_um2 += new.area * state.reading.mpp[0] * state.reading.mpp[1]
@@ -81,9 +83,9 @@ def _too_little(project: Project, store: Store, pulled: Pulled) -> str | None:
     return f"too little is newly labelled: {area_um2:.0f} of {wanted:g} µm² new ([train] min_new_area_um2)"
 
 
-def _new_of(store: Store, state: SlideState, known: Mapping[str, object]) -> NewLabels:
+def _new_of(split: Split, state: SlideState, known: Mapping[str, object]) -> NewLabels:
     before = known.get(_name(state.key))
-    return new_labels(state.plan, store.learned(state.key), before if isinstance(before, str) else None)
+    return new_labels(state.plan, split.learned_of(state.key), before if isinstance(before, str) else None)
 
 
 def _last_finished(store: Store, kind: RunKind | None = None) -> RunRecord | None:

@@ -84,8 +84,13 @@ def hot_spots_of(settings: Settings) -> HotSpotOptions:
     return HotSpotOptions(model.hot_spot_threshold, model.hot_spot_min_um2, model.hot_spot_padding_um)
 
 
-def predictor_of(settings: Settings, checkpoint: Checkpoint) -> SlidePredictor:
+def predictor_of(settings: Settings, checkpoint: Checkpoint, *, threads: int = 0) -> SlidePredictor:
     """Return a checkpoint of any design, the settings' or another, ready to predict slide after slide.
+
+    Parameters
+    ----------
+    threads
+        CPU threads of ONNX Runtime; 0 takes one per core.
 
     Raises
     ------
@@ -100,6 +105,7 @@ def predictor_of(settings: Settings, checkpoint: Checkpoint) -> SlidePredictor:
         stride_px=None if stride_px is None else min(stride_px, checkpoint.card.tile_px),
         tissue=settings.tissue,
         device=settings.train.device,
+        threads=threads,
     )
 
 

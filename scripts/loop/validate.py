@@ -28,7 +28,7 @@ from scripts.loop.pull import Pulled, SlideState, pull, suspicion
 from scripts.loop.training_run import predictor_of
 from scripts.loop.validate_cache import JudgementCache, Kept, judged_hash
 from scripts.loop.validate_champions import Judged, judged_models
-from scripts.progress import Progress, Silent
+from scripts.progress import Progress, Renamed, Silent
 from scripts.project import Project, open_project, open_store
 
 logger = logging.getLogger(__name__)
@@ -164,7 +164,9 @@ def judge_options(project: Project) -> JudgeOptions:
 
 
 def _read(project: Project, store: Store, progress: Progress) -> Pulled:
-    progress.start("reading", len(project.source.slides()))
+    entries = project.source.slides()
+    progress = Renamed(progress, project_names(project, entries).hide_note)
+    progress.start("reading", len(entries))
     backups = Backups(project.data_folder / "backups")
     return pull(project, store, backups, datetime.now(UTC), advance=lambda n: progress.advance(note=n), is_dry_run=True)
 

@@ -179,10 +179,12 @@ def simulate(
         A slide can't be read, or there is nothing to learn from.
     """
     work = partial(_run_one, material, options, folder)
+    kept = KeptUnits(folder, versions(_THREADS))
     done: dict[Run, tuple[CycleStep, ...]] = {}
     every = map(work, runs) if executor is None else executor.map(work, runs)
     for run, steps in zip(runs, every, strict=True):
         done[run] = steps
+        _keep_here(kept, run.unit(material.key, options), steps, is_over=len(steps) < _wanted(run, options))
         advance(run.name)
     return done
 
@@ -196,7 +198,7 @@ def gather(found: Mapping[Run, Sequence[CycleStep]]) -> Simulated:
 def _run_one(material: Material, options: RunOptions, folder: Path, run: Run) -> tuple[CycleStep, ...]:
     kept, unit = KeptUnits(folder, versions(_THREADS)), run.unit(material.key, options)
     steps, is_over = _kept_steps(kept, unit)
-    wanted = 1 if run.arm is None else options.cycles
+    wanted = _wanted(run, options)
     if is_over or len(steps) >= wanted:
         return tuple(steps[:wanted])
     logger.info("run begins: name=%s cycles=%d of=%d", run.name, len(steps), wanted)
@@ -205,6 +207,16 @@ def _run_one(material: Material, options: RunOptions, folder: Path, run: Run) ->
         _keep(kept, unit, steps, is_over=False)
     _keep(kept, unit, steps, is_over=len(steps) < wanted)
     return tuple(steps)
+
+
+def _wanted(run: Run, options: RunOptions) -> int:
+    return 1 if run.arm is None else options.cycles
+
+
+def _keep_here(kept: KeptUnits, unit: Unit, steps: Sequence[CycleStep], *, is_over: bool) -> None:
+    """Keep what was done on a machine whose folder of this name is another."""
+    if len(_kept_steps(kept, unit)[0]) < len(steps):
+        _keep(kept, unit, steps, is_over=is_over)
 
 
 def _go_on(slides: SlideSet, run: Run, options: RunOptions, steps: Sequence[CycleStep]) -> Iterator[CycleStep]:

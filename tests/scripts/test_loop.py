@@ -64,7 +64,7 @@ def test_second_sync_without_a_save_changes_nothing(lab: Lab) -> None:
 
 
 def test_taking_our_layers_away_gives_the_original_file(lab: Lab) -> None:
-    from bridge.imagescope import remove_ours
+    from imagescope_support import remove_ours
 
     original = lab.write(labelled())
     _synced(lab)

@@ -44,10 +44,8 @@ def _facts(lab: Lab, *more: str) -> dict[str, Any]:
     return dict(json.loads(_lines(lab, "--json", *more)))
 
 
-def _failing(store: Store, kind: JobKind, slide: str | None, error: str | None, wait: timedelta | None) -> JobRecord:
+def _failing(store: Store, kind: JobKind, slide: str | None, error: str | None, wait: timedelta) -> JobRecord:
     job = store.start_job(store.ask_job(kind, slide, "input", _NOW).id, _NOW)
-    if wait is None:
-        return store.fail_job(job.id, _NOW, error or "")
     return store.retry_job(job.id, _NOW, error, _NOW + wait)
 
 
@@ -97,13 +95,14 @@ def test_what_waits_and_what_failed_is_told_with_why_and_when(lab: Lab, store: S
     store.ask_job(JobKind.PREDICT, lab.slide.name, "p", _NOW)
     later = timedelta(minutes=10)
     _failing(store, JobKind.READ, lab.slide.name, "the file\nis cut", later)
-    _failing(store, JobKind.TRAIN, None, "no GPU", None)
+    _failing(store, JobKind.TRAIN, None, "no GPU", later)
+    store.start_job(store.ask_job(JobKind.TRAIN, None, "input", _NOW).id, _NOW + later)
     stopped = _failing(store, JobKind.WRITE, lab.slide.name, None, timedelta())
     said = _lines(lab)
     assert "waits: predicting the slide slide=case" in said
     again = f"{(_NOW + later).astimezone():%Y-%m-%d %H:%M:%S}"
     assert f"slide=case: the file is cut (1 attempt, tried again at {again})" in said
-    assert "failed: training: no GPU (1 attempt, given up until something new is saved)" in said
+    assert "failed: training: no GPU (2 attempts, being tried again)" in said
     facts = _facts(lab)
     assert [j["error"] for j in facts["daemon"]["failed"]] == ["the file is cut", "no GPU"]
     assert [j["kind"] for j in facts["daemon"]["waiting"]] == ["predict", "write"]

@@ -152,7 +152,7 @@ _OF_SLIDE: Sequence[Callable[[SlideEvidence, Demands], _Found]] = (
 
 def _of_project(project: Evidence, demands: Demands) -> _Found:
     yield from ((Fault.PROBLEM, line) for line in project.problems)
-    left = [j for j in project.jobs if j.state in (JobState.WAITING, JobState.RUNNING, JobState.FAILED)]
+    left = [j for j in project.jobs if j.state in (JobState.WAITING, JobState.RUNNING)]
     if left:
         yield Fault.UNFINISHED, _some([f"{j.kind.value} {j.state.value} ({j.error})" for j in left])
     given = sum(len(slide.person.answered) for slide in project.slides)

@@ -58,23 +58,13 @@ def test_newer_input_takes_the_place_of_what_waits(store: Store, now: datetime) 
     assert due(store, now) == {newer, other_slide, other_kind}
 
 
-def test_newer_input_takes_the_place_of_what_was_given_up(store: Store, now: datetime) -> None:
-    given_up = ask(store, now, "a")
-    store.start_job(given_up, now)
-    store.fail_job(given_up, now, "file is cut")
-    assert ask(store, now, "a") == given_up
-    assert store.jobs(JobState.FAILED) == (store.job(given_up),)
-    ask(store, now, "b")
-    assert store.jobs(JobState.FAILED) == ()
-
-
-def test_a_persons_word_brings_back_what_was_given_up(store: Store, now: datetime) -> None:
-    given_up = ask(store, now)
-    store.start_job(given_up, now)
-    store.fail_job(given_up, now, "file is cut")
-    again = ask(store, now, is_forced=True)
-    assert due(store, now) == {again}
-    assert store.jobs(JobState.FAILED) == ()
+def test_newer_input_takes_the_place_of_what_failed_and_waits(store: Store, now: datetime) -> None:
+    failed = ask(store, now, "a")
+    store.start_job(failed, now)
+    store.retry_job(failed, now, "file is cut", now)
+    assert ask(store, now, "a") == failed
+    newer = ask(store, now, "b")
+    assert due(store, now) == {newer} and store.job(failed).state is JobState.SUPERSEDED
 
 
 def test_running_job_is_left_when_a_newer_input_comes(store: Store, now: datetime) -> None:
@@ -145,9 +135,8 @@ def test_steps_out_of_turn_are_refused(store: Store, now: datetime) -> None:
 def test_pruning_drops_only_old_ended_jobs(store: Store, now: datetime) -> None:
     old = now - timedelta(days=300)
     kept = {state: ask(store, old, slide=state.value) for state in JobState}
-    for state in (JobState.RUNNING, JobState.FAILED, JobState.DONE):
+    for state in (JobState.RUNNING, JobState.DONE):
         store.start_job(kept[state], old)
-    store.fail_job(kept[JobState.FAILED], old, "x")
     store.finish_job(kept[JobState.DONE], old)
     store.supersede_job(kept[JobState.SUPERSEDED], old, "x")
     row = {"kind": "read", "slide_key": "busy", "state": "done", "attempts": 1, "created_at": now, "not_before": now}
@@ -210,7 +199,7 @@ class Jobs(RuleBasedStateMachine):
         self.running.add(job.id)
 
     @precondition(lambda self: self.running)
-    @rule(data=st.data(), how=st.sampled_from(["finish", "retry", "fail", "supersede"]), wait=st.integers(0, 90))
+    @rule(data=st.data(), how=st.sampled_from(["finish", "retry", "supersede"]), wait=st.integers(0, 90))
     def end(self, data: st.DataObject, how: str, wait: int) -> None:
         job_id = data.draw(st.sampled_from(sorted(self.running)))
         self.running.discard(job_id)
@@ -220,8 +209,6 @@ class Jobs(RuleBasedStateMachine):
             self.done[key] = self.done.get(key, 0) + 1
         elif how == "retry":
             self.store.retry_job(job_id, self.now, "x", self.now + wait * SECOND)
-        elif how == "fail":
-            self.store.fail_job(job_id, self.now, "x")
         else:
             self.store.supersede_job(job_id, self.now, "x")
 

@@ -18,11 +18,12 @@ from bridge.annotations import SlideEntry
 from bridge.store import JobKind
 from lab_support import Lab
 from scripts.daemon.names import SlideNames
-from scripts.daemon.people_hooks import EVENTS, HookRunner, command_for, event_json
+from scripts.daemon.people_hooks import HookRunner, command_for, event_json
 from scripts.options import HookOptions
 from scripts.project import Project, open_project
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+_EVENTS = ("predictions", "training", "nightly", "failure")
 _APPEND = """
 import sys, pathlib
 pathlib.Path("told").open("a").write(sys.stdin.read())
@@ -40,7 +41,7 @@ def _project(lab: Lab, code: str, seconds: float = 20.0) -> Project:
     script = lab.root / "tell people.py"
     script.write_text(code, "utf-8")
     command = json.dumps(f"'{sys.executable}' '{script}'")
-    lines = "".join(f"on_{event} = {command}\n" for event in EVENTS)
+    lines = "".join(f"on_{event} = {command}\n" for event in _EVENTS)
     lab.set(f"\n[hooks]\n{lines}timeout_seconds = {seconds}\n")
     return open_project(lab.root)
 
@@ -73,10 +74,10 @@ def _wait_until(is_so: Callable[[], bool], seconds: float = 15.0) -> bool:
 
 def test_every_event_is_told_in_order_with_its_facts(lab: Lab, runner: MakeRunner) -> None:
     with runner() as hooks:
-        for number, event in enumerate(EVENTS):
+        for number, event in enumerate(_EVENTS):
             hooks.tell(event, {"slide": "case 'x'; rm -rf $HOME `id`.svs", "number": number})
-        assert _wait_until(lambda: len(_told(lab)) == len(EVENTS))
-    assert [(t["event"], t["number"]) for t in _told(lab)] == [(event, n) for n, event in enumerate(EVENTS)]
+        assert _wait_until(lambda: len(_told(lab)) == len(_EVENTS))
+    assert [(t["event"], t["number"]) for t in _told(lab)] == [(event, n) for n, event in enumerate(_EVENTS)]
     first = _told(lab)[0]
     assert list(first) == ["event", "version", "at", "project", "slide", "number"]
     assert first["slide"] == "case 'x'; rm -rf $HOME `id`.svs"
@@ -177,4 +178,4 @@ def test_facts_are_json_whatever_they_are_and_never_take_the_place_of_the_event(
 
 def test_each_event_has_its_command() -> None:
     options = HookOptions("a", "b", "c", " ")
-    assert [command_for(options, event) for event in EVENTS] == ["a", "b", "c", ""]
+    assert [command_for(options, event) for event in _EVENTS] == ["a", "b", "c", ""]

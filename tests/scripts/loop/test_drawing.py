@@ -139,7 +139,8 @@ def test_so_many_models_are_asked_the_latest_first_each_once(trained: Lab) -> No
         bands = ChampionBands.of(room.project, champion)
         assert [one.predictor.checkpoint_id for one in bands.drawing.others] == [third, first]
     with asking(trained, acquisition="disagreement", checkpoints=2) as room:
-        assert len(drawing_of(room.project, bands.predictor, bands.options).others) == 1
+        settings, checkpoints = room.project.settings, room.project.checkpoints
+        assert len(drawing_of(settings, checkpoints, bands.predictor, bands.options).others) == 1
     with asking(trained) as room:
         assert earlier_champions(room.project) == (), "nothing depends on them"
 

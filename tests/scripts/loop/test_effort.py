@@ -22,7 +22,7 @@ from scripts.daemon.names import SlideNames
 from scripts.loop.effort import Effort, _finder, read_effort
 from scripts.loop.effort_account import Account, IterationEffort, SlideEffort
 from scripts.loop.effort_figures import time_table
-from scripts.loop.effort_saves import Work
+from scripts.loop.effort_work import Work
 from scripts.loop.pull import _moment, pull
 from scripts.project import open_project
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from bridge.store import SaveRecord
 from models.metrics import EffortCurve
 from scripts.loop.effort_account import Account, account
-from scripts.loop.effort_saves import SavedWork, Time, Work, time_saves
+from scripts.loop.effort_saves import SavedWork, time_saves
 from scripts.loop.effort_times import MeasuredTime
+from scripts.loop.effort_work import Time, Work
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

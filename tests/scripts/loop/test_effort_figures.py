@@ -9,7 +9,8 @@ import pytest
 from scripts.figures import save_figure
 from scripts.loop.effort_account import Account, account
 from scripts.loop.effort_figures import iteration_table, savings_figure, times_figure
-from scripts.loop.effort_saves import SavedWork, Time, Work
+from scripts.loop.effort_saves import SavedWork
+from scripts.loop.effort_work import Time, Work
 
 
 def known(*places: tuple[str, int, int, float | None]) -> Account:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bridge.annotations.roles import Fate
 from bridge.store import SaveRecord
-from scripts.loop.effort_saves import LeftOut, PauseRule, SavedWork, Time, Work, time_saves, work_of
+from scripts.loop.effort_saves import LeftOut, PauseRule, SavedWork, time_saves
+from scripts.loop.effort_work import Time, Work, work_of
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 RULE = PauseRule()

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import ConfigError
+from scripts.csv_text import guarded
 from scripts.loop.effort_times import MeasuredTime, read_times
 
-KEYS = {"case 1": "k1", "case 2": "k2", "Müller, 3": "k3"}
+KEYS = {"case 1": "k1", "case 2": "k2", "Müller, 3": "k3", "=1+1": "k4"}
 
 
 def key_of(called: str) -> str:
@@ -54,6 +55,12 @@ def test_excel_s_utf8_begins_with_a_mark(tmp_path: Path) -> None:
 def test_slide_s_name_may_hold_the_separator(tmp_path: Path) -> None:
     (time,) = read(tmp_path, 'slide,iteration,regions,seconds\n"Müller, 3",0,1,9')
     assert time.slide_key == "k3"
+
+
+@pytest.mark.parametrize("name", ["=1+1", guarded("=1+1")])
+def test_name_that_spreadsheets_would_compute_is_known_guarded_or_not(tmp_path: Path, name: str) -> None:
+    (time,) = read(tmp_path, f"slide,iteration,regions,seconds\n{name},0,1,9")
+    assert time.slide_key == "k4"
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0,125", 0.125), ("12,5", 12.5), (",5", 0.5), ("1234,567", 1234.567)])

@@ -235,15 +235,14 @@ def _note(lab: Lab, request: NightRequest | None = None) -> str:
     return night.note
 
 
-def test_a_night_that_the_daemon_gave_up_is_a_failure(lab: Lab) -> None:
+def test_a_night_in_which_the_daemon_failed_says_why_and_that_it_is_tried_again(lab: Lab) -> None:
     _labelled(lab)
     with Lease.take(lab.root / ".slidebridge", "watch"):
         with _store(lab) as store:
             job = store.ask_job(JobKind.NIGHTLY, None, "night of 2026-06-10", NOW)
             store.start_job(job.id, NOW)
-            store.fail_job(job.id, NOW, "the disk is full")
-        night = _train([lab])[lab.root]
-    assert night.has_failed and "the disk is full; --force has it tried again" in night.note
+            store.retry_job(job.id, NOW, "the disk\nis full", NOW)
+        assert _note(lab).endswith("will try it again; the last time it failed: the disk is full")
 
 
 def test_beside_another_nightly_it_says_who_and_fails(lab: Lab) -> None:

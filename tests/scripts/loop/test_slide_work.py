@@ -13,6 +13,7 @@ from bridge.coords import Window, downsample_for
 from bridge.raster import ProbabilityMap
 from bridge.slides import Slide, TissueMask, TissueOptions, TissueRule
 from lab_support import MPP, SIDE, draw_slide
+from models.inference import Stage, Stopwatch
 from scripts.loop.boxes import find_boxes
 from scripts.loop.slide_work import Bands, SlidePrediction, SlideResult, predict_slide
 from scripts.options import PredictOptions, ProposeOptions
@@ -30,7 +31,9 @@ def slide_path(tmp_path: Path) -> Path:
 def bands_of(shares: np.ndarray, map_mpp: float) -> Bands:
     """Return what predicts a given share of class Blob, row by row."""
 
-    def bands(slide: Slide, tissue: TissueMask) -> Generator[ProbabilityMap, None, None]:
+    def bands(
+        slide: Slide, tissue: TissueMask, watch: Stopwatch | None = None
+    ) -> Generator[ProbabilityMap, None, None]:
         extent = slide.pyramid.window_at(downsample_for((MPP, MPP), map_mpp))
         assert extent.shape == shares.shape
         for row, values in enumerate(shares):
@@ -92,3 +95,44 @@ def test_boxes_lie_on_what_is_uncertain_inside_coarse_map_pixels(slide_path: Pat
     uncertain, found_box = shapely.box(0, 256, 128, 384), shapely.box(*box.region.bounds)
     assert found_box.intersection(uncertain).area > 0.9 * found_box.area
     assert box.reason == "uncertain Blob / Background"
+
+
+def test_a_slide_has_no_more_cells_than_can_be_kept(slide_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares, propose = np.full((96, 96), 0.5), ProposeOptions(region_um=32.0)
+    fine = predicted(slide_path, shares, 2.0, propose)
+    monkeypatch.setattr("scripts.loop.slide_work._MOST_CELLS", 100)
+    coarse = predicted(slide_path, shares, 2.0, propose)
+    assert fine.cells.width * fine.cells.height > 1000
+    assert coarse.cells.width * coarse.cells.height <= 100
+    assert coarse.overview is not None and coarse.overview.score.shape == coarse.tissue.shape == coarse.cells.shape
+    assert [p.geometry for p in coarse.predictions] == [p.geometry for p in fine.predictions]
+
+
+def test_a_prediction_says_what_it_cost(slide_path: Path) -> None:
+    """Time that passes within the bands is neither gluing nor outlining, unless they say so."""
+    now = [0.0]
+    shares = np.ones((5, 5))
+
+    def bands(
+        slide: Slide, tissue: TissueMask, watch: Stopwatch | None = None
+    ) -> Generator[ProbabilityMap, None, None]:
+        assert watch is not None
+        for band in bands_of(shares, 40.0)(slide, tissue):
+            with watch.time(Stage.WAIT):
+                now[0] += 7
+            with watch.time(Stage.STITCH):
+                now[0] += 2
+            now[0] += 1
+            yield band
+
+    found = predict_slide(
+        slide_path, (MPP, MPP), bands, 40.0, PredictOptions(), ProposeOptions(), WHOLE, clock=lambda: now[0]
+    )
+    assert found is not None and found.cost is not None
+    cost = found.cost
+    assert (cost.wall, cost.stitch, cost.vectorize) == (5 * 10, 5 * 2, 5 * 1)
+
+
+def test_without_a_champion_nothing_is_said_of_cost(slide_path: Path) -> None:
+    found = predict_slide(slide_path, (MPP, MPP), None, 1.0, PredictOptions(), ProposeOptions(), WHOLE)
+    assert found is not None and found.cost is None
