@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long lint bench torture soak kills fuzz conversions clean
+.PHONY: demo test test-long lint bench bench-smoke torture soak kills fuzz conversions clean
 
 demo: $(STAMP)
 	$(BIN)/slidebridge demo --output demo
@@ -14,9 +14,12 @@ demo: $(STAMP)
 # Files of tests side by side, one thread each: one after another they take twice as long
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --durations=15
 
+SMOKE := $(BIN)/python -m scripts.bench --smoke
+
 # The same examples for everyone, so that one commit has one result; test-long looks at others each time
 test: lint
 	$(PYTEST) -m "not long" --hypothesis-seed=0
+	$(SMOKE)
 
 test-long: lint
 	$(PYTEST)
@@ -29,8 +32,13 @@ lint: $(STAMP)
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell bridge models scripts hooks tests README.md CHANGELOG.md pyproject.toml Makefile
 
+# Everything beside others, into docs/benchmarks.md; some of it: make bench BENCH="raster codecs"
 bench: $(STAMP)
-	$(BIN)/python -m scripts.bench
+	$(BIN)/python -m scripts.bench $(BENCH) --write
+
+# The same at small sizes: fails when a ratio to another in the same run falls, or growth with size rises
+bench-smoke: $(STAMP)
+	$(SMOKE)
 
 # Some six minutes per tool and kind of file system; one of them: make torture TORTURE="--tool qupath --mode exchange"
 TORTURE ?= --tool all --mode all
@@ -55,7 +63,7 @@ conversions: $(STAMP)
 	$(BIN)/python -m scripts.bench.conversions $(DATA)
 
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) .bench demo build dist
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'SlideBridge needs Python 3.11 or newer; try: make PYTHON=python3.12')"

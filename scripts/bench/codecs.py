@@ -1,27 +1,18 @@
-"""How fast the codecs are, and how much memory they take, beside parsers that make no annotations of what they parse.
+"""The codecs, and how much memory they take, beside parsers that make no annotations of what they parse.
 
-``python -m scripts.bench.codecs [--objects N]`` prints one row per work and parser: ours, peak, theirs, peak, ratio.
-Every measurement is a process of its own, warmed up on a few objects; seconds are the median of three runs, the peak is
-what the process holds at most during the first of them beyond what it held before, input included in neither. Without
-``/proc`` the peak of the whole process is taken, from its start.
+The same polygons of 50 vertices in every format. Time is measured in one process, ours and the parser in turn, warmed
+up on a few objects; memory in a fresh one each: what it holds at most beyond what it held before, input and result of
+the other in neither. QuPath itself, through paquo, is asked once, Java's start included, where it is installed.
 """
 
 from __future__ import annotations
 
-import argparse
-import gc
 import json
-import multiprocessing
-import resource
-import statistics
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import numpy as np
 import orjson
@@ -36,92 +27,98 @@ from bridge.qupath import geojson_edit
 from bridge.qupath.paquo_backend import QuPath
 from bridge.qupath.plain import append_annotations
 from bridge.qupath.project import QuPathProject
+from scripts.bench.measuring import MIB, Cost, Figure, Row, Scale, Target, at_most, cost_of, in_child, in_turn, repeated
 
-OBJECTS = 50_000
+NAME = "codecs"
+TITLE = "Annotation files, read and written"
+LIBRARIES = ("numpy", "shapely", "lxml", "orjson")
+OBJECTS = {Scale.FULL: 50_000, Scale.SMOKE: 1_000}
 VERTICES = 50
 WARM_UP = 20  # objects: what is imported and compiled on first use isn't counted
 RUNS = 3
 QPDATA, XML, GEOJSON = "data.qpdata", "annotations.xml", "annotations.geojson"
-MIB = 1 << 20
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one work took: seconds, and bytes at most."""
-
-    seconds: float
-    peak: int
-
-    def __str__(self) -> str:
-        return f"{self.seconds:7.2f} s {self.peak / MIB:7.0f} MiB"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table."""
-
-    work: str
-    ours: Cost
-    parser: str
-    theirs: Cost
-
-    def __str__(self) -> str:
-        ratio = self.theirs.seconds / self.ours.seconds
-        return f"{self.work:<33} {self.ours}   {self.parser:<17} {self.theirs}  {ratio:6.2f} ×"
+ACTIONS = ("read", "append one to", "write")
+_LXML, _JSON, _ORJSON = "lxml.fromstring", "json.loads", "orjson.loads"
+_PARSED = {_LXML: XML, _JSON: GEOJSON, _ORJSON: GEOJSON}
+"""Which file a parser reads."""
+_BESIDE = {QPDATA: (_LXML, _JSON), XML: (_LXML,), GEOJSON: (_JSON, _ORJSON)}
+_USUAL_RATIOS = {
+    QPDATA: {"read": 1.4, "append one to": 1.0, "write": 1.0},
+    XML: {"read": 0.6, "append one to": 0.8, "write": 0.8},
+    GEOJSON: {"read": 0.8, "append one to": 1.1, "write": 1.2},
+}
+"""Against the first parser that each file is beside; the smoke run asks for a third of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a process measures: the work by its name, the file that it reads, how many objects there are."""
+    """An action on a file, or a parser's run over one; how many objects there are."""
 
-    work: str
+    action: str
     file: Path
     objects: int
 
-
-def main(arguments: Sequence[str] = ()) -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.bench.codecs")
-    parser.add_argument("--objects", type=int, default=OBJECTS, help="polygons of 50 vertices (default: %(default)s)")
-    objects = parser.parse_args(arguments).objects
-    title = f"{objects:,} polygons of {VERTICES}"
-    print(f"{title:<33} {'ours':>9} {'peak':>11}   {'beside':<17} {'theirs':>9} {'peak':>11}  {'ratio':>8}")
-    with tempfile.TemporaryDirectory() as folder:
-        for count, place in ((objects, Path(folder) / "all"), (WARM_UP, Path(folder) / "few")):
-            in_child(write_files, count, place)
-        for row in rows(Path(folder) / "all", objects):
-            print(row, flush=True)
-        print(beside_qupath(Path(folder) / "all", objects))
+    @property
+    def work(self) -> str:
+        """What the table calls it."""
+        return f"{self.action} {self.file.name}, {self.objects:,} objects"
 
 
-def rows(folder: Path, objects: int) -> Iterator[Row]:
-    """Measure everything that needs no QuPath."""
-    parsers = {
-        "lxml.fromstring": Task("parse XML", folder / XML, objects),
-        "json.loads": Task("parse JSON", folder / GEOJSON, objects),
-        "orjson.loads": Task("parse JSON by orjson", folder / GEOJSON, objects),
-    }
-    theirs = {name: in_child(measure, task) for name, task in parsers.items()}
-    beside = {XML: ("lxml.fromstring",), GEOJSON: ("json.loads", "orjson.loads"), QPDATA: tuple(parsers)}
-    for file in (QPDATA, XML, GEOJSON):
-        for action in ("read", "append one to", "write"):
-            ours = in_child(measure, Task(f"{action} {file}", folder / file, objects))
-            yield from (Row(f"{action} {file}", ours, name, theirs[name]) for name in beside[file])
+def rows(scale: Scale) -> Iterator[Row]:
+    """Measure every action on every format; memory and QuPath at full scale alone."""
+    objects, is_full = OBJECTS[scale], scale is Scale.FULL
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        in_child(write_files, objects, folder / "all")
+        in_child(write_files, WARM_UP, folder / "few")
+        for file in (QPDATA, XML, GEOJSON):
+            for action in ACTIONS:
+                task = Task(action, folder / "all" / file, objects)
+                yield from _time_rows(task, is_full)
+                if is_full:
+                    yield _memory_row(task)
+        if is_full:
+            yield _row_beside_qupath(folder / "all", objects)
 
 
-def beside_qupath(folder: Path, objects: int) -> str:
+def _time_rows(task: Task, is_full: bool) -> Iterator[Row]:
+    pairs = in_child(in_turn_with_parsers, task)[1] if is_full else in_turn_with_parsers(task)
+    guarded, file = _BESIDE[task.file.name][0], task.file.name
+    for name, (ours, theirs) in pairs.items():
+        least = _USUAL_RATIOS[file][task.action] / 3 if name == guarded else None
+        target = _target(task) if is_full and name == guarded else None
+        each, their_each = (seconds.each(task.objects, "object") for seconds in (ours, theirs))
+        yield Row(task.work, each, name, their_each, target, least)
+
+
+def _target(task: Task) -> Target | None:
+    if task.file.name != QPDATA:
+        return None
+    return at_most(60 if task.action == "read" else 30, "µs/object")
+
+
+def _memory_row(task: Task) -> Row:
+    parser = _BESIDE[task.file.name][0]
+    ours, theirs = (_memory(each) for each in (task, Task(parser, task.file.with_name(_PARSED[parser]), task.objects)))
+    return Row(f"{task.work}: memory", ours, parser, theirs)
+
+
+def _memory(task: Task) -> Figure:
+    _, cost = in_child(memory_of, task)
+    return Figure.of([cost.grown_bytes / MIB], "MiB")
+
+
+def _row_beside_qupath(folder: Path, objects: int) -> Row:
     """Measure how long QuPath takes to read the same objects, Java's start included, or say why it can't."""
-    name = f"read {QPDATA}"
+    task = Task("read", folder / QPDATA, objects)
+    work, peer = f"{task.work}, beside QuPath", "QuPath by paquo"
+    project = QuPathProject(folder / "project.qpproj")
+    ours, _ = repeated(_prepared(task), runs=RUNS)
     try:
-        start = time.perf_counter()
-        QuPath().read_bytes(QuPathProject(folder / "project.qpproj"), {"1": (folder / QPDATA).read_bytes()})
-        theirs = time.perf_counter() - start
+        theirs, _ = repeated(lambda: QuPath().read_bytes(project, {"1": task.file.read_bytes()}), runs=1)
     except BridgeError as error:
-        return f"{name:<33} not beside paquo: {error}"
-    ours = in_child(measure, Task(name, folder / QPDATA, objects))
-    return f"{name:<33} {ours}   {'paquo, one run':<17} {theirs:7.2f} s {'—':>11}  {theirs / ours.seconds:6.2f} ×"
+        return Row(work, ours.each(objects, "object"), peer, note=f"not measured: {error}")
+    return Row(work, ours.each(objects, "object"), peer, theirs.each(objects, "object"))
 
 
 def draw(objects: int) -> tuple[Annotation, ...]:
@@ -153,43 +150,44 @@ def write_files(objects: int, folder: Path) -> None:
         (folder / file).write_bytes(_written(file, drawn, folder))
 
 
-def measure(task: Task) -> Cost:
-    """Do a work three times in this process."""
-    few = task.file.parent.parent / "few" / task.file.name
-    _work(task.work, few, WARM_UP)()
-    work = _work(task.work, task.file, task.objects)
-    gc.collect()
-    before = _start_peak()
-    seconds = [_timed(work)]
-    peak = _peak() - before
-    seconds += [_timed(work) for _ in range(RUNS - 1)]
-    return Cost(statistics.median(seconds), peak)
-
-
-def in_child(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Return what the work returns in a fresh process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(work, arguments, named)
-
-
-def _work(name: str, file: Path, objects: int) -> Callable[[], object]:
-    """Return the work with everything that it needs already in memory."""
-    if name.startswith("write "):
-        drawn = draw(objects)
-        return lambda: _written(file.name, drawn, file.parent)
-    data = file.read_bytes()
-    works: dict[str, Callable[[], object]] = {
-        f"read {QPDATA}": lambda: qupath.read_qpdata(data),
-        f"read {XML}": lambda: imagescope.read_imagescope(data),
-        f"read {GEOJSON}": lambda: qupath.read_geojson(data),
-        f"append one to {QPDATA}": lambda: qupath.apply_edits(data, _one_more(objects)),
-        f"append one to {XML}": lambda: imagescope.apply_edits(data, _one_more(objects)),
-        f"append one to {GEOJSON}": lambda: geojson_edit.apply_edits(data, _one_more(objects)),
-        "parse XML": lambda: etree.fromstring(data),
-        "parse JSON": lambda: json.loads(data),
-        "parse JSON by orjson": lambda: orjson.loads(data),
+def in_turn_with_parsers(task: Task) -> dict[str, tuple[Figure, Figure]]:
+    """Return the seconds of a work and of each parser beside it, by the parser's name."""
+    ours = _prepared(task)
+    return {
+        name: in_turn(ours, _prepared(Task(name, task.file.with_name(_PARSED[name]), task.objects)), runs=RUNS)[:2]
+        for name in _BESIDE[task.file.name]
     }
-    return works[name]
+
+
+def memory_of(task: Task) -> Cost:
+    """Return what a work takes in this process, everything that it needs already in memory."""
+    return cost_of(_prepared(task))[0]
+
+
+def _prepared(task: Task) -> Callable[[], object]:
+    """Return a work that has been done on a few objects before."""
+    _work(Task(task.action, task.file.parent.parent / "few" / task.file.name, WARM_UP))()
+    return _work(task)
+
+
+def _work(task: Task) -> Callable[[], object]:
+    """Return the work with everything that it needs already in memory."""
+    if task.action == "write":
+        drawn = draw(task.objects)
+        return lambda: _written(task.file.name, drawn, task.file.parent)
+    data, one = task.file.read_bytes(), _one_more(task.objects)
+    works: dict[tuple[str, str], Callable[[], object]] = {
+        ("read", QPDATA): lambda: qupath.read_qpdata(data),
+        ("read", XML): lambda: imagescope.read_imagescope(data),
+        ("read", GEOJSON): lambda: qupath.read_geojson(data),
+        ("append one to", QPDATA): lambda: qupath.apply_edits(data, one),
+        ("append one to", XML): lambda: imagescope.apply_edits(data, one),
+        ("append one to", GEOJSON): lambda: geojson_edit.apply_edits(data, one),
+        (_LXML, XML): lambda: etree.fromstring(data),
+        (_JSON, GEOJSON): lambda: json.loads(data),
+        (_ORJSON, GEOJSON): lambda: orjson.loads(data),
+    }
+    return works[task.action, task.file.name]
 
 
 def _written(file: str, drawn: Sequence[Annotation], folder: Path) -> bytes:
@@ -207,32 +205,3 @@ def _one_more(objects: int) -> Edits:
 
 def _name(number: int) -> str:
     return f"7d0a7f6e-0000-4000-8000-{number:012d}"
-
-
-def _timed(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    result = work()
-    seconds = time.perf_counter() - start
-    del result  # taking it apart isn't the codec's work
-    return seconds
-
-
-def _start_peak() -> int:
-    """Return the bytes that the process holds now, and let its peak begin here where the system can."""
-    peak_reset = Path("/proc/self/clear_refs")
-    if peak_reset.exists():
-        peak_reset.write_text("5")
-    return _peak()
-
-
-def _peak() -> int:
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

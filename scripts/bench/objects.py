@@ -1,14 +1,12 @@
 """How the work on one slide's objects grows with their number: 1,000, 10,000 and 100,000 of 50 vertices.
 
-``python -m scripts.bench.objects`` prints one row per work: seconds at each number, and what ten times the objects cost
-in the last step; about 10 is linear. Every tenth outline crosses itself; nine boxes are ROI; everything lies where a
-person and the machine both drew it.
+Every tenth outline crosses itself; nine boxes are ROI; everything lies where a person and the machine both drew it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,10 +23,16 @@ from bridge.annotations.ownership import WrittenObject, match_written
 from bridge.annotations.roles import Reconciliation, reconcile
 from bridge.annotations.writing import Prediction, WriteOptions, choose_predictions, compose_edits
 from bridge.coords import Region
+from scripts.bench.measuring import Figure, Scale, Scaling, timed
 
-NUMBERS = (1_000, 10_000, 100_000)
+NAME = "objects"
+TITLE = "Work on one slide's objects, as their number grows"
+LIBRARIES = ("numpy", "shapely")
+NUMBERS = {Scale.FULL: (1_000, 10_000, 100_000), Scale.SMOKE: (400, 4_000)}
 VERTICES = 50
 CELL = 40
+MOST_EXPONENT = {Scale.FULL: 1.3, Scale.SMOKE: 1.6}
+"""n log n looks like 1.1 here; few objects fit into the processor's cache, which many don't."""
 MARKER = "bench"
 RED = (200, 0, 0)
 T = TypeVar("T")
@@ -52,13 +56,14 @@ class Slide:
         return tuple(Annotation(f"roi-{i}", box, "ROI") for i, box in enumerate(boxes))
 
 
-def main() -> None:
-    """Print the table."""
-    seconds = [measure(draw(number)) for number in NUMBERS]
-    print(f"{'objects':<46}" + "".join(f"{number:>11,}" for number in NUMBERS) + f"{'× 10':>9}")
+def rows(scale: Scale) -> Iterator[Scaling]:
+    """Measure every work at each number of objects, by the processor's clock: none of it waits or has threads."""
+    numbers = NUMBERS[scale]
+    measure(draw(100))  # what is imported and compiled on first use isn't counted
+    seconds = [measure(draw(number)) for number in numbers]
     for work in seconds[0]:
-        found = [column[work] for column in seconds]
-        print(f"{work:<46}" + "".join(f"{value:9.3f} s" for value in found) + f"{found[-1] / found[-2]:7.1f} ×")
+        figures = tuple(Figure.of([found[work]]) for found in seconds)
+        yield Scaling(work, numbers, figures, "objects", MOST_EXPONENT[scale])
 
 
 def draw(number: int) -> Slide:
@@ -85,10 +90,8 @@ def measure(slide: Slide) -> Mapping[str, float]:
     imagescope, edited = _regions(slide.rounded), _regions(slide.moved)
     seconds: dict[str, float] = {}
 
-    def timed(name: str, work: Callable[[], T]) -> T:
-        start = time.perf_counter()
-        result = work()
-        seconds[name] = time.perf_counter() - start
+    def note(name: str, work: Callable[[], T]) -> T:
+        seconds[name], result = timed(work, time.process_time)
         return result
 
     def reconciled(found: Sequence[Annotation], ours: Sequence[WrittenObject]) -> Callable[[], Reconciliation]:
@@ -98,36 +101,32 @@ def measure(slide: Slide) -> Mapping[str, float]:
     extent = Region(0, 0, slide.side, slide.side)
     predictions = [Prediction("Tumor", area) for area in repair_areas(slide.moved)]
     ids = [f"n{i}" for i in range(len(predictions))]
-    timed("repair, a tenth crossing", lambda: repair_areas(slide.drawn))
-    timed("pairs of near outlines", lambda: near_pairs(as_array(slide.drawn), as_array(slide.rounded)))
-    timed("diff, equal", lambda: diff_annotations(people, people))
-    timed("diff, rounded", lambda: diff_annotations(people, rounded))
-    timed("find ours by id", lambda: match_written(qupath, written))
-    timed("find ours by outline", lambda: match_written(imagescope, written))
-    timed("find ours by outline, all edited", lambda: match_written(edited, written))
-    by_id = timed("reconcile, QuPath", reconciled(qupath, written))
-    timed("reconcile, ImageScope", reconciled(imagescope, written))
-    timed("reconcile, ImageScope, all edited", reconciled(edited, written))
-    by_people = timed("reconcile, people's", reconciled(people, []))
-    timed("label plan, people's", lambda: build_plan("s", by_people, scheme, options, extent=extent))
-    timed("label plan, accepted", lambda: build_plan("s", by_id, scheme, options, extent=extent))
-    timed("label plan, held out", lambda: build_plan("s", by_people, scheme, options, extent=extent, hold_out={"*"}))
-    timed(
+    note("repair, a tenth crossing", lambda: repair_areas(slide.drawn))
+    note("pairs of near outlines", lambda: near_pairs(as_array(slide.drawn), as_array(slide.rounded)))
+    note("diff, equal", lambda: diff_annotations(people, people))
+    note("diff, rounded", lambda: diff_annotations(people, rounded))
+    note("find ours by id", lambda: match_written(qupath, written))
+    note("find ours by outline", lambda: match_written(imagescope, written))
+    note("find ours by outline, all edited", lambda: match_written(edited, written))
+    by_id = note("reconcile, QuPath", reconciled(qupath, written))
+    note("reconcile, ImageScope", reconciled(imagescope, written))
+    note("reconcile, ImageScope, all edited", reconciled(edited, written))
+    by_people = note("reconcile, people's", reconciled(people, []))
+    note("label plan, people's", lambda: build_plan("s", by_people, scheme, options, extent=extent))
+    note("label plan, accepted", lambda: build_plan("s", by_id, scheme, options, extent=extent))
+    note("label plan, held out", lambda: build_plan("s", by_people, scheme, options, extent=extent, hold_out={"*"}))
+    note(
         "label plan, all rejected before",
         lambda: build_plan("s", by_people, scheme, options, extent=extent, rejected=written),
     )
-    chosen, _ = timed(
+    chosen, _ = note(
         "choose predictions, all drawn before",
         lambda: choose_predictions(predictions, by_people, written, (), WriteOptions(), object_ids=ids, scheme=scheme),
     )
-    timed("compose a write", lambda: compose_edits(by_id, chosen, scheme, MARKER))
+    note("compose a write", lambda: compose_edits(by_id, chosen, scheme, MARKER))
     return seconds
 
 
 def _regions(shapes: Sequence[Polygon]) -> list[Annotation]:
     layer = Layer("Tumor (predicted)", "1", RED)
     return [Annotation(f"L0R{i}", s, "Tumor: Predicted", is_ours=True, layer=layer) for i, s in enumerate(shapes)]
-
-
-if __name__ == "__main__":
-    main()

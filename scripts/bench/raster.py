@@ -1,76 +1,95 @@
-"""How fast the raster room is, beside plain rasterio and shapely in the same run.
+"""Drawn shapes into masks and back, beside plain rasterio, shapely and lxml.
 
-``python -m scripts.bench.raster`` prints one row per work: ours, theirs, the ratio, and how many pixels differ.
-``--large`` does the 20,000² map in bands instead, alone, so that the peak of memory is its own.
+An ImageScope file of 500 outlines as a hand draws them becomes one mask of the slide, and all its tiles; a label map
+with holes becomes valid polygons and, exactly, itself again. A slide's worth of labels becomes polygons band by band.
 """
 
 from __future__ import annotations
 
 import math
-import resource
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import rasterio.features
 import shapely
+from lxml import etree
 from numpy.typing import NDArray
 from rasterio.transform import Affine
 from shapely.geometry import Polygon, shape
 from shapely.geometry.base import BaseGeometry
 
+from bridge.annotations import Annotation
 from bridge.coords import Window
+from bridge.errors import BridgeError
+from bridge.imagescope import read_imagescope
+from bridge.imagescope.plain import write_imagescope
 from bridge.raster import LabelMask, ShapeIndex, vectorize, vectorize_bands
+from scripts.bench.measuring import MIB, Figure, Row, Scale, Target, at_most, in_child, in_turn
 
-SIDE = 20_000
+NAME = "raster"
+TITLE = "Masks out of drawn shapes, and shapes out of masks"
+LIBRARIES = ("numpy", "shapely", "rasterio", "lxml")
 TILE = 500
-MAP = 4096
-HOLES = 666
-NAMES = ("Background", "Tumor")
-T = TypeVar("T")
+MPP = (0.25, 0.25)
+_NAMES = ("Background", "Tumor")
+_VERTICES = 278
+_BAND = 500
+_PLAIN = "rasterio, shapely, lxml"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; seconds."""
+class Sizes:
+    """Of the slide and of the map, in pixels, with what is in them."""
 
-    work: str
-    ours: float
-    theirs: float
-    differing: int
-
-    def __str__(self) -> str:
-        ratio = self.theirs / self.ours
-        return (
-            f"{self.work:<58} {self.ours:7.2f} s  {self.theirs:7.2f} s  {ratio:6.1f} ×  {self.differing:9d} px differ"
-        )
+    side: int
+    shapes: int
+    map_side: int
+    holes: int
+    bands_side: int
+    runs: int
 
 
-def main() -> None:
-    """Print the table."""
-    if "--large" in sys.argv:
-        print(large_map())
-        return
-    print(f"{'work':<58} {'ours':>9}  {'rasterio':>9}  {'ratio':>8}")
-    shapes = draw_shapes(500, 278, np.random.default_rng(0))
-    print(whole_mask(shapes))
-    print(all_tiles(shapes))
-    print(round_trip(map_with_holes(MAP, HOLES, np.random.default_rng(1))))
+SIZES = {
+    Scale.FULL: Sizes(20_000, 500, 4096, 666, 20_000, 3),
+    Scale.SMOKE: Sizes(4_000, 40, 1024, 60, 2_000, 3),
+}
 
 
-def draw_shapes(count: int, vertices: int, generator: np.random.Generator) -> list[Polygon]:
+class WrongMaskError(BridgeError):
+    """What was measured isn't right, however fast."""
+
+
+def rows(scale: Scale) -> Iterator[Row]:
+    """Measure masks of a file, the file of a mask, maps there and back, and a large map in bands."""
+    sizes, is_full = SIZES[scale], scale is Scale.FULL
+    drawn = draw_shapes(sizes.shapes, sizes.side, np.random.default_rng(0))
+    file = write_imagescope([Annotation(f"s{i}", s, "Tumor") for i, s in enumerate(drawn)], MPP)
+
+    def due(target: Target) -> Target | None:
+        return target if is_full else None
+
+    yield whole_mask(file, sizes, due(at_most(0.5, "s")))
+    yield all_tiles(file, sizes, due(at_most(3, "s")))
+    yield mask_to_file(drawn, sizes, due(at_most(1, "s")))
+    labels = map_with_holes(sizes.map_side, sizes.holes, np.random.default_rng(1))
+    yield round_trip(labels, sizes, due(at_most(0.6, "s")))
+    cost, count = in_child(large_map, sizes.bands_side)
+    work = f"{sizes.bands_side:,}² labels in bands of {_BAND} rows → {count:,} polygons"
+    yield Row(work, Figure.of([cost.seconds]), target=due(at_most(10, "s")))
+    yield Row(f"{work}: the whole process", cost.peak, target=due(at_most(1e9 / MIB, "MiB")))
+
+
+def draw_shapes(count: int, side: int, generator: np.random.Generator) -> list[Polygon]:
     """Return outlines as a hand draws them: smooth, closed, here and there crossing themselves."""
-    angle = np.linspace(0, 2 * np.pi, vertices, endpoint=False)
+    angle = np.linspace(0, 2 * np.pi, _VERTICES, endpoint=False)
     drawn = []
     for _ in range(count):
-        radius = generator.uniform(100, 350) * np.ones(vertices)
+        radius = generator.uniform(100, 350) * np.ones(_VERTICES)
         for wave in (2, 3, 5, 8):
             radius *= 1 + generator.uniform(0, 0.25) * np.sin(wave * angle + generator.uniform(0, 7))
-        centre = generator.uniform(0, SIDE, 2)
-        drift = generator.normal(0, 0.5, (vertices, 2))
+        centre = generator.uniform(0, side, 2)
+        drift = generator.normal(0, 0.5, (_VERTICES, 2))
         drawn.append(Polygon(centre + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) + drift))
     return drawn
 
@@ -91,36 +110,52 @@ def map_with_holes(side: int, holes: int, generator: np.random.Generator) -> NDA
     return labels
 
 
-def whole_mask(shapes: Sequence[Polygon]) -> Row:
-    """Burn all shapes into one mask."""
-    window = Window(0, 0, SIDE, SIDE)
-    ours, mask = _timed(lambda: ShapeIndex([(s, 1) for s in shapes]).burn(window))
-    theirs, other = _timed(lambda: _burn_plainly([shapely.make_valid(s) for s in shapes], window))
-    return Row(f"{len(shapes)} shapes, one mask of {SIDE:,}²", ours, theirs, int(np.count_nonzero(mask != other)))
+def whole_mask(file: bytes, sizes: Sizes, target: Target | None) -> Row:
+    """Burn all shapes of a file into one mask."""
+    window = Window(0, 0, sizes.side, sizes.side)
+    ours, theirs, mask, other = in_turn(
+        lambda: _index(file).burn(window), lambda: _burn_plainly(_valid_plainly(file), window), runs=sizes.runs
+    )
+    work = f"XML of {sizes.shapes} shapes / {sizes.shapes * _VERTICES // 1000}k vertices → one mask of {sizes.side:,}²"
+    note = f"{np.count_nonzero(mask != other):,} of {mask.size:,} pixels differ from theirs"
+    return Row(work, ours, _PLAIN, theirs, target, 0.6, note)
 
 
-def all_tiles(shapes: Sequence[Polygon]) -> Row:
-    """Burn every tile of half overlap; count the pixels in which our tiles differ from the crop of our whole."""
-    starts = range(0, SIDE - TILE + 1, TILE // 2)
+def all_tiles(file: bytes, sizes: Sizes, target: Target | None) -> Row:
+    """Burn every tile of half overlap; ours must equal the crop of our whole mask."""
+    starts = range(0, sizes.side - TILE + 1, TILE // 2)
     windows = [Window(x, y, TILE, TILE) for y in starts for x in starts]
 
     def burn_ours() -> int:
-        index = ShapeIndex([(s, 1) for s in shapes])
+        index = _index(file)
         return sum(int(index.burn(window)[0, 0]) for window in windows)
 
     def burn_theirs() -> int:
-        valid = np.array([shapely.make_valid(s) for s in shapes])
+        valid = np.array(_valid_plainly(file))
         tree = shapely.STRtree(valid)
         return sum(_tile_plainly(valid, tree, window) for window in windows)
 
-    ours, _ = _timed(burn_ours)
-    theirs, _ = _timed(burn_theirs)
-    return Row(f"{len(windows):,} tiles of {TILE}², half overlapping", ours, theirs, _ours_off_crop(shapes, windows))
+    ours, theirs, _, _ = in_turn(burn_ours, burn_theirs, runs=sizes.runs)
+    _check_tiles(file, sizes.side, windows)
+    return Row(f"XML → {len(windows):,} tiles of {TILE}², half overlapping", ours, _PLAIN, theirs, target, 0.7)
 
 
-def round_trip(labels: NDArray[np.uint8]) -> Row:
-    """Go from labels to polygons and back."""
-    mask = LabelMask(labels, Window(0, 0, *labels.shape[::-1]), NAMES)
+def mask_to_file(drawn: Sequence[Polygon], sizes: Sizes, target: Target | None) -> Row:
+    """Turn one mask of the slide into an ImageScope file."""
+    window = Window(0, 0, sizes.side, sizes.side)
+    mask = LabelMask(ShapeIndex([(s, 1) for s in drawn]).burn(window), window, _NAMES)
+
+    def write_ours() -> bytes:
+        found = vectorize(mask)
+        return write_imagescope([Annotation(f"p{i}", p, _NAMES[label]) for i, (label, p) in enumerate(found)], MPP)
+
+    ours, theirs, _, _ = in_turn(write_ours, lambda: _write_plainly(mask.labels), runs=sizes.runs)
+    return Row(f"one mask of {sizes.side:,}² → XML", ours, _PLAIN, theirs, target, 0.5)
+
+
+def round_trip(labels: NDArray[np.uint8], sizes: Sizes, target: Target | None) -> Row:
+    """Go from labels to polygons and back, exactly."""
+    mask = LabelMask(labels, Window(0, 0, *labels.shape[::-1]), _NAMES)
 
     def go_ours() -> tuple[list[tuple[int, Polygon]], NDArray[np.uint8]]:
         polygons = vectorize(mask)
@@ -130,29 +165,47 @@ def round_trip(labels: NDArray[np.uint8]) -> Row:
         found = [shape(outline) for outline, _ in rasterio.features.shapes(labels, mask=labels > 0)]
         return _burn_plainly(found, mask.window)
 
-    ours, (polygons, back) = _timed(go_ours)
-    theirs, _ = _timed(go_theirs)
-    holes = sum(len(p.interiors) for _, p in polygons)
+    ours, theirs, (polygons, back), other = in_turn(go_ours, go_theirs, runs=sizes.runs)
     invalid = sum(not p.is_valid for _, p in polygons)
-    work = f"{MAP}² map, {holes} holes, {invalid} invalid → polygons → back"
-    return Row(work, ours, theirs, int(np.count_nonzero(back != labels)))
+    if invalid or not np.array_equal(back, labels):
+        raise WrongMaskError(f"{invalid} invalid polygons, {np.count_nonzero(back != labels)} pixels lost on the way")
+    note = f"ours exact, none invalid; {np.count_nonzero(other != labels):,} pixels differ in theirs"
+    work = f"{len(labels)}² labels with {sizes.holes} holes → valid polygons → labels"
+    return Row(work, ours, "rasterio, shapely", theirs, target, 0.4, note)
 
 
-def large_map() -> str:
-    """Vectorize 20,000² in bands that are made as they are asked for."""
-    block = map_with_holes(2000, HOLES // 4, np.random.default_rng(2))
-    row = np.tile(block, (1, SIDE // 2000))
+def large_map(side: int) -> int:
+    """Vectorize a large map in bands that are made as they are asked for; return how many polygons came."""
+    block = map_with_holes(2000, 166, np.random.default_rng(2))
+    row = np.tile(block, (1, side // 2000))
 
     def bands() -> Iterator[LabelMask]:
-        for y in range(0, SIDE, 500):
-            top = y % 2000
-            yield LabelMask(row[top : top + 500], Window(0, y, SIDE, 500), NAMES)
+        for y in range(0, side, _BAND):
+            yield LabelMask(row[y % 2000 : y % 2000 + _BAND], Window(0, y, side, _BAND), _NAMES)
 
-    start = time.perf_counter()
-    count = sum(1 for _ in vectorize_bands(bands()))
-    seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return f"{SIDE:,}² map in bands of 500 rows → {count} polygons: {seconds:.2f} s, peak {peak:.0f} MiB of the process"
+    return sum(1 for _ in vectorize_bands(bands()))
+
+
+def _index(file: bytes) -> ShapeIndex:
+    return ShapeIndex([(annotation.geometry, 1) for annotation in read_imagescope(file).annotations])
+
+
+def _valid_plainly(file: bytes) -> list[BaseGeometry]:
+    """Return the file's shapes as a few lines of lxml and shapely read them."""
+    regions = etree.fromstring(file).iter("Region")
+    rings = ([(float(v.attrib["X"]), float(v.attrib["Y"])) for v in region.iter("Vertex")] for region in regions)
+    return [shapely.make_valid(Polygon(ring)) for ring in rings]
+
+
+def _write_plainly(labels: NDArray[np.uint8]) -> bytes:
+    """Return a file of the mask's outlines as a few lines of rasterio and lxml write it: no hole, no other dialect."""
+    root = etree.Element("Annotations")
+    regions = etree.SubElement(etree.SubElement(root, "Annotation", Name=_NAMES[1]), "Regions")
+    for number, (found, _) in enumerate(rasterio.features.shapes(labels, mask=labels > 0), 1):
+        vertices = etree.SubElement(etree.SubElement(regions, "Region", Id=str(number)), "Vertices")
+        for x, y in found["coordinates"][0]:
+            etree.SubElement(vertices, "Vertex", X=str(x), Y=str(y), Z="0")
+    return bytes(etree.tostring(root))
 
 
 def _stamp(labels: NDArray[np.uint8], y: int, x: int, radius: int, value: int) -> None:
@@ -174,24 +227,9 @@ def _burn_plainly(shapes: Sequence[BaseGeometry], window: Window) -> NDArray[np.
     return out
 
 
-def _ours_off_crop(shapes: Sequence[Polygon], windows: Sequence[Window]) -> int:
-    index = ShapeIndex([(s, 1) for s in shapes])
-    whole = index.burn(Window(0, 0, SIDE, SIDE))
-    return sum(
-        int(np.count_nonzero(index.burn(w) != whole[w.y : w.bottom, w.x : w.right]))
-        for w in windows[:: len(windows) // 500]
-    )
-
-
-def _timed(work: Callable[[], T]) -> tuple[float, T]:
-    """Return the best of three runs: memory that the system hands out first is charged to whoever comes first."""
-    best = float("inf")
-    for _ in range(3):
-        start = time.perf_counter()
-        result = work()
-        best = min(best, time.perf_counter() - start)
-    return best, result
-
-
-if __name__ == "__main__":
-    main()
+def _check_tiles(file: bytes, side: int, windows: Sequence[Window]) -> None:
+    index = _index(file)
+    whole = index.burn(Window(0, 0, side, side))
+    for window in windows[:: max(1, len(windows) // 500)]:
+        if not np.array_equal(index.burn(window), whole[window.y : window.bottom, window.x : window.right]):
+            raise WrongMaskError(f"the tile at {window.x}, {window.y} isn't the crop of the whole mask")

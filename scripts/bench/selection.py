@@ -1,22 +1,20 @@
-"""How fast regions are selected, beside the plain way to write the paper's text in NumPy and SciPy, in the same run.
+"""Regions to label out of a map, beside the plain way to write the paper's text in NumPy and SciPy.
 
-``python -m scripts.bench.selection`` prints one row per method: ours by the clock and by the processor (on a busy
-machine they differ), the goal, the plain way by the processor, the ratio of the two, and how many pairs of boxes
-overlap in each. The map is 2000 × 2000, l = 64, k = 5, 33 shapes for the non-square method. The last row is the sharing
-out of a budget of 2000 regions among 1000 slides with 20 candidates each, no three of one look.
+The maps are 2000 × 2000, l = 64, k = 5, 33 shapes for the non-square method; "noise" is the map that is hardest to
+prune. The last row shares a budget of 2000 regions out among 1000 slides with 20 candidates each, no three of one look.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bridge.errors import BridgeError
 from models.active import (
     Budget,
     Candidate,
@@ -28,77 +26,90 @@ from models.active import (
     select_regions,
 )
 from models.active.sliding import candidate_shapes
+from scripts.bench.measuring import Row, Scale, at_most, in_turn, repeated
 
-SIDE = 2000
+NAME = "selection"
+TITLE = "Regions to label, chosen on one map"
+LIBRARIES = ("numpy", "scipy")
 SIZE = 64
 COUNT = 5
 STEP = 2
 MIN_TISSUE = 0.10
-GOALS = {
-    SelectionMethod.ADAPTIVE: 0.15,
-    SelectionMethod.STANDARD: 0.3,
-    SelectionMethod.STANDARD_NONSQUARE: 1.0,
-}
-"""Seconds, for these maps."""
-T = TypeVar("T")
+_PLAIN = "NumPy, SciPy, plainly"
 
 
-class Seconds(NamedTuple):
-    """What something took."""
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What is due of one method: seconds at full scale, and the least ratio of the smoke run."""
 
-    clock: float
-    processor: float
+    method: SelectionMethod
+    most_seconds: float
+    least_ratio: float
 
 
-def main() -> None:
-    """Print the table."""
-    maps = {"smooth": uncertainty_map(np.random.default_rng(0)), "noise": noise_map(np.random.default_rng(1))}
-    head = f"{'method, map':<28} {'ours':>9} {'(processor)':>12} {'goal':>8} {'plain':>10} {'ratio':>8}"
-    print(f"{head}  overlapping pairs (ours, plain)")
+METHODS = (
+    Method(SelectionMethod.ADAPTIVE, 0.15, 1.0),
+    Method(SelectionMethod.STANDARD, 0.3, 0.6),
+    Method(SelectionMethod.STANDARD_NONSQUARE, 1.0, 2.0),
+)
+
+
+class OverlapError(BridgeError):
+    """Boxes that were chosen overlap."""
+
+
+def rows(scale: Scale) -> Iterator[Row]:
+    """Measure each method on a smooth map and on noise, and the budget."""
+    side = 2000 if scale is Scale.FULL else 500
+    maps = {
+        "smooth": uncertainty_map(side, np.random.default_rng(0)),
+        "noise": noise_map(side, np.random.default_rng(1)),
+    }
     for map_name, (priority, tissue) in maps.items():
-        for method in GOALS:
-            print(row(method, map_name, priority, tissue))
-    print(budget_row())
+        for method in METHODS:
+            yield _row(method, f"{method.method.value}, {side}² {map_name}", priority, tissue, scale)
+    yield _budget_row(1000 if scale is Scale.FULL else 100)
 
 
-def row(method: SelectionMethod, map_name: str, priority: NDArray[np.float32], tissue: NDArray[np.bool_]) -> str:
-    """Measure one method on one map."""
-    options = SelectionOptions(method, COUNT, SIZE, MIN_TISSUE, shape_step=STEP)
-    generator = np.random.default_rng(0)
-    ours, selection = _timed(lambda: select_regions(priority, tissue, [], options, generator), runs=3)
-    plain = plain_adaptive if method is SelectionMethod.ADAPTIVE else plain_sliding
-    theirs, boxes = _timed(lambda: plain(priority * tissue, tissue, options), runs=1)
-    pairs = overlapping([scored.box for scored in selection.boxes]), overlapping(boxes)
-    name = f"{method.value}, {map_name}"
-    return (
-        f"{name:<28} {ours.clock:7.3f} s {ours.processor:10.3f} s {GOALS[method]:6.2f} s {theirs.processor:8.3f} s"
-        f" {theirs.processor / ours.processor:6.1f} ×  {pairs[0]}, {pairs[1]}"
+def _row(method: Method, work: str, priority: NDArray[np.float32], tissue: NDArray[np.bool_], scale: Scale) -> Row:
+    options = SelectionOptions(method.method, COUNT, SIZE, MIN_TISSUE, shape_step=STEP)
+    plain = plain_adaptive if method.method is SelectionMethod.ADAPTIVE else plain_sliding
+    ours, theirs, selection, boxes = in_turn(
+        lambda: select_regions(priority, tissue, [], options, np.random.default_rng(0)),
+        lambda: plain(priority * tissue, tissue, options),
+        runs=3,
     )
+    if overlapping([scored.box for scored in selection.boxes]):
+        raise OverlapError(f"{work}: boxes overlap")
+    target = at_most(method.most_seconds, "s") if scale is Scale.FULL else None
+    note = f"of theirs, {overlapping(boxes)} pairs of boxes overlap; of ours none" if overlapping(boxes) else ""
+    return Row(work, ours, _PLAIN, theirs, target, method.least_ratio, note)
 
 
-def budget_row() -> str:
+def _budget_row(slides: int) -> Row:
     """Measure the sharing out of a budget."""
     generator = np.random.default_rng(2)
-    looks, scores = generator.random((20_000, 9)), generator.random(20_000)
+    looks, scores = generator.random((20 * slides, 9)), generator.random(20 * slides)
     candidates = [
-        Candidate(f"{index % 1000}", float(score), tuple(look.tolist()))
+        Candidate(f"{index % slides}", float(score), tuple(look.tolist()))
         for index, (score, look) in enumerate(zip(scores, looks, strict=True))
     ]
-    ours, found = _timed(lambda: allot(candidates, Budget(5, 2000), DiversityOptions()), runs=3)
-    return f"{'budget, 1000 slides':<28} {ours.clock:7.3f} s {ours.processor:10.3f} s  {len(found.chosen)} regions"
+    budget = Budget(5, 2 * slides)
+    ours, found = repeated(lambda: allot(candidates, budget, DiversityOptions()), runs=3)
+    return Row(f"budget of {len(found.chosen):,} regions among {slides:,} slides", ours)
 
 
-def uncertainty_map(generator: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def uncertainty_map(side: int, generator: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return least confidence of a smooth prediction, and tissue on half of the map."""
-    probability = ndimage.gaussian_filter(generator.random((SIDE, SIDE)), 12)
+    probability = ndimage.gaussian_filter(generator.random((side, side)), 12)
     probability = (probability - probability.min()) / np.ptp(probability)
-    tissue = ndimage.gaussian_filter(generator.random((SIDE, SIDE)), 60)
+    tissue = ndimage.gaussian_filter(generator.random((side, side)), 60)
     return (1 - 2 * np.abs(probability - 0.5)).astype(np.float32), tissue > np.median(tissue)
 
 
-def noise_map(generator: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def noise_map(side: int, generator: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return what is hardest to prune: every window is about as good as any other, everywhere tissue."""
-    return generator.random((SIDE, SIDE), dtype=np.float32), np.ones((SIDE, SIDE), np.bool_)
+    return generator.random((side, side), dtype=np.float32), np.ones((side, side), np.bool_)
 
 
 def plain_sliding(priority: NDArray[np.float32], tissue: NDArray[np.bool_], options: SelectionOptions) -> list[MapBox]:
@@ -156,18 +167,3 @@ def _summed(values: NDArray[np.float32] | NDArray[np.bool_]) -> NDArray[np.float
 
 def _windows(sums: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
     return sums[height:, width:] - sums[height:, :-width] - sums[:-height, width:] + sums[:-height, :-width]
-
-
-def _timed(work: Callable[[], T], *, runs: int) -> tuple[Seconds, T]:
-    """Return the best of some runs."""
-    best = Seconds(float("inf"), float("inf"))
-    for _ in range(runs):
-        start = Seconds(time.perf_counter(), time.process_time())
-        result = work()
-        took = Seconds(time.perf_counter() - start.clock, time.process_time() - start.processor)
-        best = Seconds(min(best.clock, took.clock), min(best.processor, took.processor))
-    return best, result
-
-
-if __name__ == "__main__":
-    main()

@@ -1,21 +1,19 @@
 """How long a person waits: from a save until it is planned, and until the training on it begins.
 
-``python -m scripts.bench.daemon.latency`` lets the daemon watch a QuPath project and an ImageScope folder with a slide
-of 10,000 outlined objects each, beside others, saves a few times, and prints medians. The settle time is taken off: it
-is a setting. Beside them, in the same run, the naive way: a ``slidebridge sync --dry-run`` for each save, which reads
-everything anew.
+The daemon watches a QuPath project and an ImageScope folder with a slide of 10,000 outlined objects each, beside
+others, while a person saves a few times, each time when nothing is left to do. The settle time is taken off: it is a
+setting. Beside it the naive way: a ``slidebridge sync --dry-run`` for each save, which reads everything anew. At smoke
+scale nothing is measured: a daemon takes longer to come to rest than all the other benches there together.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,11 +26,15 @@ from bridge.imagescope.plain import write_imagescope
 from bridge.store import JobKind, JobRecord, JobState
 from scripts.bench.daemon.running import ROOT, Daemon, DaemonError, Rest, wait_for
 from scripts.bench.daemon.world import BLOB, CLASSES, MPP, Place, Tool, make_world
+from scripts.bench.measuring import Figure, Row, Scale, at_most
 from scripts.bench.simulators import imagescope_editor, qupath
 from scripts.bench.simulators.changes import Changes
 from scripts.bench.simulators.imagescope import resave
 from scripts.project import open_store
 
+NAME = "latency"
+TITLE = "From a save to the training on it"
+LIBRARIES = ("shapely", "lxml", "SQLAlchemy", "watchdog")
 OBJECTS = 10_000
 SAVES = 5
 SETTLE_SECONDS = 0.5
@@ -44,7 +46,7 @@ _SETTINGS = {"watch.settle_seconds": SETTLE_SECONDS, "train.max_steps": 4, "writ
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Medians of one tool, seconds after the settle time.
+    """What was measured of one tool, seconds after the settle time.
 
     Parameters
     ----------
@@ -58,17 +60,24 @@ class Latency:
 
     tool: Tool
     objects: int
-    planned: float
-    training: float
-    naive: float
+    planned: Figure
+    training: Figure
+    naive: Figure
 
-    def __str__(self) -> str:
-        verdict = "ok" if self.planned <= PROMISED_SECONDS else f"MORE than {PROMISED_SECONDS:g} s"
-        figures = f"{self.planned:9.2f} s {self.training:12.2f} s {self.naive:9.2f} s"
-        return f"{self.tool.value:<12} {self.objects:>9,} {figures}   {verdict}"
+    def rows(self) -> Iterator[Row]:
+        """Yield both as rows of the table."""
+        save = f"{self.tool.value}: save of {self.objects:,} objects →"
+        naive, due = "sync --dry-run", at_most(PROMISED_SECONDS, "s")
+        yield Row(f"{save} planned", self.planned, naive, self.naive, due)
+        yield Row(f"{save} training began", self.training, target=due)
 
 
-HEADER = f"{'save on':<12} {'objects':>9} {'planned':>11} {'training':>14} {'naive':>11}"
+def rows(scale: Scale) -> Iterator[Row]:
+    """Measure both tools."""
+    if scale is Scale.FULL:
+        with tempfile.TemporaryDirectory(prefix="latency-") as folder:
+            for found in run(Path(folder).resolve() / "world"):
+                yield from found.rows()
 
 
 @dataclass
@@ -156,9 +165,7 @@ def measure(place: Place, desk: Desk, saves: int, objects: int) -> Latency:
         training.append(_moment(trained.started_at) - saved - SETTLE_SECONDS)
         _come_to_rest(place)
     naive = [_one_pass(place) for _ in range(max(2, saves // 2))]
-    return Latency(
-        place.tool, objects, statistics.median(planned), statistics.median(training), statistics.median(naive)
-    )
+    return Latency(place.tool, objects, Figure.of(planned), Figure.of(training), Figure.of(naive))
 
 
 def _done_read(place: Place, desk: Desk) -> JobRecord:
@@ -216,20 +223,3 @@ def run(world: Path, *, objects: int = OBJECTS, saves: int = SAVES) -> tuple[Lat
         return tuple(measure(place, desk, saves, objects) for place, desk in zip(places, desks, strict=True))
     finally:
         daemon.stop(60.0)
-
-
-def main(arguments: Sequence[str] = ()) -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.bench.daemon.latency", description=__doc__)
-    parser.add_argument("--objects", type=int, default=OBJECTS)
-    parser.add_argument("--saves", type=int, default=SAVES)
-    asked = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="latency-") as folder:
-        found = run(Path(folder).resolve() / "world", objects=asked.objects, saves=asked.saves)
-    print(HEADER)
-    for row in found:
-        print(row)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -8,7 +8,20 @@ import pytest
 
 from bridge.imagescope import read_imagescope
 from bridge.qupath import read_geojson, read_qpdata
-from scripts.bench.codecs import GEOJSON, MIB, QPDATA, WARM_UP, XML, Cost, Row, Task, draw, measure, write_files
+from scripts.bench.codecs import (
+    ACTIONS,
+    GEOJSON,
+    QPDATA,
+    WARM_UP,
+    XML,
+    Task,
+    draw,
+    in_turn_with_parsers,
+    memory_of,
+    rows,
+    write_files,
+)
+from scripts.bench.measuring import MIB, Scale
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +41,15 @@ def test_every_file_holds_the_same_outlines(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("file", [QPDATA, XML, GEOJSON])
-@pytest.mark.parametrize("action", ["read", "append one to", "write"])
-def test_every_work_is_measured(folder: Path, action: str, file: str) -> None:
-    cost = measure(Task(f"{action} {file}", folder / file, 200))
-    assert 0 < cost.seconds < 60
-    assert 0 <= cost.peak < 1024 * MIB
+@pytest.mark.parametrize("action", ACTIONS)
+def test_every_action_is_timed_beside_parsers_and_its_memory_told(folder: Path, action: str, file: str) -> None:
+    task = Task(action, folder / file, 200)
+    for ours, theirs in in_turn_with_parsers(task).values():
+        assert 0 < ours.median < 60
+        assert 0 < theirs.median < 60
+    assert 0 <= memory_of(task).grown_bytes < 1024 * MIB
 
 
-def test_ratio_says_how_many_times_faster_ours_is() -> None:
-    row = Row("read", Cost(0.5, 10 * MIB), "json.loads", Cost(2.0, 40 * MIB))
-    assert "  4.00 ×" in str(row) and "10 MiB" in str(row) and "40 MiB" in str(row)
+def test_every_action_on_every_format_has_one_guarded_row() -> None:
+    guarded = [row.work for row in rows(Scale.SMOKE) if row.least_ratio is not None]
+    assert len(guarded) == len(set(guarded)) == 9
