@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 _BLOCK_PX = 4096
 _MAX_HALVINGS = 4
 _MANY_HOLES = 64
-_MOST_ROUNDS = 3 * _MAX_HALVINGS  # one outline that is kept may make another one's simplification cross it
 
 GeometryArray = NDArray[np.object_]
 
@@ -90,7 +89,7 @@ def _simplified(coverage: GeometryArray, tolerance: float) -> GeometryArray | No
     keep = np.zeros(borders.places.count, np.bool_)  # per corner, so that neighbours stay matched
     rings = np.ones(len(borders.rings), np.bool_)
     halvings = np.zeros(len(coverage), np.int64)
-    for _ in range(_MOST_ROUNDS):
+    while rings.any():
         for times in np.unique(halvings[borders.polygon[rings]]).tolist():
             _keep_needed(borders, keep, rings & (halvings[borders.polygon] == times), tolerance / 2**times, times)
         # A corner kept for one outline cuts a stretch of another one that touches it there, and may move it away.
@@ -100,9 +99,20 @@ def _simplified(coverage: GeometryArray, tolerance: float) -> GeometryArray | No
         is_sound = _is_sound(simple)
         if is_sound.all():
             return simple
-        halvings[~is_sound] += 1  # a spur that stays may cross what went beside it
-        rings = ~is_sound[borders.polygon]
+        is_asked = _to_keep_more_of(simple, ~is_sound, halvings > _MAX_HALVINGS)
+        halvings[is_asked] += 1  # a spur that stays may cross what went beside it
+        rings = is_asked[borders.polygon]
     return None
+
+
+def _to_keep_more_of(simple: GeometryArray, is_unsound: Flags, is_whole: Flags) -> Flags:
+    """Say of which polygons more corners are needed: not of those that are whole, but of all that reach one.
+
+    GEOS finds fault with one of two polygons only where a corner of it lies on a side of the other.
+    """
+    is_asked = is_unsound.copy()
+    is_asked[shapely.STRtree(simple).query(simple[is_unsound & is_whole], predicate="intersects")[1]] = True
+    return np.asarray(is_asked & ~is_whole)
 
 
 def _keep_needed(borders: Borders, keep: Flags, rings: Flags, tolerance: float, times: int) -> None:

@@ -94,6 +94,19 @@ def test_changed_pixels_are_counted_on_the_grid_of_the_window() -> None:
     assert changed_pixels(before, after, Window(0, 0, 5, 5, 2.0)) == 8
 
 
+@pytest.mark.parametrize("seed", [35, 49, 53, 61])
+def test_a_corner_that_comes_to_lie_on_another_outline_does_not_keep_all_of_them_as_they_are(
+    seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    noise = np.random.default_rng(seed).random((61, 61))
+    around = noise[1:, 1:] + noise[:-1, 1:] + noise[1:, :-1] + noise[:-1, :-1]
+    before = outlines((around > 2).astype(np.uint8))
+    after = np.array([p for _, p in simplify_outlines(before, tolerance_px=8)])
+    assert not caplog.records
+    assert shapely.get_num_coordinates(after).sum() < 0.7 * sum(shapely.get_num_coordinates(p) for _, p in before)
+    assert shapely.coverage_is_valid(after)
+
+
 def test_overlapping_polygons_come_back_as_they_are_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
     staircase = outlines(disc_and_ring())[:1]
     overlapping = [*staircase, (2, shapely.affinity.translate(staircase[0][1], 30, 0))]
