@@ -54,7 +54,7 @@ class PredictOptions:
 
     tile_px: int = 512  # side of a tile, working pixels
     overlap_px: int = 64  # shared by neighbouring tiles, blended there
-    batch_size: int = 4  # tiles per forward pass
+    batch_size: int = 4  # tiles of one forward pass at most; on the CPU rather several passes side by side
     workers: int = 2  # reading threads
     min_area_um2: float = 10.0  # smaller objects, and holes, are dropped
     simplify_um: float = 0.5  # tolerance of the outlines; 0 leaves them as pixel staircases

@@ -140,8 +140,8 @@ class BandBlender:
     """Glues the maps of overlapping tiles into bands of the full width, each pixel once.
 
     Holds the rows that coming tiles may still change and nothing else: (classes + 1) × tile × width floats, whatever
-    the height. What no tile covers costs neither time nor memory: a band without any is one pixel, shown everywhere
-    (``numpy.broadcast_to``), and can't be written to.
+    the height; a finished band is what was held for its rows, and no copy. What no tile covers costs neither time nor
+    memory: a band without any is one pixel, shown everywhere (``numpy.broadcast_to``), and can't be written to.
 
     Parameters
     ----------
@@ -236,12 +236,14 @@ class BandBlender:
         shape = (len(self.names), *band.shape)
         if self._open_row >= self._clean_from:
             return ProbabilityMap(np.broadcast_to(self._empty[:, None, None], shape), band, self.names)
-        values = np.zeros(shape, np.float32)  # zeros come from the system for free, pages touched or not
-        for plane in np.flatnonzero(self._empty):
-            values[plane] = self._empty[plane]
+        values, total = self._sums[:, : band.height], self._total[: band.height]
         columns = slice(self._columns.start, self._columns.stop)
-        sums, total = self._sums[:, : band.height, columns], self._total[: band.height, columns]
-        np.divide(sums, total, out=values[:, :, columns], where=total > 0)
+        covered = total[:, columns] > 0
+        np.divide(values[:, :, columns], total[:, columns], out=values[:, :, columns], where=covered)
+        for plane in np.flatnonzero(self._empty):
+            values[plane, :, : columns.start] = self._empty[plane]
+            values[plane, :, columns][~covered] = self._empty[plane]
+            values[plane, :, columns.stop :] = self._empty[plane]
         return ProbabilityMap(values, band, self.names)
 
     def _shift(self) -> None:
@@ -249,6 +251,8 @@ class BandBlender:
             return
         step, kept = self.grid.step_px, self.grid.overlap_px
         columns = slice(self._columns.start, self._columns.stop)
-        for buffer in (self._sums, self._total[None]):
-            buffer[:, :kept, columns] = buffer[:, step:, columns]
-            buffer[:, kept:, columns] = 0
+        begun = np.zeros(self._sums.shape, np.float32)  # the band has the old ones; what isn't touched costs nothing
+        begun[:, :kept, columns] = self._sums[:, step:, columns]
+        self._sums = begun
+        self._total[:kept, columns] = self._total[step:, columns]
+        self._total[kept:, columns] = 0

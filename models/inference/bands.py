@@ -265,7 +265,7 @@ def predicted_tiles(
 
     All tiles are of one size.
     """
-    passes = predictor.passes(max((tile.width for tile in tiles), default=1), options.batch_size)
+    passes = predictor.passes(tiles[0].width if tiles else 1, options.batch_size)
     line = _Line(slide, predictor, options.workers, passes, watch or unread_watch())
     try:
         yield line.run(tiles)
@@ -289,7 +289,7 @@ class _Line:
     def run(self, tiles: Sequence[Window]) -> Iterator[TileResult]:
         """Yield the tiles pass by pass."""
         size = self._passes.tiles
-        waiting = iter([tiles[first : first + size] for first in range(0, len(tiles), size)])
+        waiting = (tiles[first : first + size] for first in range(0, len(tiles), size))
         coming = deque(self._ask(windows) for windows in islice(waiting, self._passes.at_once * (1 + _AHEAD)))
         while coming:
             windows, result = coming.popleft()

@@ -10,7 +10,7 @@ import torch
 from torch.jit._trace import TracerWarning
 
 from models.checkpoints import Checkpoint, NetRole
-from models.nets import MonaiName, NetKind, Segmenter
+from models.nets import MonaiName, NetKind, Segmenter, UNet
 
 OPSET = 17
 INPUT, OUTPUT = "pixels", "probabilities"
@@ -38,7 +38,10 @@ def export_onnx(checkpoint: Checkpoint, role: NetRole = NetRole.HIGH, *, tile_px
         There is no such net.
     """
     card = checkpoint.card.net(role)
-    segmenter = Segmenter(checkpoint.build(role), card.normalization).eval()
+    net = checkpoint.build(role)
+    if isinstance(net, UNet):
+        net.hold_less()
+    segmenter = Segmenter(net, card.normalization).eval()
     side = tile_px or min(card.tile_px, max(64, 2 * card.options.stride))  # a large one takes half a gigabyte to trace
     example = torch.zeros((1, side, side, len(card.normalization.mean)), dtype=torch.uint8)
     free = {0: "n", 1: "height", 2: "width"}

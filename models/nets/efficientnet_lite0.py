@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,9 +58,32 @@ class _SameConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         if not self.odd:
             return super().forward(input)
-        before, after = self.before, self.before + 1
-        padded = functional.pad(input, (before, after, before, after))
-        return functional.conv2d(padded, self.weight, None, self.stride, 0, self.dilation, self.groups)
+        if torch.onnx.is_in_onnx_export():
+            return _as_one_node(input, self.weight, self.stride[0], self.before, self.groups)
+        return _padded_unevenly(input, self.weight, self.stride[0], self.before, self.groups)
+
+
+def _padded_unevenly(input: Tensor, weight: Tensor, stride: int, before: int, groups: int) -> Tensor:
+    padded = functional.pad(input, (before, before + 1, before, before + 1))
+    return functional.conv2d(padded, weight, None, stride, 0, 1, groups)
+
+
+class _UnevenConvolution(torch.autograd.Function):
+    """The same as one node of an ONNX graph: padded apart, a map is held three times."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, weight: Tensor, stride: int, before: int, groups: int) -> Tensor:
+        return _padded_unevenly(input, weight, stride, before, groups)
+
+    @staticmethod
+    def symbolic(graph: Any, input: Any, weight: Any, stride: int, before: int, groups: int) -> Any:
+        pads = [before, before, before + 1, before + 1]
+        return graph.op("Conv", input, weight, strides_i=[stride, stride], pads_i=pads, group_i=groups)
+
+
+def _as_one_node(*arguments: Any) -> Tensor:
+    out: Tensor = _UnevenConvolution.apply(*arguments)  # type: ignore[no-untyped-call]
+    return out
 
 
 class _Block(InvertedResidual):

@@ -38,8 +38,8 @@ class NetworkFiles:
     torchscript: Path
 
 
-def write_networks(folder: Path) -> NetworkFiles:
-    """Write the network into a folder.
+def write_networks(folder: Path, *, for_others: bool = True) -> NetworkFiles:
+    """Write the network into a folder; without ``for_others`` only as ours takes it: the rest costs seconds.
 
     The encoder's weights are ImageNet's, the decoder's are drawn with a seed. Those of the two finest skips are zero:
     what it finds has the size of structures then, as a trained one's, and costs the same.
@@ -51,7 +51,8 @@ def write_networks(folder: Path) -> NetworkFiles:
         folder / "checkpoints" / checkpoint.id, folder / "own.onnx", folder / "net.onnx", folder / "net.pt"
     )
     files.own_onnx.write_bytes(export_onnx(checkpoint))
-    _write_for_others(checkpoint, files)
+    if for_others:
+        _write_for_others(checkpoint, files)
     return files
 
 

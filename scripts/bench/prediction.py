@@ -123,7 +123,7 @@ def _ground(folder: Path, scale: Scale) -> Ground:
     side = sizes.across * (TILE_PX - OVERLAP_PX) + OVERLAP_PX
     slide = folder / "slide.tif"
     write_huge_slide(slide, HugeSlide(side, side, MPP))
-    return Ground(scale, slide, _apart(scale, write_networks, folder)[1], folder)
+    return Ground(scale, slide, _apart(scale, write_networks, folder, for_others=scale is Scale.FULL)[1], folder)
 
 
 def _apart(scale: Scale, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> tuple[Cost, T]:

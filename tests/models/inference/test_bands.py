@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,6 +166,30 @@ def test_memory_holds_a_few_passes_whatever_the_slide(ground: Any, at_once: int)
         left = sum(len(windows) for windows, _ in results)
     assert (left, slide.reads) == (198, 200)
     assert net.most_alive <= most + 2  # the one that is taken, and the one that was taken before it
+
+
+class CountedTiles(Sequence[Window]):
+    """Makes tiles as they are asked for, as the patches of a slide are."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def __len__(self) -> int:
+        return 1000
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[number] for number in range(*place.indices(len(self)))]
+        self.made += 1
+        return Window(0, 0, 8, 8, 1.0)
+
+
+def test_tiles_are_not_listed_before_their_turn(ground: Any) -> None:
+    tiles = CountedTiles()
+    with predicted_tiles(ground.slide, BrightnessNet(), tiles, PredictionOptions(batch_size=5)) as results:  # type: ignore[arg-type]
+        next(results)
+        assert tiles.made <= 26  # and one that tells their size
+        assert sum(len(windows) for windows, _ in results) == 995
 
 
 def test_passes_side_by_side_come_in_order(ground: Any) -> None:

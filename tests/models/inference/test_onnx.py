@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from models.checkpoints import Card, Checkpoint, NetCard, NetRole, with_role
 from models.inference import export_onnx, open_session
-from models.nets import CENTRED, UNIT, EncoderName, NetKind, NetOptions, build_net
+from models.nets import CENTRED, UNIT, EncoderName, NetKind, NetOptions, Segmenter, build_net
 
 PLAIN = NetOptions(encoder=EncoderName.PLAIN, encoder_channels=(4, 4), decoder_channels=(4, 4), stem_channels=4)
 NET = NetCard(NetRole.HIGH, PLAIN, ("Background", "A"), 0.5, 32, CENTRED)
@@ -43,3 +44,16 @@ def test_the_graph_does_not_depend_on_the_tile_that_is_traced(kind: NetOptions) 
     weights = with_role(build_net(kind, 2).state_dict(), NetRole.HIGH)
     checkpoint = Checkpoint.of(Card("deepzoom", (card,)), weights)
     assert export_onnx(checkpoint) == export_onnx(checkpoint, tile_px=256)
+
+
+def test_a_pass_holds_no_map_that_is_padded_or_joined() -> None:
+    options = NetOptions()
+    card = NetCard(NetRole.HIGH, options, ("Background", "A"), 0.5, 64, CENTRED)
+    net = build_net(options, 2, seed=0).eval()
+    model = export_onnx(Checkpoint.of(Card("deepzoom", (card,)), with_role(net.state_dict(), NetRole.HIGH)))
+    assert not {"Pad", "Concat"} & {node.op_type for node in onnx.load_from_string(model).graph.node}
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 96, 64, 3), np.uint8)
+    (found,) = open_session(model, threads=1).run(None, {"pixels": pixels})
+    with torch.inference_mode():
+        expected = Segmenter(net, CENTRED)(torch.from_numpy(pixels)).numpy()
+    assert np.abs(found - expected).max() < 1e-5
