@@ -150,11 +150,15 @@ def take_lease(project: Project, purpose: str, *, is_waiting: bool = True, look:
     ProjectBusyError
         Another process has it.
     """
+    return Lease.take(project.data_folder, purpose, version=program_version(), is_waiting=is_waiting, look=look)
+
+
+def program_version() -> str:
+    """Return the version of this SlideBridge; empty where it is run from its sources."""
     try:
-        version = metadata.version("slidebridge")
-    except metadata.PackageNotFoundError:  # run from its sources
-        version = ""
-    return Lease.take(project.data_folder, purpose, version=version, is_waiting=is_waiting, look=look)
+        return metadata.version("slidebridge")
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -16,7 +16,7 @@ from bridge.annotations.outlines import as_array
 from bridge.annotations.ownership import WrittenObject, share_inside
 from bridge.annotations.plan import LabelledShape, LabelPlan, PatchLabel
 from bridge.annotations.roles import INSIDE_SHARE, Fate, Interpreted, Reconciliation, Role
-from bridge.annotations.scheme import ClassScheme, LabelOptions
+from bridge.annotations.scheme import IGNORE_LABEL, ClassScheme, LabelOptions
 from bridge.coords import Region
 
 WHOLE_SLIDE = "*"  # among hold-out keys: nothing of the slide trains
@@ -147,10 +147,13 @@ def patch_key(patch: PatchLabel) -> str:
     return hashlib.sha256(f"patch {patch.region.bounds} {patch.label}".encode()).hexdigest()[:16]
 
 
-def patch_keys_of(area: BaseGeometry, labels: int) -> frozenset[str]:
-    """Name the patch labels, one per label, that an area may have been before labelling in it was complete."""
+def patch_keys_of(area: BaseGeometry) -> frozenset[str]:
+    """Name the patch labels that an area may have been before labelling in it was complete.
+
+    One per label that any scheme can have: it may have had one that the project's scheme has lost since.
+    """
     box = _box_of(area)
-    return frozenset(patch_key(PatchLabel(box, label)) for label in range(labels))
+    return frozenset(patch_key(PatchLabel(box, label)) for label in range(IGNORE_LABEL))
 
 
 def ignore_key(area: BaseGeometry) -> str:
@@ -173,24 +176,49 @@ def blind_areas(plan: LabelPlan) -> tuple[BaseGeometry, ...]:
     return tuple(area for area in plan.complete if len(tree.query(area, predicate="intersects")) == 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """Which labels a slide teaches; made by ``taught_by``.
+
+    Parameters
+    ----------
+    shapes, patches
+        Labels of areas, and of boxes with one class.
+    has_background
+        A complete area of it trains.
+    """
+
+    shapes: frozenset[int] = frozenset()
+    patches: frozenset[int] = frozenset()
+    has_background: bool = False
+
+
+def taught_by(plan: LabelPlan) -> Taught:
+    """Return which labels a plan teaches; what lies in held-out areas doesn't count."""
+    shapes = frozenset(shape.label for shape in training_shapes(plan))
+    patches = frozenset(patch.label for patch in plan.patch_labels)
+    return Taught(shapes, patches, len(plan.complete) > len(plan.hold_out))
+
+
 def missing_labels(plans: Sequence[LabelPlan]) -> str | None:
+    """Say what is missing before training can start, or None when there is enough; ``missing_among`` what is taught."""
+    return missing_among([taught_by(plan) for plan in plans])
+
+
+def missing_among(taught: Iterable[Taught]) -> str | None:
     """Say what is missing before training can start, or None when there is enough.
 
-    Fewer than two labels that train don't: background counts as one as soon as an area is complete. What lies in
-    held-out areas doesn't count.
+    Fewer than two labels don't do: background counts as one as soon as an area is complete.
     """
-    labels = {label for plan in plans for label in _training_labels(plan)}
-    trains = any(len(p.complete) > len(p.hold_out) for p in plans)
+    slides = list(taught)
+    labels = frozenset[int]().union(*(slide.shapes | slide.patches for slide in slides))
+    trains = any(slide.has_background for slide in slides)
     found = len(labels - {0}) + (1 if trains or 0 in labels else 0)
     if found >= 2:
         return None
     if not labels:
         return "nothing is labelled yet: draw annotations of a class of the scheme inside a box of class ROI"
     return "only one label so far: set one box to ROI (labelling inside is complete), or label a second class"
-
-
-def _training_labels(plan: LabelPlan) -> set[int]:
-    return {shape.label for shape in training_shapes(plan)} | {patch.label for patch in plan.patch_labels}
 
 
 def training_shapes(plan: LabelPlan) -> list[LabelledShape]:

@@ -22,20 +22,31 @@ def read_json(path: Path) -> Any:
     QuPathFormatError
         The file is not there, too large, or no JSON.
     """
+    data = read_bounded(path)
+    try:
+        return parse_json(data)
+    except QuPathFormatError as error:
+        raise error.at(path) from error
+
+
+def read_bounded(path: Path) -> bytes:
+    """Return the bytes of a file that is none too large.
+
+    Raises
+    ------
+    QuPathFormatError
+        The file is not there, or too large.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise QuPathFormatError(f"the file has more than {MAX_BYTES} bytes", path=path)
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise QuPathFormatError(
             "there is no such file; if QuPath isn't just writing it, rename its .backup to it", path=path
         ) from error
     except OSError as error:
         raise QuPathFormatError(f"can't be read ({error.strerror})", path=path) from error
-    try:
-        return parse_json(data)
-    except QuPathFormatError as error:
-        raise error.at(path) from error
 
 
 def parse_json(data: bytes) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from bridge.errors import AnnotationFileError, QuPathFormatError
 from bridge.qupath.create import IMAGE_TYPES, QUPATH_VERSION, UNSET, create_qpdata
 from bridge.qupath.edit import apply_edits
 from bridge.qupath.json_file import read_json
-from bridge.qupath.project_file import ProjectFile, ProjectImage, read_project_file
+from bridge.qupath.project_file import KnownProject, ProjectFile, ProjectImage, read_project_file
 from bridge.qupath.qpdata import END_BYTES, open_qpdata
 from bridge.qupath.read import read_qpdata
 from bridge.qupath.summary import summarize
@@ -33,6 +33,10 @@ class QuPathProject:
     """
 
     path: Path
+    _known: KnownProject = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_known", KnownProject(self.path))
 
     @property
     def root(self) -> Path:
@@ -111,10 +115,9 @@ class QuPathProject:
         )
 
     def _find(self, entry: SlideEntry) -> tuple[ProjectFile, ProjectImage]:
-        project = read_project_file(self.path)
-        for image in project.images:
-            if image.entry_id == entry.key:
-                return project, image
+        project, image = self._known.image(entry.key)
+        if image is not None:
+            return project, image
         raise QuPathFormatError(f"the project has no image {entry.key}; list its slides again", path=self.path)
 
     def apply(self, data: bytes, edits: Edits, entry: SlideEntry) -> bytes:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from bridge.errors import QuPathFormatError
-from bridge.qupath.json_file import read_json
+from bridge.qupath.json_file import parse_json, read_bounded
 from bridge.qupath.qpdata import calibration
 from bridge.qupath.slide_uri import path_of_uri, relocate
 
@@ -93,6 +94,40 @@ class ProjectFile:
         return relocate(image.slide, self.saved_as, path.parent) or given
 
 
+@dataclass(slots=True)
+class KnownProject:
+    """A project file that is parsed again when its bytes are others: that takes long where there are many images.
+
+    Parameters
+    ----------
+    path
+        The ``project.qpproj``.
+    """
+
+    path: Path
+    _found: tuple[bytes, ProjectFile, Mapping[str, ProjectImage]] | None = field(default=None, repr=False)
+
+    def __reduce__(self) -> tuple[type[KnownProject], tuple[Path]]:
+        """Go to other processes without what was parsed."""
+        return KnownProject, (self.path,)
+
+    def image(self, entry_id: str) -> tuple[ProjectFile, ProjectImage | None]:
+        """Return the project as it is now, and one of its images; None where it has none such.
+
+        Raises
+        ------
+        QuPathFormatError
+            As ``read_project_file``.
+        """
+        data = _read_patiently(self.path, time.sleep)
+        digest, found = hashlib.sha256(data).digest(), self._found
+        if found is None or found[0] != digest:
+            project = _parse_project(data, self.path)
+            found = (digest, project, {image.entry_id: image for image in project.images})
+            self._found = found  # in one step: threads may share it
+        return found[1], found[2].get(entry_id)
+
+
 def read_project_file(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> ProjectFile:
     """Read a project file; keys that we don't know are left alone.
 
@@ -105,7 +140,14 @@ def read_project_file(path: Path, *, sleep: Callable[[float], None] = time.sleep
     QuPathFormatError
         Not there, no JSON, not a project, or two images have one id.
     """
-    document = _read_patiently(path, sleep)
+    return _parse_project(_read_patiently(path, sleep), path)
+
+
+def _parse_project(data: bytes, path: Path) -> ProjectFile:
+    try:
+        document = parse_json(data)
+    except QuPathFormatError as error:
+        raise error.at(path) from error
     entries = document.get("images") if isinstance(document, dict) else None
     if not isinstance(document, dict) or not isinstance(entries, list | None):
         raise QuPathFormatError("this is no QuPath project", path=path)
@@ -124,13 +166,13 @@ def read_project_file(path: Path, *, sleep: Callable[[float], None] = time.sleep
     return ProjectFile(str(document.get("version", "")), saved_as, found, left_out)
 
 
-def _read_patiently(path: Path, sleep: Callable[[float], None]) -> Any:
+def _read_patiently(path: Path, sleep: Callable[[float], None]) -> bytes:
     """Read the file, waiting while it is not there but its new or old version is: QuPath is just changing them."""
     others = [path.with_name(f"{path.name}.{ending}") for ending in ("tmp", "backup")]
     there: list[str] = []
     for _ in range(_LOOKS):
         try:
-            return read_json(path)
+            return read_bounded(path)
         except QuPathFormatError as error:
             there = [other.name for other in others if other.exists()]
             if not isinstance(error.__cause__, FileNotFoundError) or not there:

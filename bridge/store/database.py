@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, delete, event
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
@@ -133,8 +133,14 @@ def _way_out(said: str) -> str:
     return "please report it"
 
 
+def forget_seen(connection: Connection, slide_key: str) -> None:
+    """Forget what the last reading of a slide found: something is recorded of it that another reading would heed."""
+    connection.execute(delete(schema.seen).where(schema.seen.c.slide_key == slide_key))
+
+
 def touch_slide(connection: Connection, slide_key: str, name: str | None = None) -> None:
-    """Make sure that a slide is known; a name that is given replaces the one before."""
+    """Make sure that a slide is known, of which something is recorded; a name that is given replaces the one before."""
+    forget_seen(connection, slide_key)
     row = insert(schema.slides).values(slide_key=slide_key, name=name or slide_key)
     if name is None:
         connection.execute(row.on_conflict_do_nothing())

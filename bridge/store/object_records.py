@@ -17,7 +17,7 @@ from bridge.annotations.ownership import WrittenObject
 from bridge.annotations.roles import Fate, Outcome
 from bridge.annotations.scheme import plain_class
 from bridge.annotations.source import MachineRole
-from bridge.store.database import Database, touch_slide
+from bridge.store.database import Database, forget_seen, touch_slide
 from bridge.store.records import ObjectOrigin, WriteState
 from bridge.store.schema import added, objects, writes
 
@@ -139,6 +139,8 @@ class ObjectRecords(Database):
             again = [o for o in news if is_stale and _is_answered(o, known)]
             news = [o for o in news if not (is_stale and _is_answered(o, known))]
             rows = list(_changes(news, known, revision, now))
+            if rows or again:
+                forget_seen(connection, slide_key)
             if rows:
                 connection.execute(update(objects).where(objects.c.id == bindparam("row")), rows)
             if again:

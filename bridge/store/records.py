@@ -322,6 +322,35 @@ class CostRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenRecord:
+    """What the last reading of a slide found.
+
+    Parameters
+    ----------
+    basis
+        A digest of all else that the facts depend on: settings, the slide's place in its project.
+    file_size, file_modified
+        Of the annotation file: bytes, and seconds since the epoch as the file says; None for no file.
+    revision
+        SHA-256 of what was read; None for no file.
+    slide_path, slide_size, slide_modified
+        The slide that was opened, and the same of it.
+    facts
+        JSON.
+    """
+
+    slide_key: str
+    basis: str
+    file_size: int | None
+    file_modified: float | None
+    revision: str | None
+    slide_path: str
+    slide_size: int
+    slide_modified: float
+    facts: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectOrigin:
     """Who made an object of ours, and when.
 

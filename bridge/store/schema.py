@@ -261,3 +261,19 @@ costs = Table(
     Column("tissue_um2", Float, nullable=False),
     Column("runs_on", Text, nullable=False),
 )
+
+# What the last reading of a slide found. `basis`: a digest of all else that it depends on. Of slides without a file,
+# too, of which nothing else is known: so no foreign key.
+seen = Table(
+    "seen",
+    metadata,
+    Column("slide_key", Text, primary_key=True),
+    Column("basis", Text, nullable=False),
+    Column("file_size", Integer),
+    Column("file_modified", Float),
+    Column("revision", Text),
+    Column("slide_path", Text, nullable=False),
+    Column("slide_size", Integer, nullable=False),
+    Column("slide_modified", Float, nullable=False),
+    Column("facts", JSON, nullable=False),
+)

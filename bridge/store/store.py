@@ -17,6 +17,7 @@ from bridge.store.object_records import ObjectRecords
 from bridge.store.prequential_records import PrequentialRecords
 from bridge.store.run_records import RunRecords
 from bridge.store.save_records import SaveRecords
+from bridge.store.seen_records import SeenRecords
 from bridge.store.slide_records import SlideRecords
 from bridge.store.split_records import SplitRecords
 from bridge.store.version_records import VersionRecords
@@ -40,6 +41,7 @@ class Store(
     LookRecords,
     CostRecords,
     SaveRecords,
+    SeenRecords,
 ):
     """A project's records. Every method is one transaction: it happens whole, or raises ``StoreError`` and didn't.
 

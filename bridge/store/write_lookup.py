@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,15 @@ class WriteLookup(Database):
         with self.reading() as connection:
             rows = connection.execute(select(writes.c.slide_key, left).where(writes.c.id.in_(newest))).all()
         return {row[0]: row[1] for row in rows}
+
+    def newest_own_revisions(self) -> Mapping[str, tuple[str, datetime]]:
+        """Return, by slide, what our last write to its file left there, and when; of writes that stand."""
+        in_file = (writes.c.state == WriteState.FINISHED.value) & (writes.c.kind != WriteKind.DELIVERY.value)
+        newest = select(func.max(writes.c.id)).where(in_file).group_by(writes.c.slide_key)
+        found = select(writes.c.slide_key, writes.c.new_revision, writes.c.ended_at, writes.c.begun_at)
+        with self.reading() as connection:
+            rows = connection.execute(found.where(writes.c.id.in_(newest))).all()
+        return {row.slide_key: (row.new_revision, row.ended_at or row.begun_at) for row in rows}
 
     def own_among(self, revisions: Mapping[str, str]) -> frozenset[str]:
         """Return the slides whose revision (slide → revision) is a write of ours, as ``is_own_revision`` says of one.

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or
 from bridge.annotations.ownership import WrittenObject
 from bridge.annotations.roles import Fate
 from bridge.errors import StoreError
-from bridge.store.database import touch_slide
+from bridge.store.database import forget_seen, touch_slide
 from bridge.store.records import WriteKind, WriteRecord, WriteState
 from bridge.store.schema import objects, planned_closes, versions, writes
 from bridge.store.write_lookup import WriteLookup, recent_writes, row_of, standing_writes
@@ -98,6 +98,7 @@ class WriteRecords(WriteLookup):
                 raise StoreError(f"write {marker} was abandoned ({row.why}); read the file again and write anew")
             if row.state == WriteState.FINISHED.value:
                 return
+            forget_seen(connection, row.slide_key)
             state = WriteState.FINISHED.value
             _update(connection, marker, state=state, ended_at=now, displaced_since=displaced_since)
             planned = select(planned_closes.c.object_id).where(planned_closes.c.write_marker == marker)
@@ -120,7 +121,7 @@ class WriteRecords(WriteLookup):
             Since when a file that was at the target's name lies under the temporary one; None when none does.
         """
         with self.writing() as connection:
-            row_of(connection, marker)
+            forget_seen(connection, row_of(connection, marker).slide_key)
             state = WriteState.ABANDONED.value
             _update(connection, marker, state=state, ended_at=now, why=why, displaced_since=displaced_since)
             connection.execute(

@@ -19,6 +19,7 @@ from scripts.loop.effort import read_effort
 from scripts.loop.knowing import known_of_writes
 from scripts.loop.pull import Pulled, pull, reading_of, record_reading
 from scripts.loop.push import Wanted, is_stale
+from scripts.loop.seeing import remember
 from scripts.loop.status import read_status
 from scripts.loop.status_slides import slides_read_before
 from scripts.loop.training_due import why_not
@@ -29,8 +30,8 @@ from scripts.project import Project, open_project, open_store
 
 NAME = "scale_projects"
 TITLE = "Projects of very many slides, slides of very many objects: what a pass, a save and a look cost"
-_SLIDES = {Scale.FULL: (10, 100, 1000), Scale.SMOKE: (4, 16)}
-_OBJECTS = {Scale.FULL: (1_000, 10_000, 100_000), Scale.SMOKE: (100, 1_000)}
+_SLIDES = {Scale.FULL: (10, 100, 1000), Scale.SMOKE: (16,)}  # one size: only what stands beside others is judged
+_OBJECTS = {Scale.FULL: (1_000, 10_000, 100_000), Scale.SMOKE: (300, 3_000)}
 _ON_A_SLIDE = 10
 _RUNS = 3
 _KINDS = (SourceKind.IMAGESCOPE, SourceKind.QUPATH)
@@ -50,7 +51,7 @@ def _slides(folder: Path, kind: SourceKind, sizes: Sequence[int]) -> Iterator[Ro
     found: dict[str, list[Figure]] = {}
     for size in sizes:
         made = make_many(folder / str(size), kind, slides=size, objects=_ON_A_SLIDE)
-        for work, figure in _of_slides(made):
+        for work, figure in _of_slides(made) if len(sizes) > 1 else ():
             found.setdefault(work, []).append(figure)
     for work, figures in found.items():
         yield Scaling(f"{work}, {kind.value}", tuple(sizes), tuple(figures), "slides")
@@ -71,6 +72,8 @@ def _of_slides(made: ManySlides) -> Iterator[tuple[str, Figure]]:
         names = project_names(project, entries)
         told = lambda: slides_read_before(entries, store, names)  # noqa: E731 - measured
         yield "status of slides that a daemon has read", repeated(told, runs=_RUNS)[0]
+        remember(project, store, pull(project, store, backups, _now()), _now())
+    yield "status without a daemon", repeated(lambda: read_status(project.root), runs=_RUNS)[0]
     yield "status --read", repeated(lambda: read_status(project.root, is_read=True), runs=1)[0]
     yield "effort", repeated(lambda: read_effort(project.root), runs=_RUNS)[0]
     yield "backups list", repeated(lambda: list_versions(project.root), runs=_RUNS)[0]
@@ -86,8 +89,7 @@ def _beside_others(made: ManySlides, slides: int) -> Iterator[Row]:
     yield Row(f"rescan {where}", ours, "sha256 of every file", theirs, least_ratio=0.3)
     backups = Backups(project.data_folder / "backups")
     with open_store(project, is_dry_run=False) as store:
-        pulled = pull(project, store, backups, _now(), is_dry_run=True)
-        desk = _Desk(project, store, pulled)
+        desk = _Desk(project, store, pull(project, store, backups, _now()))
         ours, theirs, _, _ = in_turn(desk.decide_again, desk.decide_from_nothing, runs=_RUNS)
         yield Row(f"decide after one save {where}", ours, "planned anew", theirs, least_ratio=0.5)
         names = project_names(project, entries)
@@ -98,6 +100,11 @@ def _beside_others(made: ManySlides, slides: int) -> Iterator[Row]:
         )
         target = at_most(1.0, "s")
         yield Row(f"status {where}", ours, "reading every file", theirs, target, 1.0, "as the daemon read them")
+    ours, theirs, _, _ = in_turn(
+        lambda: read_status(project.root), lambda: read_status(project.root, is_read=True), runs=1
+    )
+    note = "without a daemon, a pass has read them before"
+    yield Row(f"status {where}, no daemon", ours, "status --read", theirs, target, 0.5, note)
 
 
 class _Desk:

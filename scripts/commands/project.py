@@ -82,7 +82,8 @@ def status(
     project: ProjectPath = Path(),
     as_json: AsJson = False,
     read: Annotated[
-        bool, typer.Option("--read", help="Read every file now, though a daemon is watching and has read them.")
+        bool,
+        typer.Option("--read", help="Read every file now, also what is as a daemon or pass read it."),
     ] = False,
     names: Annotated[
         bool, typer.Option("--names", help="Print which slide each hash stands for; only here, never in a log.")

@@ -26,7 +26,7 @@ from scripts.demo.material import CLASSES, MPP, TEST_FROM_X, Material, load_mate
 from scripts.demo.measure import nuclei_dice, otsu_dice
 from scripts.demo.truth import save_truth
 from scripts.loop.passes import STEPS, PassResult, Request, run
-from scripts.loop.status_slides import labelled_area
+from scripts.loop.slide_facts import labelled_area
 from scripts.loop.training_run import predictor_of
 from scripts.options import SourceKind
 from scripts.progress import Progress

@@ -132,6 +132,7 @@ class ProjectKnowledge:
     _keys: Sequence[str]
     _places: Mapping[str, int]
     _markers: Mapping[str, str]
+    _own: Mapping[str, tuple[str, datetime]]
     _objects: dict[str, SlideObjects] = field(default_factory=dict)
     _rejected: dict[str, tuple[WrittenObject, ...]] = field(default_factory=dict)
     _again: list[ReadAgain] = field(default_factory=list)
@@ -139,8 +140,15 @@ class ProjectKnowledge:
 
     @property
     def revisions(self) -> Mapping[str, str]:
-        """Slide → revision that was last believed, of slides that had a file."""
-        return {key: read.revision for key, read in self.last.items() if read.revision != NO_FILE}
+        """Slide → revision that its file is to be believed at once with: read and believed last, or our write since.
+
+        Of slides that had a file.
+        """
+        believed = {key: read.revision for key, read in self.last.items() if read.revision != NO_FILE}
+        written = self._own.items()
+        return believed | {
+            key: new for key, (new, at) in written if key not in self.last or at > self.last[key].read_at
+        }
 
     def live_objects(self, slide_key: str) -> tuple[WrittenObject, ...]:
         """Return the objects that are taken to be in the file."""
@@ -212,4 +220,5 @@ def known_before(store: Store, entries: Iterable[SlideEntry]) -> ProjectKnowledg
     keys = [entry.key for entry in entries]
     offered = frozenset(record.slide_key for record in store.open_deliveries())
     places = {key: place for place, key in enumerate(keys)}
-    return ProjectKnowledge(store, store.last_reads(), offered, keys, places, store.newest_markers())
+    own = store.newest_own_revisions()
+    return ProjectKnowledge(store, store.last_reads(), offered, keys, places, store.newest_markers(), own)

@@ -28,6 +28,7 @@ from scripts.loop.offers import settle_offers
 from scripts.loop.pull import Pulled, SlideProblem, SlideState, pull
 from scripts.loop.push import Pushed, SlidePushed, Wanted, is_stale, problem_of
 from scripts.loop.renewal import Renewal
+from scripts.loop.seeing import remember
 from scripts.loop.sharing import Rivals, is_shared
 from scripts.loop.slide_jobs import prediction_cache, write_one
 from scripts.progress import Progress, Renamed, Silent
@@ -216,6 +217,7 @@ def run(path: Path, request: Request, progress: Progress | None = None) -> PassR
         if not request.is_dry_run:
             recovered = (*recovered, *_settle_displaced(project, store, backups, entries))
             _prune(project, store, backups, pushed)
+            _remember(project, store, pulled)
     return PassResult(pulled, learned, pushed, perf_counter() - began, request.is_dry_run, recovered)
 
 
@@ -370,6 +372,14 @@ def _settle_displaced(project: Project, store: Store, backups: Backups, entries:
         except (WriteConflictError, WriteFailedError) as error:
             lost.append(str(error))
     return lost
+
+
+def _remember(project: Project, store: Store, pulled: Pulled) -> None:
+    """Keep what was found for whoever looks next; that must not fail a pass that did its work."""
+    try:
+        remember(project, store, pulled, _now())
+    except BridgeError as error:
+        logger.warning("not kept what was found of the slides, the next look reads them: %s", error)
 
 
 def _prune(project: Project, store: Store, backups: Backups, pushed: Pushed | None) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from bridge.annotations import LabelPlan
-from bridge.annotations.labels import missing_labels, without_patch_labels
+from bridge.annotations.labels import Taught, missing_among, taught_by, without_patch_labels
 from bridge.annotations.roles import Role
 from bridge.ingest import SlideReading
 from scripts.options import Design, ModelOptions
@@ -29,7 +30,7 @@ def heeded(plans: Mapping[str, LabelPlan], model: ModelOptions) -> Mapping[str, 
 
 def unheeded(reading: SlideReading, model: ModelOptions) -> str | None:
     """Say of a slide's patch labels that the design doesn't learn from them, and the way out; None where it does."""
-    count = _unheeded_count([reading], model)
+    count = unheeded_count([reading], model)
     return f"{_said(count)} not learned from by design {model.design.value}; {_WAY_OUT}" if count else None
 
 
@@ -43,19 +44,29 @@ def missing(plans: Iterable[LabelPlan], readings: Iterable[SlideReading], model:
     readings
         Of the same slides: patch labels that don't count are named.
     """
-    plans = list(plans)
-    if model.design is Design.HYBRID and missing_labels(plans) is None:
-        return missing_labels([without_patch_labels(plan) for plan in plans]) and _NO_MASKS
-    lacking = missing_labels(plans)
+    return missing_of([taught_by(plan) for plan in plans], unheeded_count(readings, model), model)
+
+
+def missing_of(taught: Sequence[Taught], count: int, model: ModelOptions) -> str | None:
+    """Say what is missing before training can start, as ``missing`` does of the plans.
+
+    Parameters
+    ----------
+    count
+        Patch labels that the design doesn't learn from.
+    """
+    lacking = missing_among(taught)
+    if model.design is Design.HYBRID and lacking is None:
+        return missing_among(replace(slide, patches=frozenset()) for slide in taught) and _NO_MASKS
     if lacking is None:
         return None
-    count = _unheeded_count(readings, model)
     if not count:
         return lacking
     return f"{_said(count)} not learned from by design {model.design.value}, and there is too little else: {_WAY_OUT}"
 
 
-def _unheeded_count(readings: Iterable[SlideReading], model: ModelOptions) -> int:
+def unheeded_count(readings: Iterable[SlideReading], model: ModelOptions) -> int:
+    """Count the patch labels that the design doesn't learn from."""
     return 0 if model.learns_from_patches else sum(len(r.reconciled.of(Role.PATCH_LABEL)) for r in readings)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,6 +32,14 @@ Bounds = tuple[float, float, float, float]
 _SAME_AREA = 0.5  # overlap of bounds by which a nudged ROI is known again
 
 
+@dataclass(frozen=True, slots=True)
+class OtherSlide:
+    """A slide that isn't read again, and was planned and decided upon when it was."""
+
+    entry: SlideEntry
+    is_labelled: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Divided:
     """A plan, the areas of it that judge, and the plan with these held out."""
@@ -49,6 +57,7 @@ def make_plans(
     *,
     is_dry_run: bool,
     knowledge: ProjectKnowledge | None = None,
+    others: Sequence[OtherSlide] = (),
 ) -> Mapping[str, LabelPlan]:
     """Return what each slide teaches, by key; new slides and areas are told apart into those that train and that judge.
 
@@ -60,13 +69,15 @@ def make_plans(
         New decisions are not recorded.
     knowledge
         What was known of slides that are as before; None asks the store of each.
+    others
+        The rest of the project, for what is decided for slides together.
     """
 
     def facts_of(key: str) -> PlanFacts:
         return knowledge if knowledge is not None and knowledge.is_taken(key) else store
 
     whole = {r.entry.key: whole_plan(project, facts_of(r.entry.key), r) for r in readings}
-    return divide(project, store, readings, whole, now, is_dry_run=is_dry_run)
+    return divide(project, store, readings, whole, now, is_dry_run=is_dry_run, others=others)
 
 
 def whole_plan(project: Project, facts: PlanFacts, reading: SlideReading) -> LabelPlan:
@@ -98,6 +109,7 @@ def divide(
     *,
     is_dry_run: bool,
     before: MutableMapping[str, Divided] | None = None,
+    others: Sequence[OtherSlide] = (),
 ) -> Mapping[str, LabelPlan]:
     """Return the plans with the areas held out that judge; slides and areas that are new are decided upon.
 
@@ -110,9 +122,11 @@ def divide(
     before
         What the last call made, by slide, for whoever calls again: where neither plan nor decision is another one now,
         the same plan comes back. Changed in place.
+    others
+        As for ``make_plans``.
     """
     plans = heeded(whole, project.settings.model)
-    held = _split(project, store, readings, plans, now, is_dry_run=is_dry_run)
+    held = _split(project, store, readings, plans, now, is_dry_run=is_dry_run, others=others)
     kept = {} if before is None else before
     for key in kept.keys() - plans.keys():
         del kept[key]
@@ -131,22 +145,23 @@ def _split(
     now: datetime,
     *,
     is_dry_run: bool,
+    others: Sequence[OtherSlide] = (),
 ) -> Mapping[str, frozenset[str]]:
     """Decide which slides or areas judge; return the held-out keys per slide, new decisions included."""
     options = project.settings.holdout
-    groups = {r.entry.key: _group_of(r.entry, options.by) for r in readings}
-    stated = {r.entry.key: r.entry.part for r in readings if r.entry.part is not None}
-    labelled = {key: group for key, group in groups.items() if not plans[key].is_empty}
+    entries = [*(r.entry for r in readings), *(other.entry for other in others)]
+    groups = {entry.key: _group_of(entry, options.by) for entry in entries}
+    stated = {entry.key: entry.part for entry in entries if entry.part is not None}
+    labelled = {key: groups[key] for key, plan in plans.items() if not plan.is_empty}
+    labelled_too = [groups[other.entry.key] for other in others if other.is_labelled]
     split = store.split()
     known = split.parts
     parts = {key: dict(known.get(key, {})) for key in groups}
     bounds: Mapping[str, Bounds] = {}
-    # Once slides were told apart it stays so, also while some of them can't be read.
-    is_by_slide = is_split_by_slide(labelled.values()) or any(WHOLE_SLIDE in areas for areas in known.values())
-    if is_by_slide or stated:
+    if _is_by_slide(split, [*labelled.values(), *labelled_too], stated):
         fresh = _split_slides(split, groups, labelled, known, stated, options)
     else:
-        fresh, bounds = _split_areas(split, labelled, plans, options, len(project.scheme.names))
+        fresh, bounds = _split_areas(split, labelled, plans, options)
     for (key, area), part in fresh.items():
         parts[key].setdefault(area, part)
     if not is_dry_run:
@@ -154,6 +169,31 @@ def _split(
             [AssignedPart(key, area, part, bounds.get(area)) for (key, area), part in fresh.items()], now
         )
     return {key: frozenset(a for a, part in areas.items() if part == HOLD_OUT) for key, areas in parts.items()}
+
+
+def _is_by_slide(split: Split, groups: Sequence[str], stated: Collection[str]) -> bool:
+    """Say whether whole slides are told apart; once they were it stays so, also while some of them can't be read."""
+    return is_split_by_slide(groups) or any(WHOLE_SLIDE in areas for areas in split.parts.values()) or bool(stated)
+
+
+def is_decided(
+    store: Store, options: HoldOutOptions, slides: Sequence[OtherSlide], others: Sequence[SlideEntry]
+) -> bool:
+    """Say whether all that slides teach is decided upon, so that no other slide's reading decides more of it.
+
+    Parameters
+    ----------
+    slides
+        Those that aren't read again.
+    others
+        Labelled ones of those that were.
+    """
+    split, labelled = store.split(), [slide.entry for slide in slides if slide.is_labelled]
+    entries = [*(slide.entry for slide in slides), *others]
+    groups = [_group_of(entry, options.by) for entry in (*labelled, *others)]
+    if not _is_by_slide(split, groups, [entry.key for entry in entries if entry.part is not None]):
+        return True
+    return all(WHOLE_SLIDE in split.parts_of(entry.key) for entry in labelled)
 
 
 def _group_of(entry: SlideEntry, by: str) -> str:
@@ -190,11 +230,10 @@ def _split_areas(
     labelled: Mapping[str, str],
     plans: Mapping[str, LabelPlan],
     options: HoldOutOptions,
-    labels: int,
 ) -> tuple[Mapping[tuple[str, str], str], Mapping[str, Bounds]]:
     """Decide per ROI. One that a person has nudged stays where it was; one that touches what trained never judges.
 
-    Nor does one that trained as a box of a single class (of so many ``labels``) before somebody labelled all in it.
+    Nor does one that trained as a box of a single class before somebody labelled all in it.
     """
     decided = {f"{key}/{area}": part for key, areas in split.parts.items() for area, part in areas.items()}
     names: dict[str, tuple[str, str]] = {}
@@ -213,13 +252,14 @@ def _split_areas(
                 continue
             bounds[name] = area.bounds
             part = _inherited(area.bounds, earlier)
-            if part == HOLD_OUT and _has_grown_over(area, earlier, trained):
+            if part == HOLD_OUT and (_has_grown_over(area, earlier, trained) or _shares_pixels(area, patches)):
                 part = TRAIN
             if part is not None:
                 inherited[key, name] = part
                 continue
             names[f"{key}/{name}"] = (key, name)
-            was_patch = not learned.isdisjoint(patch_keys_of(area, labels)) or _shares_pixels(area, patches)
+            was_patch = bool(learned) and not learned.isdisjoint(patch_keys_of(area))
+            was_patch = was_patch or _shares_pixels(area, patches)
             if name in unseen and not was_patch and not any(area.intersects(shape) for shape in trained):
                 blind.add(f"{key}/{name}")
     fresh = split_areas(sorted(names), decided, blind, options)

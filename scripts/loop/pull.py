@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from bridge.annotations import Annotation, FileUse, LabelPlan, MachineRole, ObjectKind, SlideEntry
 from bridge.annotations.diff import diff_annotations, is_suspicious
@@ -20,7 +21,7 @@ from scripts.loop.earlier import Earlier
 from scripts.loop.knowing import NO_FILE, ObjectFacts, ProjectKnowledge, known_before
 from scripts.loop.offers import viewer_of
 from scripts.loop.patch_labels import unheeded
-from scripts.loop.planning import make_plans
+from scripts.loop.planning import OtherSlide, make_plans
 from scripts.loop.prequential import new_scores, record_scores
 from scripts.project import Project, left_out
 
@@ -120,13 +121,14 @@ def reading_of(
         commit_delivery(project.source, entry, file.data, store, commit_at, viewer=viewer_of(project))
     settings, known = project.settings, known_of(facts or store, entry)
     reading = read_slide(project.source, entry, known, project.scheme, settings.labels, settings.slides, file.data)
-    reading = replace(reading, saved_at=_moment(file.modified))
+    reading = replace(reading, saved_at=saved_at(file.modified))
     if file.failed_save is None:
         return reading
     return replace(reading, is_held=True, warnings=(*reading.warnings, file.failed_save))
 
 
-def _moment(modified: float | None) -> datetime | None:
+def saved_at(modified: float | None) -> datetime | None:
+    """Return when a file was saved, by its own time; None where it doesn't say."""
     if modified is None:
         return None
     try:
@@ -143,6 +145,7 @@ def pull(
     *,
     advance: Callable[[str], None] = lambda name: None,
     is_dry_run: bool = False,
+    unread: Mapping[str, OtherSlide] = MappingProxyType({}),
 ) -> Pulled:
     """Read every slide of the project and record what became of our objects.
 
@@ -152,8 +155,10 @@ def pull(
         Called with each slide's name when it is done.
     is_dry_run
         Nothing is recorded.
+    unread
+        Slides, by key, to pass over, for whoever only looks and knows what is in them.
     """
-    entries = project.source.slides()
+    entries = [entry for entry in project.source.slides() if entry.key not in unread]
     knowledge = known_before(store, entries)
     found: dict[str, tuple[SlideReading, bool]] = {}
     failed: dict[str, SlideProblem] = {}
@@ -172,7 +177,8 @@ def pull(
     readings = [found[entry.key] for entry in entries if entry.key in found]
     problems = [failed[entry.key] for entry in entries if entry.key in failed]
     believed = [r for r, lost in readings if not lost]
-    plans = make_plans(project, store, believed, now, is_dry_run=is_dry_run, knowledge=knowledge)
+    others = tuple(unread.values())
+    plans = make_plans(project, store, believed, now, is_dry_run=is_dry_run, knowledge=knowledge, others=others)
     states = tuple(SlideState(r, plans.get(r.entry.key, LabelPlan(r.entry.key)), lost) for r, lost in readings)
     warnings = [*left_out(project.source), *(line for reading, _ in readings for line in reading.warnings)]
     warnings += [suspicion(state.reading) for state in states if state.is_suspicious]

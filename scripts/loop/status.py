@@ -11,14 +11,14 @@ from pathlib import Path
 from bridge.annotations import SlideEntry
 from bridge.annotations.roles import Fate
 from bridge.errors import BridgeError
-from bridge.store import Backups, JobKind, RunRecord, RunState, Store
+from bridge.store import JobKind, RunRecord, RunState, Store
 from scripts.daemon.names import SlideNames, project_names
 from scripts.loop.costs import CostAccount, project_costs
-from scripts.loop.patch_labels import missing
+from scripts.loop.patch_labels import missing_of
 from scripts.loop.prequential import PrequentialScore, prequential_scores
-from scripts.loop.pull import pull
+from scripts.loop.seeing import see
 from scripts.loop.status_daemon import DaemonStatus, read_daemon_status
-from scripts.loop.status_slides import SlideStatus, slides_read_before, slides_read_now
+from scripts.loop.status_slides import SlideStatus, slides_read_before, slides_seen
 from scripts.loop.training_cost import TrainingCost
 from scripts.project import Project, left_out, open_project, open_store
 
@@ -119,7 +119,7 @@ def read_status(path: Path, *, is_read: bool = False) -> Status:
     Parameters
     ----------
     is_read
-        Read every file, even where a daemon has just done so.
+        Read every file, even where a daemon has just done so, or a pass found it as it is by size and time.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def read_status(path: Path, *, is_read: bool = False) -> Status:
         names = project_names(project, entries)
         daemon = read_daemon_status(project, store, names, now)
         if is_read or not daemon.is_watching:
-            found = _read_now(project, store, names, now)
+            found = _see(project, store, names, now, is_read=is_read)
         else:
             found = _read_before(project, store, names, daemon)
         return Status(
@@ -185,13 +185,18 @@ def _entries(project: Project, store: Store) -> tuple[SlideEntry, ...]:
         return tuple(SlideEntry(s.key, s.name, Path(s.name), Path(s.name)) for s in store.slides())
 
 
-def _read_now(project: Project, store: Store, names: SlideNames, now: datetime) -> Slides:
-    pulled = pull(project, store, Backups(project.data_folder / "backups"), now, is_dry_run=True)
+def _see(project: Project, store: Store, names: SlideNames, now: datetime, *, is_read: bool) -> Slides:
+    seen = see(project, store, now, is_read=is_read)
+    found = seen.slides.values()
+    warnings = [*left_out(project.source), *(line for slide in found for line in slide.warnings)]
+    warnings += [slide.suspicion for slide in found if slide.suspicion is not None]
+    warnings += [slide.unheeded for slide in found if slide.unheeded is not None]
+    unheeded = sum(slide.unheeded_count for slide in found)
     return Slides(
-        slides_read_now(pulled, store, names),
-        {names.of(p.entry.key): names.hide(p.message) for p in pulled.problems},
-        tuple(names.hide(warning) for warning in pulled.warnings),
-        missing(pulled.plans, (state.reading for state in pulled.slides), project.settings.model),
+        slides_seen(seen.slides, store, names),
+        {names.of(p.entry.key): names.hide(p.message) for p in seen.problems},
+        tuple(names.hide(warning) for warning in warnings),
+        missing_of([slide.taught for slide in found], unheeded, project.settings.model),
         is_read_now=True,
     )
 

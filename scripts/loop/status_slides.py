@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import shapely
-
 from bridge.annotations import SlideEntry
-from bridge.annotations.roles import Role
 from bridge.store import CostRecord, LookRecord, ReadRecord, SlideRecord, Store
 from bridge.store.write_overview import LastWrite
 from scripts.daemon.names import SlideNames
 from scripts.loop.costs import cost_json
 from scripts.loop.looks import unlike_line
-from scripts.loop.pull import Pulled, SlideState
+from scripts.loop.slide_facts import SlideFacts
 from scripts.loop.status_daemon import moment
 
 
@@ -58,19 +55,12 @@ class SlideStatus:
         return f"  {self.name}: {self.said}; {_write_line(self.last_write)}{unlike}"
 
 
-def slides_read_now(pulled: Pulled, store: Store, names: SlideNames) -> tuple[SlideStatus, ...]:
-    """Return the slides of a reading."""
+def slides_seen(seen: Mapping[str, SlideFacts], store: Store, names: SlideNames) -> tuple[SlideStatus, ...]:
+    """Return the slides as they are now."""
     writes, looks, costs = _writes(store), _looks(store), _costs(store)
     return tuple(
-        SlideStatus(
-            names.of(state.key),
-            _read_facts(state),
-            _read_said(state),
-            writes.get(state.key),
-            looks.get(state.key),
-            costs.get(state.key),
-        )
-        for state in pulled.slides
+        SlideStatus(names.of(key), found.facts, found.said, writes.get(key), looks.get(key), costs.get(key))
+        for key, found in seen.items()
     )
 
 
@@ -100,11 +90,6 @@ def _costs(store: Store) -> Mapping[str, CostRecord]:
     return {cost.slide_key: cost for cost in store.newest_costs()}
 
 
-def labelled_area(state: SlideState) -> float:
-    """Return the area that is labelled completely, level-0 px²: the exact union of the ROIs."""
-    return float(shapely.union_all(list(state.plan.complete)).area) if state.plan.complete else 0.0
-
-
 def _known(
     key: str, read: ReadRecord | None, slide: SlideRecord | None, names: SlideNames, write: LastWrite | None
 ) -> SlideStatus:
@@ -120,30 +105,6 @@ def _known(
     if doubted:
         said += f"; its newest save lost more than half of them: `slidebridge confirm {names.of(key)!r}` believes it"
     return SlideStatus(names.of(key), facts, said, write)
-
-
-def _read_facts(state: SlideState) -> Mapping[str, object]:
-    reading = state.reading
-    counts = reading.found.counts
-    return {
-        "objects": len(reading.found),
-        "objects_of_people": reading.human_count,
-        "roles": {role.value: len(found) for role in Role if (found := reading.reconciled.of(role))},
-        "unknown_classes": dict(reading.reconciled.unknown),
-        "repaired": counts.repaired,
-        "verbatim": dict(counts.verbatim),
-        "off_slide": counts.off_slide,
-        "labelled_um2": round(labelled_area(state) * reading.mpp[0] * reading.mpp[1], 1),
-        "hold_out_areas": len(state.plan.hold_out),
-        "suspicious": state.is_suspicious,
-        "failed_save": reading.is_held,
-    }
-
-
-def _read_said(state: SlideState) -> str:
-    found = {role: len(items) for role in Role if (items := state.reading.reconciled.of(role))}
-    counted = ", ".join(f"{n} {role.value}" for role, n in found.items()) or "no objects"
-    return counted + (f", {len(state.plan.hold_out)} areas held out" if state.plan.hold_out else "")
 
 
 def _write_json(write: LastWrite | None) -> Mapping[str, object] | None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import QuPathFormatError
 from bridge.qupath import QuPathProject, project_file
-from bridge.qupath.project_file import read_project_file
+from bridge.qupath.project_file import KnownProject, read_project_file
 
 _URI = "file:///slides/a.svs"
 
@@ -277,3 +279,27 @@ def test_an_address_with_half_a_character_does_not_stop_the_others(tmp_path: Pat
     first, second = QuPathProject(path).slides()
     assert first.slide_path.name.endswith(" a.svs") and not first.slide_path.is_file()
     assert second.slide_path == Path("/slides/a.svs")
+
+
+def test_a_known_project_is_parsed_again_when_its_bytes_are_others(tmp_path: Path) -> None:
+    path = _write(tmp_path, _builder(), _builder())
+    known = KnownProject(path)
+    project, image = known.image("2")
+    assert image == read_project_file(path).images[1] and project == read_project_file(path)
+    path.touch()
+    assert known.image("1")[0] is project
+    at = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"image 2", b"image 7"))
+    os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns))  # neither size nor time tells
+    assert known.image("2")[1] == read_project_file(path).images[1] != image
+    assert known.image("3")[1] is None
+    path.write_bytes(b"{")
+    with pytest.raises(QuPathFormatError, match="no JSON"):
+        known.image("1")
+
+
+def test_a_known_project_goes_to_other_processes_without_what_was_parsed(tmp_path: Path) -> None:
+    known = KnownProject(_write(tmp_path, _builder()))
+    fresh = pickle.dumps(known)
+    known.image("1")
+    assert pickle.dumps(known) == fresh and pickle.loads(fresh).image("1") == known.image("1")

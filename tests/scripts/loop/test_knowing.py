@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,14 @@ import pytest
 from lxml import etree
 from sqlalchemy import event
 
+from bridge.annotations import SlideEntry
+from bridge.ingest import revision_of
 from bridge.store import Backups, Store
 from bridge.watch import SettledFile, observe, scan
 from scripts.bench.many_slides import ManySlides, make_many
 from scripts.daemon.names import project_names
 from scripts.daemon.slides_now import SlidesNow
-from scripts.loop.knowing import known_of_writes
+from scripts.loop.knowing import known_before, known_of_writes
 from scripts.loop.passes import STEPS, Request, run
 from scripts.loop.planning import make_plans
 from scripts.loop.pull import Pulled, pull, reading_of
@@ -189,3 +191,21 @@ def test_a_pass_finds_a_change_of_equal_size_and_time_that_no_rescan_can_see(tmp
         (state,) = desk.pull().slides
         assert state.reading.reconciled.unknown == {"Blub": 4}
         assert len(desk.store.reads(entry.key)) == 2
+
+
+def test_what_we_wrote_is_known_until_something_else_is_read(tmp_path: Path) -> None:
+    with desk_of(tmp_path / "lab", 2) as desk:
+        project = desk.made.project
+        settings = project.root / "slidebridge.toml"
+        settings.write_text(settings.read_text("utf-8") + "\n[propose]\nk = 2\nregion_um = 8\n", "utf-8")
+        run(project.root, Request(STEPS["propose"]))
+        entries = project.source.slides()
+        assert known_before(desk.store, entries).revisions == revisions_of(entries)
+        desk.made.save_one_more(entries[0])
+        assert known_before(desk.store, entries).revisions[entries[0].key] != revisions_of(entries)[entries[0].key]
+        desk.pull()
+        assert known_before(desk.store, entries).revisions == revisions_of(entries)
+
+
+def revisions_of(entries: Sequence[SlideEntry]) -> dict[str, str]:
+    return {entry.key: revision_of(entry.annotation_path.read_bytes()) for entry in entries}

@@ -54,7 +54,7 @@ def held_out(lab: Lab, patches: tuple[PatchLabel, ...], learned: tuple[PatchLabe
 BOXES: list[BaseGeometry] = [shapely.box(x, y, x + 80, y + 80) for x, y in CORNERS]
 
 
-@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize("label", [0, 1, 7], ids=["background", "class", "class that the scheme lost since"])
 def test_box_that_trained_by_its_class_alone_never_judges_once_all_in_it_is_labelled(lab: Lab, label: int) -> None:
     (held,) = held_out(lab, (), ())
     as_patch = PatchLabel(Region(int(held[0]), int(held[1]), 80, 80), label)
@@ -71,3 +71,23 @@ def test_box_over_one_that_trained_by_its_class_never_judges(lab: Lab, beyond: i
     beside = PatchLabel(Region(int(held[0]) + beyond, int(held[1]), 80, 80), 1)
     assert (held in held_out(lab, (beside,), (beside,))) is judges
     assert held_out(lab, (beside,), ()) == [held]  # it has not trained yet
+
+
+@pytest.mark.parametrize(("by", "judges"), [(0, True), (3, False)], ids=["side by side", "grown over it"])
+def test_held_out_box_that_grows_over_one_that_trained_by_its_class_judges_no_more(
+    lab: Lab, by: int, judges: bool
+) -> None:
+    path = lab.root / "slidebridge.toml"
+    path.write_text(path.read_text("utf-8").replace("one_network = true", 'design = "weak"'), "utf-8")
+    lab.write(drawn(BOXES))
+    with classroom(lab) as room:
+        (state,) = room.pull().slides
+        (held,) = state.plan.hold_out
+        left, top, right, bottom = held.bounds
+        beside = PatchLabel(Region(int(right), int(top), 80, 80), 1)
+        room.store.record_learned(1, state.key, [patch_key(beside)])
+        grown = shapely.box(left, top, right + by, bottom + 2)  # another box by its bounds, and known again
+        boxes = tuple(grown if box.equals(held) else box for box in BOXES)
+        plan = LabelPlan(state.key, complete=boxes, patch_labels=(beside,))
+        divided = divide(room.project, room.store, [state.reading], {state.key: plan}, NOW, is_dry_run=True)
+    assert (grown.bounds in [area.bounds for area in divided[state.key].hold_out]) is judges
