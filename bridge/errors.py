@@ -75,7 +75,11 @@ class UnknownPathClassError(BridgeError, LookupError):
             f"class {path_class!r} is not in the scheme ({', '.join(known) or 'empty'});"
             " add it to [classes.colors] or map it in [classes.map]"
         )
-        self.path_class = path_class
+        self.path_class, self._known = path_class, known
+
+    def __reduce__(self) -> tuple[type[UnknownPathClassError], tuple[str, tuple[str, ...]]]:
+        """Come whole out of another process."""
+        return type(self), (self.path_class, self._known)
 
 
 class SlideError(BridgeError, OSError):

@@ -55,6 +55,8 @@ class Launch:
             found = cls(rank, count, local, int(environ.get("LOCAL_WORLD_SIZE", count)))
         except ValueError as error:
             raise ConfigError(f"RANK, WORLD_SIZE and LOCAL_RANK are numbers that torchrun sets: {error}") from error
+        if not 0 <= rank < count:
+            raise ConfigError(f"RANK={rank} of WORLD_SIZE={count} is no process of theirs; torchrun sets both")
         return found if count > 1 else None
 
 
@@ -75,7 +77,7 @@ def open_ranks(launch: Launch) -> Iterator[Ranks]:
     Raises
     ------
     ConfigError
-        This build of torch can't.
+        This build of torch can't, or the others are not where the environment says.
     """
     import torch
     import torch.distributed as dist
@@ -87,7 +89,14 @@ def open_ranks(launch: Launch) -> Iterator[Ranks]:
     has_gpu = torch.cuda.is_available() and launch.local_rank < torch.cuda.device_count()
     if has_gpu:
         torch.cuda.set_device(launch.local_rank)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if has_gpu else "gloo", rank=launch.rank, world_size=launch.count)
+    try:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if has_gpu else "gloo", rank=launch.rank, world_size=launch.count)
+    except (dist.DistError, ValueError) as error:  # ValueError: no MASTER_PORT, or a rank beyond the count
+        told = " ".join(str(error).split())
+        raise ConfigError(
+            f"process {launch.rank} of {launch.count} doesn't find the others; start all with torchrun, or unset"
+            f" MASTER_ADDR and RANK for a single one: {told}"
+        ) from error
     try:
         control = dist.new_group(backend="gloo", timeout=_PATIENCE)
         yield Ranks(launch.rank, launch.count, control, launch.local_rank, launch.local_count)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
-from bridge.errors import BridgeError, WriteConflictError, WriteFailedError
+from bridge.errors import BridgeError, SlideError, WriteConflictError, WriteFailedError
 from bridge.export import finish_displaced, recover
 from bridge.store import Backups, JobKind, JobRecord, JobState, Store
 from bridge.store.pruning import prune
@@ -218,9 +218,16 @@ class Worker:
         coming = [first.reading]
         for job in order_compute(waiting, attention)[:room]:
             state = self.slides.state(job.slide_key or "", self.world.now())
-            if state is not None and job.input_hash == self.wants.prediction_key(state):
+            if state is not None and self._is_wanted(job, state):
                 coming.append(state.reading)
         self.computing.ahead(coming)
+
+    def _is_wanted(self, job: JobRecord, state: SlideState) -> bool:
+        try:
+            return job.input_hash == self.wants.prediction_key(state)
+        except SlideError as error:  # told when it is its turn: it must not fail the slide before it
+            logger.debug("slide=%s is not asked for ahead: %s", state.reading.entry.name, error)
+            return False
 
     def _champion_bands(self) -> Champion | None:
         champion_id = self.wants.champion_id()

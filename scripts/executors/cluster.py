@@ -12,22 +12,25 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, InvalidStateError
 from concurrent.futures import wait as wait_for
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ConfigError
 from scripts.executors.choice import LOCAL
 from scripts.executors.connecting import connected
 from scripts.options import ComputeOptions
 
 if TYPE_CHECKING:
-    from distributed import Client, WorkerPlugin
+    from distributed import Client, Scheduler, WorkerPlugin
     from distributed import Future as DaskFuture
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 _LOOK_SECONDS = 0.5  # between two looks at whether workers are there
+_OURS = "slidebridge-"  # what we install begins with it
 _ASK_SECONDS = 0.1  # between two looks at whether somebody wants us to stop
 
 
@@ -70,8 +73,12 @@ class DaskExecutor(Executor):
         if self._is_shut:
             raise RuntimeError("no new work after shutdown")
         told: Future[T] = Future()
+        if self._client.status in ("closing", "closed"):
+            told.set_exception(ClusterGoneError("the cluster is gone: its scheduler can't be reached"))
+            return told
         # Bound: some names of arguments mean something to Dask. And what is asked for twice is to be done twice.
-        asked = self._client.submit(partial(fn, *args, **kwargs), pure=False)
+        work = partial(_outcome, partial(fn, *args, **kwargs))
+        asked = self._client.submit(work, key=f"{getattr(fn, '__name__', 'work')}-{uuid4().hex}", pure=False)
         with self._lock:
             self._asked[told] = asked
         told.add_done_callback(self._forget)
@@ -134,6 +141,10 @@ class Cluster:
         self.executor = DaskExecutor(client)
         self._watch.start()
 
+    def own_name(self, name: str) -> str:
+        """Return a name for what is installed that is this connection's: when that is gone, so is what it installed."""
+        return f"{_OURS}{name}-{uuid4().hex[:8]}-{self._client.id}"
+
     def slots(self) -> int:
         """Return how many pieces of work the workers do at once; 0 when none is there."""
         return sum(self._threads().values())
@@ -147,8 +158,25 @@ class Cluster:
         return hosts
 
     def install(self, plugin: WorkerPlugin, name: str) -> None:
-        """Give all workers, those that come later too, what work needs: once, and not with each piece of it."""
-        self._client.register_plugin(plugin, name)
+        """Give all workers, those that come later too, what work needs: once, and not with each piece of it.
+
+        Raises
+        ------
+        ClusterGoneError
+            The scheduler is gone.
+        ConfigError
+            A worker can't take it: some package is not there.
+        """
+        try:
+            self._client.register_plugin(plugin, name)
+        except (OSError, CancelledError) as error:
+            raise ClusterGoneError(f"the cluster is gone: {error or type(error).__name__}") from error
+        except Exception as error:  # whatever the worker met; Dask makes a plain Exception of it
+            if self._client.status != "running":
+                raise ClusterGoneError("the cluster is gone: its scheduler can't be reached") from error
+            raise ConfigError(
+                f"[compute] a worker can't take our work, {error}; install there what is installed here"
+            ) from error
 
     def remove(self, name: str) -> None:
         """Take back what was installed; of workers that are gone there is nothing to take."""
@@ -212,6 +240,24 @@ def host_of(address: str) -> str:
     return address.rpartition("://")[2].rpartition(":")[0]
 
 
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """An error of ours that a piece of work ended with."""
+
+    error: BridgeError
+
+
+def _outcome(work: Callable[[], T]) -> T | _Raised:
+    """Do a piece of work on a worker; its error comes back as a result.
+
+    What a task raises Dask writes to the worker's log, with all it says: slides' names have no place there.
+    """
+    try:
+        return work()
+    except BridgeError as error:
+        return _Raised(error.with_traceback(None))
+
+
 @contextmanager
 def open_cluster(options: ComputeOptions) -> Iterator[Cluster]:
     """Connect to the scheduler that the options name, or start workers on this machine.
@@ -223,14 +269,26 @@ def open_cluster(options: ComputeOptions) -> Iterator[Cluster]:
     """
     with ExitStack() as stack:
         client = stack.enter_context(connected(options))
+        try:
+            client.run_on_scheduler(_drop_orphans)
+        except OSError as error:  # gone already: told when work is asked for
+            logger.debug("the cluster was not tidied: %s", error)
         cluster = Cluster(client, options.timeout_seconds)
         stack.callback(cluster.close)
         if options.scheduler == LOCAL:
             from scripts.executors.our_worker import OurWorker
 
-            cluster.install(OurWorker(), "slidebridge-ours")
+            cluster.install(OurWorker(), cluster.own_name("interrupts"))
         logger.info("work goes to a cluster scheduler=%s at_once=%d", options.scheduler, cluster.slots())
         yield cluster
+
+
+async def _drop_orphans(dask_scheduler: Scheduler) -> None:
+    """Have workers forget the models of processes that ended without a word; done by the scheduler."""
+    for name in list(dask_scheduler.worker_plugins):
+        if name.startswith(_OURS) and not any(client and name.endswith(client) for client in dask_scheduler.clients):
+            with suppress(ValueError):  # another has just done it
+                await dask_scheduler.unregister_worker_plugin(None, name)
 
 
 def _pass_on(told: Future[Any], asked: DaskFuture[Any]) -> None:
@@ -249,7 +307,7 @@ def _pass_on(told: Future[Any], asked: DaskFuture[Any]) -> None:
     except Exception as error:  # whatever the call raised
         _settle(told, error)
     else:
-        _settle(told, None, result)
+        _settle(told, result.error if isinstance(result, _Raised) else None, result)
 
 
 def _settle(future: Future[Any], error: BaseException | None, result: object = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -38,7 +39,7 @@ def connected(options: ComputeOptions) -> Iterator[Client]:
         raise ConfigError(
             f'[compute] scheduler = {options.scheduler!r} needs Dask: pip install "slidebridge[dask]"'
         ) from error
-    with ExitStack() as stack, warnings.catch_warnings():
+    with _dask_silent(), ExitStack() as stack, warnings.catch_warnings():
         warnings.simplefilter("ignore", VersionMismatchWarning)  # told below, in one line, where it matters
         address: Any = options.scheduler
         if address == LOCAL:
@@ -56,19 +57,36 @@ def connected(options: ComputeOptions) -> Iterator[Client]:
             found: Any = client.get_versions(packages=[_PACKAGE])  # Any: awaitable for other clients than this kind
         except OSError as error:  # a timeout is one
             raise ConfigError(_unreachable(options, error)) from error
+        check_versions({str(options.scheduler): found["scheduler"]}, "scheduler")  # it unpickles work, to pass it on
         check_versions(found["workers"])
         kept = stack.pop_all()
-    with kept:
+    with _dask_silent(), kept:
         yield client
 
 
-def check_versions(workers: Mapping[str, Any]) -> None:
+@contextmanager
+def _dask_silent() -> Iterator[None]:
+    """Keep Dask's own loggers still in this process: what there is to say of a cluster we say, in one line."""
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
+    levels = {name: logging.getLogger(name).level for name in names}
+    try:
+        for name in names:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def check_versions(workers: Mapping[str, Any], what: str = "worker") -> None:
     """Refuse workers that would do another work than we do, or can't read what we send.
 
     Parameters
     ----------
     workers
         As `distributed.Client.get_versions` tells them, by address.
+    what
+        They are, if not workers.
 
     Raises
     ------
@@ -80,12 +98,12 @@ def check_versions(workers: Mapping[str, Any]) -> None:
         packages = told["packages"]
         theirs = packages.get(_PACKAGE)
         if theirs is None:
-            raise ConfigError(f"worker {address} has no SlideBridge; install {_PACKAGE}[dask]=={ours} where it runs")
+            raise ConfigError(f"{what} {address} has no SlideBridge; install {_PACKAGE}[dask]=={ours} where it runs")
         if theirs != ours:
-            raise ConfigError(f"worker {address} has SlideBridge {theirs}, here is {ours}; install the same there")
+            raise ConfigError(f"{what} {address} has SlideBridge {theirs}, here is {ours}; install the same there")
         if not str(packages["python"]).startswith(f"{python}."):
             has = ".".join(str(packages["python"]).split(".")[:2])
-            raise ConfigError(f"worker {address} runs Python {has}, here is {python}; start it with the same")
+            raise ConfigError(f"{what} {address} runs Python {has}, here is {python}; start it with the same")
 
 
 def local_workers(options: ComputeOptions, cores: int) -> int:
@@ -109,6 +127,7 @@ def _local_cluster(options: ComputeOptions) -> Iterator[Any]:
         host="127.0.0.1",
         dashboard_address=None,
         scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # else it asks for one port, which another may have
+        silence_logs=logging.CRITICAL,
         memory_limit=0,  # Dask would take each worker's share for its all, and end one that holds a model and a slide
     )
     try:

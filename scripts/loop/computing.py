@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 
-from bridge.errors import ConfigError
+from bridge.errors import BridgeError, ConfigError
 from bridge.ingest import SlideReading
 from models.checkpoints import Checkpoint
 from scripts.config import Settings
@@ -101,7 +101,7 @@ class Computing:
             return
         try:
             self._there.ahead(coming)
-        except ClusterGoneError as error:  # told when a slide is asked for
+        except BridgeError as error:  # told when a slide is asked for
             logger.debug("nothing is asked for ahead: %s", error)
 
     def room_ahead(self) -> int:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from uuid import uuid4
 
 from bridge.coords import downsample_for
 from bridge.errors import SlideError, SlideNotFoundError
@@ -76,7 +75,7 @@ class ClusterChampion:
     def __post_init__(self) -> None:
         """Give the champion to the workers."""
         files = files_of(self.settings, self.checkpoints, self.champion.id)
-        self._name = f"slidebridge-{self.champion.id}-{uuid4().hex[:8]}"
+        self._name = self.cluster.own_name(self.champion.id)
         plugin = ChampionPlugin(self.settings, self.champion.id, files, self.cluster.slots_by_host())
         self.cluster.install(plugin, self._name)
 
@@ -223,7 +222,8 @@ class _Parts:
 def _order_of(reading: SlideReading) -> Order:
     path = reading.slide_path
     try:
-        return Order(path, path.stat().st_size, reading.mpp)
+        stat = path.stat()
+        return Order(path, stat.st_size, reading.mpp, stat.st_mtime_ns)
     except OSError as error:
         raise SlideNotFoundError(f"slide {path}: {error.strerror}; it was there when it was read") from error
 

@@ -50,11 +50,14 @@ class Order:
         Of that file: another file of its name is not taken for it.
     mpp
         As decided on.
+    modified_ns
+        When the file was changed last, there: what was asked for before is no answer. Copies may have another time.
     """
 
     path: Path
     size_bytes: int
     mpp: tuple[float, float]
+    modified_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,16 +247,18 @@ class _Held(threading.local):
     """The slide that a worker's thread was last at: its next rows will be asked for soon."""
 
     def __init__(self) -> None:
-        self._key: tuple[Path, tuple[float, float]] | None = None
+        self._key: tuple[Path, tuple[float, float], int, int] | None = None
         self._slide: Slide | None = None
         self._tissue: TissueMask | None = None
 
     def open(self, path: Path, mpp: tuple[float, float], settings: Settings) -> tuple[Slide, TissueMask]:
-        if self._slide is None or self._tissue is None or self._key != (path, mpp):
+        found = path.stat()
+        key = path, mpp, found.st_size, found.st_mtime_ns  # a slide may be replaced by another of its name
+        if self._slide is None or self._tissue is None or self._key != key:
             self.close()
             self._slide = open_slide(path, mpp=mpp)
             self._tissue = tissue_mask(self._slide, settings.tissue)
-            self._key = path, mpp
+            self._key = key
         return self._slide, self._tissue
 
     def close(self) -> None:

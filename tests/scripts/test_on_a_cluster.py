@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,13 +19,14 @@ from simulation_lab import CLASSES, PRICES, NumberMaterial
 from bridge.errors import ConfigError, SlideError, SlideNotFoundError
 from bridge.imagescope import read_imagescope
 from bridge.ingest import SlideReading
-from bridge.store import Backups, Store
+from bridge.store import Backups, JobKind, JobState, Store
 from cluster_lab import Door, reached, running_cluster
 from cluster_work import kill, pid_in, wait_until
 from daemon_lab import DaemonLab
 from lab_support import SETTINGS, draw_slide
 from models.active import Acquisition, SelectionMethod
 from models.checkpoints import Checkpoint, promote_champion
+from models.errors import CheckpointError
 from models.simulation import SplitOptions
 from scripts.executors import Cluster, open_cluster
 from scripts.loop.computing import Computing
@@ -205,6 +207,39 @@ def test_slide_that_workers_find_elsewhere_or_not_at_all(tmp_path: Path, running
             there.ask_whole(replace(moved, size_bytes=7)).result()
 
 
+def test_slide_that_was_replaced_between_two_predictions_is_read_anew(tmp_path: Path, running: LocalCluster) -> None:
+    room = Room.with_slides(tmp_path, 1)
+    (before,) = room.readings()
+
+    with champion_there(room, running) as there:
+        first = there.predict(there.settings, before, lambda: False)
+        draw_slide(tmp_path / "new.tif", seed=7)
+        (tmp_path / "new.tif").replace(before.slide_path)
+        (after,) = room.readings()
+        assert len(there.cuts(after)) > 2
+        second = there.predict(there.settings, after, lambda: False)
+
+    assert_same(second, predicted_here(room, after))
+    assert first is not None and second is not None
+    assert [p.geometry.wkb for p in first.predictions] != [p.geometry.wkb for p in second.predictions]
+
+
+def test_model_that_no_worker_can_load_is_told_when_a_slide_is_asked_for(
+    room: Room, running: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.loop.elsewhere.files_of", lambda *_: {})
+    project = room.project(running.scheduler_address)
+    champion = load_project_champion(project)
+    assert champion is not None
+    (reading,) = room.readings()
+
+    with Computing(project) as computing:
+        computing.reach(champion)
+        computing.ahead([reading])
+        with pytest.raises(CheckpointError):
+            computing.champion(champion).predict(project.settings, reading, lambda: False)
+
+
 def test_stop_ends_a_prediction_under_way_and_frees_its_worker(room: Room, running: LocalCluster, doors: Path) -> None:
     (reading,) = room.readings()
 
@@ -315,6 +350,41 @@ def test_daemon_predicts_on_the_cluster_or_meanwhile_alone(
     told = [record.getMessage() for record in caplog.records if "predicted in this process" in record.getMessage()]
     assert len(told) == (0 if is_there else 1)
     assert all(("cluster" in one) == is_there for one in runs_on) and runs_on
+
+
+def test_a_slide_that_vanished_fails_no_other_whose_turn_is_before_it(tmp_path: Path, running: LocalCluster) -> None:
+    compute = f'\n[compute]\nscheduler = "{running.scheduler_address}"\ntimeout_seconds = 30.0\n'
+    lab = DaemonLab.with_slides(tmp_path, 3, settings=SMALL_TILES + compute)
+    Room(lab.root).with_champion()
+    worker = lab.start().loop.worker
+    lab.run(until=lambda: bool(lab.store.costs()))  # one is predicted: others are asked for ahead from now on
+    first, second = lab.jobs(JobKind.PREDICT, JobState.WAITING)
+    (lab.root / str(second.slide_key)).unlink()
+
+    worker.do(first)
+    done = lab.store.job(first.id)
+    lab.close()
+
+    assert (done.state, done.error) == (JobState.DONE, None)
+
+
+def test_what_was_asked_ahead_of_a_file_that_changed_since_is_not_taken(tmp_path: Path, running: LocalCluster) -> None:
+    room = Room.with_slides(tmp_path, 2)
+    reading, second = room.readings()
+    path, before = reading.slide_path, reading.slide_path.read_bytes()
+    draw_slide(tmp_path / "other", seed=5)
+    other = (tmp_path / "other").read_bytes()
+    size = max(len(before), len(other))  # as of a file that is being copied: all of its size from the beginning
+    path.write_bytes(before.ljust(size, b"\0"))
+    os.utime(path, ns=(1, 1))
+
+    with champion_there(room, running) as there:
+        there.ahead([reading, second])
+        assert all(future.result() is not None for future in there._ahead.values())
+        path.write_bytes(other.ljust(size, b"\0"))
+        found = there.predict(there.settings, reading, lambda: False)
+
+    assert_same(found, predicted_here(room, reading))
 
 
 def test_simulation_on_a_cluster_gives_the_same_table_and_is_kept_here(tmp_path: Path, running: LocalCluster) -> None:

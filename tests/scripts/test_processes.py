@@ -18,7 +18,7 @@ from ranked_trainings import after, torchrun
 from bridge.errors import ConfigError
 from lab_support import RUNNER, Lab, labelled
 from scripts.cli import app
-from scripts.processes import Launch, refusal
+from scripts.processes import Launch, open_ranks, refusal
 
 GIVEN = {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "there"}
 needs_gloo = pytest.mark.skipif(
@@ -43,10 +43,6 @@ def started(lab: Lab, *arguments: str) -> subprocess.Popen[str]:
     return process
 
 
-def scored(told: str) -> float:
-    return float(json.loads(told)["learned"]["score"])
-
-
 def test_what_torchrun_says_is_read() -> None:
     assert Launch.read(GIVEN) == Launch(1, 4, 1, 2)
 
@@ -60,9 +56,20 @@ def test_a_single_process_is_none_of_several() -> None:
     assert Launch.read({**GIVEN, "RANK": "0", "WORLD_SIZE": "1"}) is None
 
 
-def test_nonsense_from_the_environment_is_refused() -> None:
+@pytest.mark.parametrize("rank", ["first", "4", "-1"])
+def test_nonsense_from_the_environment_is_refused(rank: str) -> None:
     with pytest.raises(ConfigError, match="torchrun"):
-        Launch.read({**GIVEN, "RANK": "first"})
+        Launch.read({**GIVEN, "RANK": rank})
+
+
+@needs_gloo
+def test_processes_that_have_nothing_to_meet_by_are_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.delenv("MASTER_PORT", raising=False)
+    with pytest.raises(ConfigError) as caught, open_ranks(Launch(0, 2, 0, 2)):
+        pytest.fail("it met nobody")
+    assert "MASTER_PORT" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_only_trainings_are_for_several_processes() -> None:
@@ -82,10 +89,15 @@ def test_another_command_is_refused_once(ready: Lab, rank: str, lines: int) -> N
 
 
 @needs_gloo
-def test_two_processes_make_one_champion_that_is_as_good_as_ones(ready: Lab, tmp_path: Path) -> None:
-    process = started(ready, "train", "--json")
+def test_a_night_of_two_processes_is_led_by_one_and_makes_as_good_a_champion(ready: Lab, tmp_path: Path) -> None:
+    ready.set("\n[schedule]\nmax_steps = 6\n")
+    process = started(ready, "nightly", "--json")
     told, logged = process.communicate()
     assert process.returncode == 0, logged[-3000:]
+    (night,) = json.loads(told)["projects"]  # told once: else it were no JSON
+    assert night["state"] == "done"
+    lines = (ready.root / ".slidebridge" / "log" / "nightly.log").read_text("utf-8")
+    assert lines.count("the project's night begins") == 1
     with classroom(ready) as room:
         together, champion = room.store.runs(), room.champion
     assert [run.iteration for run in together] == [1]
@@ -97,7 +109,7 @@ def test_two_processes_make_one_champion_that_is_as_good_as_ones(ready: Lab, tmp
     for path in (ready.slide, ready.xml, ready.root / "slidebridge.toml"):
         (alone.root / path.name).write_bytes(path.read_bytes())
     single = alone.run("train", "--json")
-    assert scored(told) == pytest.approx(scored(single.stdout), abs=0.02)  # told once: else it were no JSON
+    assert night["pass"]["learned"]["score"] == pytest.approx(json.loads(single.stdout)["learned"]["score"], abs=0.02)
 
 
 @needs_gloo
@@ -116,16 +128,3 @@ def test_all_stop_when_asked_and_one_goes_on_from_there(ready: Lab) -> None:
     assert learned["superseded"]
     with classroom(ready) as room:
         assert room.learn(stop=after(2)).steps == learned["steps"] + 2
-
-
-@needs_gloo
-def test_a_night_is_led_by_one_of_two(ready: Lab) -> None:
-    ready.set("\n[schedule]\nmax_steps = 4\n")
-    process = started(ready, "nightly", "--json")
-    told, logged = process.communicate()
-    assert process.returncode == 0, logged[-3000:]
-    (night,) = json.loads(told)["projects"]
-    assert night["state"] == "done"
-    assert night["pass"]["learned"]["iteration"] == 1
-    lines = (ready.root / ".slidebridge" / "log" / "nightly.log").read_text("utf-8")
-    assert lines.count("the project's night begins") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import dask
 import pytest
-from distributed import LocalCluster
+from distributed import LocalCluster, Worker, WorkerPlugin
 
-from bridge.errors import SlideNotFoundError
+from bridge.errors import ConfigError, SlideNotFoundError
 from cluster_lab import reached, running_cluster
 from cluster_work import die, divide, kill, not_there, note, pid_in, wait_for, wait_until, wait_until_unwanted
 from scripts.executors import (
@@ -52,6 +53,19 @@ def test_what_work_raises_is_raised_here_and_other_work_goes_on(cluster: Cluster
     with pytest.raises(ZeroDivisionError):
         dividing.result()
     assert cluster.executor.submit(divide, 6).result() == 2
+
+
+def test_logs_of_workers_say_nothing_of_what_our_errors_name(cluster: Cluster) -> None:
+    cluster._client.run(logging.getLogger("distributed.worker").setLevel, logging.INFO)
+
+    with pytest.raises(SlideNotFoundError):
+        cluster.executor.submit(not_there, "7.svs").result()
+    with pytest.raises(ZeroDivisionError):
+        cluster.executor.submit(divide, 0).result()
+
+    told = str(cluster._client.get_worker_logs())
+    assert "ZeroDivisionError" in told
+    assert "7.svs" not in told
 
 
 def test_names_of_arguments_mean_nothing_to_the_cluster(cluster: Cluster) -> None:
@@ -123,12 +137,48 @@ def test_without_workers_nobody_waits_for_ever(tmp_path: Path) -> None:
             future.result(60)
         assert cluster.slots() == 0
 
+        running.close()  # the scheduler too, while nothing is waited for
+        wait_until(lambda: cluster._client.status == "closed")
+        with pytest.raises(ClusterGoneError, match="scheduler can't be reached"):
+            cluster.executor.submit(divide, 1).result()
+        with pytest.raises(ClusterGoneError):
+            cluster.install(Unloadable(), "any")
+
+
+def test_what_a_process_left_behind_is_dropped_by_the_next_and_not_before(running: LocalCluster) -> None:
+    with open_cluster(reached(running)) as first:
+        name = first.own_name("model")
+        first.install(WorkerPlugin(), name)
+        with open_cluster(reached(running)):
+            assert name in running.scheduler.worker_plugins
+    assert name in running.scheduler.worker_plugins  # as if it had been killed
+
+    with open_cluster(reached(running)):
+        assert name not in running.scheduler.worker_plugins
+
+
+class Unloadable(WorkerPlugin):
+    """Needs what a worker doesn't have."""
+
+    def setup(self, worker: Worker) -> None:
+        raise ModuleNotFoundError("No module named 'torch'")
+
+
+def test_workers_that_lack_a_package_are_refused(cluster: Cluster) -> None:
+    with pytest.raises(ConfigError, match=r"a worker can't take our work, .*No module named 'torch'.*; install there"):
+        cluster.install(Unloadable(), "unloadable")
+    cluster.remove("unloadable")
+
 
 PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
+from bridge.errors import SlideNotFoundError
 from scripts.executors import open_cluster
 from scripts.options import ComputeOptions
+
+def not_there():
+    raise SlideNotFoundError("slide 7.svs is not there")
 
 def work(folder):
     (folder / "begun").touch()
@@ -149,11 +199,12 @@ if __name__ == "__main__":
             time.sleep(0.02)
         (folder / "go").touch()
         print(future.result(60))
+        print(cluster.executor.submit(not_there).exception(60))
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals to a group of processes")
-def test_workers_of_ours_leave_an_interrupt_to_us(tmp_path: Path) -> None:
+def test_workers_of_ours_leave_an_interrupt_and_what_fails_to_us(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM, "utf-8")
     root = Path(__file__).parents[3]
@@ -168,4 +219,4 @@ def test_workers_of_ours_leave_an_interrupt_to_us(tmp_path: Path) -> None:
         start_new_session=True,
     )
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\nslide 7.svs is not there\n", "")

@@ -54,6 +54,11 @@ def test_workers_of_other_versions_are_named(python: str, slidebridge: str | Non
     assert str(caught.value).startswith(f"worker {WORKER} {told}")
 
 
+def test_scheduler_of_another_version_is_named() -> None:
+    with pytest.raises(ConfigError, match=rf"^scheduler {WORKER} has no SlideBridge; install"):
+        check_versions(told_by(f"{PYTHON}.1.final.0", None), "scheduler")
+
+
 def test_missing_dask_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
 
