@@ -41,7 +41,7 @@ ACTIONS = ("read", "append one to", "write")
 _LXML, _JSON, _ORJSON = "lxml.fromstring", "json.loads", "orjson.loads"
 _PARSED = {_LXML: XML, _JSON: GEOJSON, _ORJSON: GEOJSON}
 """Which file a parser reads."""
-_BESIDE = {QPDATA: (_LXML, _JSON), XML: (_LXML,), GEOJSON: (_JSON, _ORJSON)}
+BESIDE = {QPDATA: (_LXML, _JSON), XML: (_LXML,), GEOJSON: (_JSON, _ORJSON)}
 _USUAL_RATIOS = {
     QPDATA: {"read": 1.4, "append one to": 1.0, "write": 1.0},
     XML: {"read": 0.6, "append one to": 0.8, "write": 0.8},
@@ -69,8 +69,8 @@ def rows(scale: Scale) -> Iterator[Row]:
     objects, is_full = OBJECTS[scale], scale is Scale.FULL
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        in_child(write_files, objects, folder / "all")
-        in_child(write_files, WARM_UP, folder / "few")
+        write_files(objects, folder / "all")
+        write_files(WARM_UP, folder / "few")
         for file in (QPDATA, XML, GEOJSON):
             for action in ACTIONS:
                 task = Task(action, folder / "all" / file, objects)
@@ -82,8 +82,9 @@ def rows(scale: Scale) -> Iterator[Row]:
 
 
 def _time_rows(task: Task, is_full: bool) -> Iterator[Row]:
-    pairs = in_child(in_turn_with_parsers, task)[1] if is_full else in_turn_with_parsers(task)
-    guarded, file = _BESIDE[task.file.name][0], task.file.name
+    file, parsers = task.file.name, BESIDE[task.file.name]
+    guarded = parsers[0]
+    pairs = in_child(in_turn_with, task, parsers)[1] if is_full else in_turn_with(task, parsers[:1])
     for name, (ours, theirs) in pairs.items():
         least = _USUAL_RATIOS[file][task.action] / 3 if name == guarded else None
         target = _target(task) if is_full and name == guarded else None
@@ -98,7 +99,7 @@ def _target(task: Task) -> Target | None:
 
 
 def _memory_row(task: Task) -> Row:
-    parser = _BESIDE[task.file.name][0]
+    parser = BESIDE[task.file.name][0]
     ours, theirs = (_memory(each) for each in (task, Task(parser, task.file.with_name(_PARSED[parser]), task.objects)))
     return Row(f"{task.work}: memory", ours, parser, theirs)
 
@@ -150,12 +151,12 @@ def write_files(objects: int, folder: Path) -> None:
         (folder / file).write_bytes(_written(file, drawn, folder))
 
 
-def in_turn_with_parsers(task: Task) -> dict[str, tuple[Figure, Figure]]:
+def in_turn_with(task: Task, parsers: Sequence[str]) -> dict[str, tuple[Figure, Figure]]:
     """Return the seconds of a work and of each parser beside it, by the parser's name."""
     ours = _prepared(task)
     return {
         name: in_turn(ours, _prepared(Task(name, task.file.with_name(_PARSED[name]), task.objects)), runs=RUNS)[:2]
-        for name in _BESIDE[task.file.name]
+        for name in parsers
     }
 
 

@@ -68,7 +68,8 @@ def rows(scale: Scale) -> Iterator[Row]:
     for map_name, (priority, tissue) in maps.items():
         for method in METHODS:
             yield _row(method, f"{method.method.value}, {side}² {map_name}", priority, tissue, scale)
-    yield _budget_row(1000 if scale is Scale.FULL else 100)
+    if scale is Scale.FULL:
+        yield _budget_row(1000)
 
 
 def _row(method: Method, work: str, priority: NDArray[np.float32], tissue: NDArray[np.bool_], scale: Scale) -> Row:

@@ -1,8 +1,8 @@
 """How long a command takes before it does anything, beside what others take to be imported.
 
 Each run is a fresh process, ours and the other in turn, after one of each that isn't counted and leaves the libraries'
-files in the system's cache. ``import bridge`` is of all its rooms. ``status`` is of a project of one slide whose file
-is as the last pass left it.
+files in the system's cache; the smoke run does each once, and again only where it was slow. ``import bridge`` is of all
+its rooms. ``status`` is of a project of one slide whose file is as the last pass left it.
 """
 
 from __future__ import annotations
@@ -82,9 +82,10 @@ def _importing(library: str) -> Process:
 
 def _row(start: Start, other: Process, scale: Scale) -> Row:
     is_full = scale is Scale.FULL
-    start.process.run()
-    other.run()
-    ours, theirs, _, _ = in_turn(start.process.run, other.run, runs=5 if is_full else 2)
+    if is_full:
+        start.process.run()
+        other.run()
+    ours, theirs, _, _ = in_turn(start.process.run, other.run, runs=5 if is_full else 1)
     target = at_most(start.most_seconds, "s") if other == _importing("torch") else None  # once each
     return Row(start.process.name, ours, other.name, theirs, target, None if is_full else start.least_ratio)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import time
 from collections.abc import Callable, Iterator
@@ -81,12 +82,19 @@ def run_bench(name: str, scale: Scale, tell: Callable[[Entry], None] = lambda en
     try:
         bench: Bench = _imported(BENCHES[name])
         title = bench.TITLE
+        _set_modules_aside()
         for entry in bench.rows(scale):
             entries.append(entry)
             tell(entry)
     except Exception as error:  # whatever one bench meets, the others go on
         return Outcome(name, title, tuple(entries), time.perf_counter() - began, error)
     return Outcome(name, title, tuple(entries), time.perf_counter() - began)
+
+
+def _set_modules_aside() -> None:
+    """Have the collector leave alone what is loaded: to look through all of it before each run takes longest of all."""
+    gc.collect()
+    gc.freeze()
 
 
 def libraries_of(name: str) -> tuple[str, ...]:

@@ -10,13 +10,14 @@ from bridge.imagescope import read_imagescope
 from bridge.qupath import read_geojson, read_qpdata
 from scripts.bench.codecs import (
     ACTIONS,
+    BESIDE,
     GEOJSON,
     QPDATA,
     WARM_UP,
     XML,
     Task,
     draw,
-    in_turn_with_parsers,
+    in_turn_with,
     memory_of,
     rows,
     write_files,
@@ -44,7 +45,7 @@ def test_every_file_holds_the_same_outlines(folder: Path) -> None:
 @pytest.mark.parametrize("action", ACTIONS)
 def test_every_action_is_timed_beside_parsers_and_its_memory_told(folder: Path, action: str, file: str) -> None:
     task = Task(action, folder / file, 200)
-    for ours, theirs in in_turn_with_parsers(task).values():
+    for ours, theirs in in_turn_with(task, BESIDE[file]).values():
         assert 0 < ours.median < 60
         assert 0 < theirs.median < 60
     assert 0 <= memory_of(task).grown_bytes < 1024 * MIB
