@@ -20,11 +20,14 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]], *, line_e
     rows
         As many cells each; None is left empty.
     """
+    return "".join(_line(row) + line_end for row in (columns, *rows))
+
+
+def _line(row: Sequence[object]) -> str:
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator=line_end)
-    for row in (columns, *rows):
-        writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in row])
-    return text.getvalue()
+    # Quoted is what holds a character of the line's end: both kinds, whatever the end is to be (Python 3.11 and 3.12).
+    csv.writer(text, lineterminator="\r\n").writerow([guarded(c) if isinstance(c, str) else c for c in row])
+    return text.getvalue().removesuffix("\r\n")
 
 
 def guarded(text: str) -> str:

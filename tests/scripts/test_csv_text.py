@@ -35,6 +35,7 @@ def test_numbers_keep_their_sign_and_all_digits() -> None:
 
 
 @given(st.lists(st.tuples(CELLS, CELLS), max_size=5))
+@example([("", "\r")])
 def test_cells_come_back_through_a_reader_of_csv(rows: list[tuple[str, str]]) -> None:
     read = list(csv.reader(io.StringIO(csv_text(["a", "b"], rows), newline="")))
     assert [tuple(map(unguarded, row)) for row in read[1:]] == rows

@@ -23,7 +23,7 @@ from scripts.loop.effort import Effort, _finder, read_effort
 from scripts.loop.effort_account import Account, IterationEffort, SlideEffort
 from scripts.loop.effort_figures import time_table
 from scripts.loop.effort_work import Work
-from scripts.loop.pull import _moment, pull
+from scripts.loop.pull import pull, saved_at
 from scripts.project import open_project
 
 BEGUN = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -218,4 +218,4 @@ def test_time_of_a_save_is_the_file_s(lab: Lab) -> None:
 
 @pytest.mark.parametrize("modified", [1e13, -1e13], ids=["after all calendars", "before them"])
 def test_time_beyond_any_calendar_is_not_believed(modified: float) -> None:
-    assert _moment(modified) is None
+    assert saved_at(modified) is None
