@@ -23,6 +23,7 @@ from models.nets import Segmenter, choose_device, mixed_precision, moved, place
 
 WHITE = 255
 _PASS_PX = 512**2  # of ONNX Runtime: more pixels in one pass only cost memory, and the processor's cache
+_CORES_PER_PASS = 4
 _MOST_AT_ONCE = 4  # passes: each holds what its tiles become within the net, some 120 MB
 
 
@@ -101,14 +102,14 @@ class Predictor:
         return f"{self.runtime.value} on {self.device.type}"
 
     def passes(self, tile_px: int, batch_size: int) -> Passes:
-        """Return how tiles of a side go through quickest, at most ``batch_size`` in one pass.
+        """Return how tiles of a side go through, at most ``batch_size`` in one pass.
 
-        On the CPU one pass per core, side by side, each of a few pixels: cores that never wait for each other do a
-        sixth more than all of them on one pass (measured on two), and a batch of four tiles took four times the
-        memory, and longer for each.
+        On the CPU each pass is of a few pixels and has some four cores: a batch of four tiles took four times the
+        memory, and longer for each; a pass per core took 120 MB more for each, and was no quicker (measured on two).
         """
         if self.runtime is Runtime.ONNXRUNTIME:
-            return Passes(min(self._threads, _MOST_AT_ONCE), max(1, min(batch_size, _PASS_PX // tile_px**2)))
+            at_once = min(max(1, self._threads // _CORES_PER_PASS), _MOST_AT_ONCE)
+            return Passes(at_once, max(1, min(batch_size, _PASS_PX // tile_px**2)))
         return Passes(1, batch_size)
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

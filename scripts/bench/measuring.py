@@ -12,6 +12,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -121,9 +122,15 @@ def timed(work: Callable[[], T], clock: Callable[[], float] = time.perf_counter)
 
 
 def in_child(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> tuple[Cost, T]:
-    """Do a work in a fresh process, which can import it; return what it took, the imports left out, and its result."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_costed, (work, arguments, named))
+    """Do a work in a fresh process, which can import it; return what it took, the imports left out, and its result.
+
+    Raises
+    ------
+    BrokenProcessPool
+        The process died, for want of memory for example.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_costed, work, arguments, named).result()
 
 
 def cost_of(work: Callable[[], T]) -> tuple[Cost, T]:

@@ -63,7 +63,10 @@ _KEYS = (
 
 
 def mutate_json(data: bytes, chance: random.Random) -> bytes:
-    """Return the text with one to three of its values changed; the data unchanged where they are no JSON."""
+    """Return the text with one to three of its values changed.
+
+    The data come back unchanged where they are no JSON, or became too deep to be written.
+    """
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
@@ -72,7 +75,10 @@ def mutate_json(data: bytes, chance: random.Random) -> bytes:
         document = _changed(document, chance)
         if len(list(islice(_places(document), _MOST_PLACES))) == _MOST_PLACES:  # repeats of repeats: enough
             break
-    return _text(document).encode("utf-8", "surrogatepass")
+    try:
+        return _text(document).encode("utf-8", "surrogatepass")
+    except RecursionError:  # one hostile nest within another
+        return data
 
 
 def _text(document: Json) -> str:
