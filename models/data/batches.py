@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -94,7 +95,7 @@ class BatchMaker:
 
 @contextmanager
 def batches_ahead(maker: Maker[B], first_step: int, *, threads: int = 1) -> Iterator[Iterator[B]]:
-    """Give an endless iterator of batches from a step on, made ahead of their turn.
+    """Give an endless iterator of batches from a step on, made ahead of their turn or in it.
 
     Parameters
     ----------
@@ -103,9 +104,13 @@ def batches_ahead(maker: Maker[B], first_step: int, *, threads: int = 1) -> Iter
     first_step
         Number of the first batch.
     threads
-        So many batches are made at a time, and one more lies ready. More than one is for where the net leaves the
-        processor idle; reading and warping then go on side by side.
+        So many batches are made at a time, and one more lies ready: for where the net leaves the processor idle;
+        reading and warping then go on side by side. With 0 each is made in its turn, by the caller's thread: for
+        where the net has all cores, which wait for each other, so that whatever runs beside it costs twice.
     """
+    if threads == 0:
+        yield (maker.make(step) for step in count(first_step))
+        return
     executor = ThreadPoolExecutor(threads, "batches")
     try:
         coming = deque(executor.submit(maker.make, first_step + ahead) for ahead in range(threads + _READY))

@@ -28,7 +28,7 @@ from models.training.transfer import set_statistics_frozen
 
 logger = logging.getLogger(__name__)
 
-_THREADS_BESIDE_GPU = 4  # that make batches; beside a net on the processor one must do, for it takes the rest
+_THREADS_BESIDE_GPU = 4  # that make batches; a net on the processor takes all of it, in turn with them
 _DROPOUT_STREAM = 2  # tells the generator of the net from those of places and pixels
 
 
@@ -253,7 +253,7 @@ class NetTraining:
 
 
 def _threads_beside(device: torch.device) -> int:
-    return 1 if device.type == "cpu" else _THREADS_BESIDE_GPU
+    return 0 if device.type == "cpu" else _THREADS_BESIDE_GPU
 
 
 def _seed_of(seed: int, step: int, rank: int) -> int:

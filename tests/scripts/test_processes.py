@@ -88,6 +88,7 @@ def test_another_command_is_refused_once(ready: Lab, rank: str, lines: int) -> N
     assert result.stderr.count("by itself") == lines
 
 
+@pytest.mark.long
 @needs_gloo
 def test_a_night_of_two_processes_is_led_by_one_and_makes_as_good_a_champion(ready: Lab, tmp_path: Path) -> None:
     ready.set("\n[schedule]\nmax_steps = 6\n")

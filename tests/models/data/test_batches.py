@@ -35,7 +35,7 @@ def test_batches_made_ahead_are_those_of_their_steps(maker: BatchMaker) -> None:
         assert torch.equal(labels, expected_labels)
 
 
-@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("threads", [0, 1, 3])
 def test_threads_change_no_batch(ground: Any, threads: int) -> None:
     slides = [TrainingSlide(ground.slide, ground.plan())]
     sampler = TreeSampler([index_slide(slides[0], ground.scheme, 0.5)], {}, tile_px=32, seed=2)

@@ -14,6 +14,7 @@ from scripts.bench.daemon.kills import choose_life
 ROOT = Path(__file__).parents[4]
 
 
+@pytest.mark.long
 def test_daemon_killed_again_and_again_loses_nothing_and_doubles_nothing() -> None:
     command = [sys.executable, "-m", "scripts.bench.daemon.kills", "--kills", "3", "--slides", "1", "--seed", "3"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
