@@ -102,12 +102,12 @@ def _memory_works(scale: Scale) -> Iterator[Work]:
         return
     plain = Work(DesignName.DEEPZOOM, 1.0, 0.5, SIDE)
     yield plain
-    yield replace(plain, mpp=0.5, share=0.1)
+    yield replace(plain, mpp=0.5, share=0.03)
     yield replace(plain, share=0.02, is_default=True)
-    yield replace(plain, share=0.1, one_network=False)
-    yield replace(plain, share=0.05, design=DesignName.PATCHWISE)
-    yield replace(plain, share=0.1, design=DesignName.HYBRID)
-    yield replace(plain, share=0.1, design=DesignName.WEAK)
+    yield replace(plain, share=0.03, one_network=False)
+    yield replace(plain, share=0.01, design=DesignName.PATCHWISE)
+    yield replace(plain, share=0.03, design=DesignName.HYBRID)
+    yield replace(plain, share=0.03, design=DesignName.WEAK)
     yield replace(plain, share=0.02, region_um=50.0)
 
 

@@ -67,7 +67,9 @@ def main() -> None:
         )
         seconds = time.perf_counter() - start
         (written,) = Path(scratch, "out").glob("*.zarr")
-        np.save(labels, np.asarray(zarr.open(str(written), mode="r")["predictions"]).astype(np.uint8))
+        found = np.asarray(zarr.open(str(written), mode="r")["predictions"])
+        is_probability = found.ndim == 3 and found.shape[-1] > 1  # else labels, one channel
+        np.save(labels, (found.argmax(axis=-1) if is_probability else found).astype(np.uint8))
     print(json.dumps({"seconds": seconds, "tiles": network.tiles, "peak_bytes": peak_bytes()}), flush=True)
     os._exit(0)  # threads that its engine leaves behind would keep the process
 
