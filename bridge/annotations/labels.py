@@ -119,11 +119,6 @@ def area_key(area: BaseGeometry) -> str:
     return _short(",".join(str(round(value)) for value in area.bounds))
 
 
-def shape_key(shape: LabelledShape) -> str:
-    """Name a labelled shape by bounds, area in whole pixels and label: an edit inside, or of the class, renames it."""
-    return _short(f"{area_key(shape.geometry)},{round(shape.geometry.area)},{shape.label}")
-
-
 def area_keys(areas: Sequence[BaseGeometry]) -> list[str]:
     """Return ``area_key`` of each, their bounds taken all at once."""
     corners = np.rint(shapely.bounds(as_array(areas))).tolist()
@@ -131,7 +126,7 @@ def area_keys(areas: Sequence[BaseGeometry]) -> list[str]:
 
 
 def shape_keys(shapes: Sequence[LabelledShape]) -> list[str]:
-    """Return ``shape_key`` of each, measured all at once."""
+    """Name labelled shapes by bounds, area in whole pixels and label: an edit inside, or of the class, renames one."""
     areas = [shape.geometry for shape in shapes]
     sizes = np.rint(shapely.area(as_array(areas))).tolist()
     names = zip(area_keys(areas), sizes, shapes, strict=True)
@@ -198,11 +193,6 @@ def taught_by(plan: LabelPlan) -> Taught:
     shapes = frozenset(shape.label for shape in training_shapes(plan))
     patches = frozenset(patch.label for patch in plan.patch_labels)
     return Taught(shapes, patches, len(plan.complete) > len(plan.hold_out))
-
-
-def missing_labels(plans: Sequence[LabelPlan]) -> str | None:
-    """Say what is missing before training can start, or None when there is enough; ``missing_among`` what is taught."""
-    return missing_among([taught_by(plan) for plan in plans])
 
 
 def missing_among(taught: Iterable[Taught]) -> str | None:

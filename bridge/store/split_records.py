@@ -20,7 +20,15 @@ Bounds = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class AssignedPart:
-    """An area of a slide and its part; parameters as for ``SplitRecords.assign_part``."""
+    """An area of a slide and its part.
+
+    Attributes
+    ----------
+    part
+        ``"train"`` or ``"hold-out"``.
+    bounds
+        (min x, min y, max x, max y), level-0 pixels: how the area is known again when a person has nudged it.
+    """
 
     slide_key: str
     area_key: str
@@ -30,7 +38,7 @@ class AssignedPart:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The split of a whole project, read at once: what ``parts``, ``part_bounds`` and ``learned`` say of each slide."""
+    """The split of a whole project, read at once: parts, bounds and what was learned from, by slide."""
 
     parts: Mapping[str, Mapping[str, str]]
     bounds: Mapping[str, Sequence[tuple[str, Bounds]]]
@@ -52,27 +60,16 @@ class Split:
 class SplitRecords(Database):
     """The split. What was trained on never judges."""
 
-    def assign_part(
-        self, slide_key: str, area_key: str, part: str, now: datetime, *, bounds: Bounds | None = None
-    ) -> None:
-        """Put an area into a part (``"train"`` or ``"hold-out"``), for ever; the same again changes nothing.
-
-        Parameters
-        ----------
-        bounds
-            (min x, min y, max x, max y), level-0 pixels: how the area is known again when a person has nudged it.
+    def assign_parts(self, assigned: Sequence[AssignedPart], now: datetime) -> None:
+        """Put areas into their parts for ever, all of them or none; the same again changes nothing.
 
         Raises
         ------
         StoreError
-            It is in the other part, or it is to judge and was learned from.
+            One is in the other part, or it is to judge and was learned from.
         ValueError
             No such part.
         """
-        self.assign_parts([AssignedPart(slide_key, area_key, part, bounds)], now)
-
-    def assign_parts(self, assigned: Sequence[AssignedPart], now: datetime) -> None:
-        """Put areas into their parts, all of them or none; otherwise as ``assign_part``."""
         for area in assigned:
             if area.part not in (TRAIN, HOLD_OUT):
                 raise ValueError(f"{area.part!r} is no part of the split; it is {TRAIN!r} or {HOLD_OUT!r}")
@@ -101,14 +98,6 @@ class SplitRecords(Database):
         """Return the part of each area of a slide that was ever assigned."""
         with self.reading() as connection:
             return _parts(connection, slide_key)
-
-    def part_bounds(self, slide_key: str) -> tuple[tuple[str, Bounds], ...]:
-        """Return (part, bounds) of each area of a slide that was ever assigned with its bounds."""
-        with self.reading() as connection:
-            rows = connection.execute(
-                select(parts.c.part, parts.c.bounds).where(parts.c.slide_key == slide_key, parts.c.bounds.is_not(None))
-            ).all()
-        return tuple((row.part, _read_bounds(row.bounds)) for row in rows)
 
     def record_learned(self, iteration: int, slide_key: str, keys: Collection[str]) -> None:
         """Record that a training learned from areas; the first one stands.

@@ -29,7 +29,7 @@ from bridge.coords import Region, Window, downsample_for
 from bridge.errors import BridgeError
 from bridge.ingest import SlideReading
 from bridge.raster import PlanRaster, ShapeIndex
-from bridge.store import Backups, PrequentialRecord, Store, WriteRecord
+from bridge.store import PrequentialRecord, Store, WriteRecord
 from models.metrics import Confusion, Scores
 from scripts.loop.earlier import Earlier
 from scripts.loop.planning import whole_plan
@@ -78,11 +78,6 @@ def prequential_scores(store: Store) -> tuple[PrequentialScore, ...]:
         if record.iteration != _UNSCORED:
             found.setdefault(record.iteration, []).append(Confusion(_counts(record), record.classes))
     return tuple(PrequentialScore(i, len(parts), _together(parts)) for i, parts in sorted(found.items()))
-
-
-def score_new_areas(project: Project, store: Store, backups: Backups, reading: SlideReading, now: datetime) -> None:
-    """Score the ROIs that a save brings, each once; call it before the save's outcomes are recorded."""
-    record_scores(store, new_scores(project, store, reading, now, Earlier(project, backups)))
 
 
 def new_scores(

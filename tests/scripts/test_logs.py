@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,16 +18,6 @@ from scripts.logs import LineFormatter, LogFile, about, daemon_logging, log_file
 _ENTRY = SlideEntry("1", "Meyer, Anna.svs", Path("/scans/Meyer, Anna.svs"), Path("/scans/Meyer, Anna.xml"))
 _NAMES = SlideNames([_ENTRY], b"k" * 32)
 _OURS, _BELOW, _OTHER = (logging.getLogger(n) for n in ("scripts.daemon.test", "bridge.test", "somebody.else"))
-
-
-@pytest.fixture(autouse=True)
-def levels() -> Iterator[None]:
-    """Leave logging as it was."""
-    loggers = [logging.getLogger(n) for n in ("", "bridge", "models", "scripts")]
-    before = [logger.level for logger in loggers]
-    yield
-    for logger, level in zip(loggers, before, strict=True):
-        logger.setLevel(level)
 
 
 def _say_all() -> None:

@@ -8,7 +8,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.annotations.labels import area_key, area_keys, shape_key, shape_keys
+from bridge.annotations.labels import area_key, area_keys, shape_keys
 from bridge.annotations.plan import LabelledShape, LabelPlan
 
 COORDINATES = st.one_of(
@@ -29,7 +29,7 @@ def boxes(draw: st.DrawFn) -> shapely.Polygon:
 def test_keys_taken_at_once_are_those_of_each(areas: list[shapely.Polygon]) -> None:
     shapes = [LabelledShape(area, place % 3) for place, area in enumerate(areas)]
     assert area_keys(areas) == [area_key(area) for area in areas]
-    assert shape_keys(shapes) == [shape_key(shape) for shape in shapes]
+    assert shape_keys(shapes) == [name for shape in shapes for name in shape_keys([shape])]
 
 
 @given(areas=st.lists(boxes(), max_size=4))

@@ -20,8 +20,9 @@ from bridge.annotations.labels import (
     blind_areas,
     build_plan,
     learned_keys,
-    missing_labels,
-    shape_key,
+    missing_among,
+    shape_keys,
+    taught_by,
     without_patch_labels,
 )
 from bridge.coords import Region
@@ -239,7 +240,7 @@ def test_area_keys_survive_rounding(corner: tuple[int, int], side: int, x: float
 
 def test_shape_keys_tell_class_and_inside_apart() -> None:
     shapes = [LabelledShape(CELL, 1), LabelledShape(CELL, 2), LabelledShape(CELL.difference(box(0, 0, 150, 150)), 1)]
-    assert len({shape_key(shape) for shape in shapes}) == 3
+    assert len(set(shape_keys(shapes))) == 3
 
 
 def test_areas_with_labels_that_began_as_predictions_do_not_judge() -> None:
@@ -260,14 +261,14 @@ def test_what_is_missing_before_training() -> None:
         [LabelPlan("a", (tumor, LabelledShape(FAR, 0)))],
         [LabelPlan("a", (tumor,)), LabelPlan("b", patch_labels=(PatchLabel(Region(0, 0, 9, 9), 2),))],
     ]
-    assert [missing_labels(plans) for plans in enough] == [None] * len(enough)
+    assert [missing_among(map(taught_by, plans)) for plans in enough] == [None] * len(enough)
     nothing = [[], [LabelPlan("a")], [LabelPlan("a", complete=(LEFT,))]]
-    assert all("nothing is labelled" in (missing_labels(plans) or "") for plans in nothing)
-    assert "only one label" in (missing_labels([LabelPlan("a", (tumor,))]) or "")
+    assert all("nothing is labelled" in (missing_among(map(taught_by, plans)) or "") for plans in nothing)
+    assert "only one label" in (missing_among([taught_by(LabelPlan("a", (tumor,)))]) or "")
 
 
 def test_labels_in_held_out_areas_do_not_count_for_training() -> None:
     plan = LabelPlan("a", (LabelledShape(CELL, 1),), complete=(LEFT, RIGHT), hold_out=(LEFT,))
-    assert missing_labels([plan]) is not None
-    assert missing_labels([replace(plan, hold_out=(RIGHT,))]) is None
-    assert missing_labels([replace(plan, hold_out=(LEFT, RIGHT))]) is not None
+    assert missing_among([taught_by(plan)]) is not None
+    assert missing_among([taught_by(replace(plan, hold_out=(RIGHT,)))]) is None
+    assert missing_among([taught_by(replace(plan, hold_out=(LEFT, RIGHT)))]) is not None

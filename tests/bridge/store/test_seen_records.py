@@ -10,6 +10,7 @@ import pytest
 from bridge.annotations.roles import Fate, Outcome
 from bridge.annotations.split import TRAIN
 from bridge.store import SeenRecord, Store
+from bridge.store.split_records import AssignedPart
 
 SEEN = SeenRecord("s1", "b", 12, 1767225600.1234567, "r" * 64, "/slides/s1.svs", 99, 1.5, {"said": "2 roi", "n": 0.1})
 
@@ -34,7 +35,7 @@ def test_slides_that_left_the_project_are_forgotten(store: Store) -> None:
 RECORDS: dict[str, Callable[[Store, datetime], object]] = {
     "read": lambda store, now: store.record_read("s1", "r2", now, human_count=1),
     "doubt": lambda store, now: store.record_suspicious("s1", "r2"),
-    "part": lambda store, now: store.assign_part("s1", "a", TRAIN, now),
+    "part": lambda store, now: store.assign_parts([AssignedPart("s1", "a", TRAIN)], now),
     "learned": lambda store, now: store.record_learned(1, "s1", ["a"]),
 }
 

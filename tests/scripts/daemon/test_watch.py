@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,17 +18,6 @@ from scripts.daemon.watch import watch
 from scripts.project import open_project, open_store
 
 DEADLINE = 60.0
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """Give back what daemons in threads, which don't end in the order in which they began, leave behind."""
-    names = ("", "bridge", "models", "scripts")
-    levels, handlers = {name: logging.getLogger(name).level for name in names}, logging.getLogger().handlers[:]
-    yield
-    logging.getLogger().handlers[:] = handlers
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture

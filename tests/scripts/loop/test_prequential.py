@@ -17,6 +17,7 @@ from bridge.annotations.split import HOLD_OUT
 from bridge.annotations.writing import Prediction
 from bridge.coords import Region, Window
 from bridge.store import PrequentialRecord, Store
+from bridge.store.split_records import AssignedPart
 from lab_support import SIDE, Lab, xml_of
 from scripts.loop.prequential import prequential_scores
 from scripts.loop.push import Wanted, push_slide
@@ -180,7 +181,7 @@ def test_a_viewer_that_never_saw_the_predictions_is_not_compared_with_them(lab: 
 
 
 def test_a_slide_labelled_blind_is_not_scored(lab: Lab, room: Classroom) -> None:
-    room.store.assign_part(room.pull().slides[0].key, WHOLE_SLIDE, HOLD_OUT, NOW)
+    room.store.assign_parts([AssignedPart(room.pull().slides[0].key, WHOLE_SLIDE, HOLD_OUT)], NOW)
     show(room, _FIRST, _SECOND)
     draw(lab, {"ROI": [(_ROI, "")]})
     room.pull()
