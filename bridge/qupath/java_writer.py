@@ -133,6 +133,12 @@ class StreamWriter:
                 handles[item] = BASE_HANDLE + len(handles)
                 out += _u4(len(data) // desc.item_size)
                 out += data
+            elif kind is ObjectArray:
+                desc = item.desc
+                out += array_heads.get(desc) or self._head(TC_ARRAY, desc, array_heads)
+                handles[item] = BASE_HANDLE + len(handles)
+                out += _u4(len(item.items))
+                work += item.items[::-1]
             elif kind is Reset:
                 out.append(TC_RESET)
                 handles.clear()
@@ -185,16 +191,11 @@ class StreamWriter:
         rest.reverse()
         work += rest
 
-    def _write_other(self, work: list[Work], item: ObjectArray | JavaEnum | JavaClass) -> None:
-        out, handles, desc = self.out, self.handles, item.desc
-        tag = TC_ENUM if isinstance(item, JavaEnum) else TC_CLASS if isinstance(item, JavaClass) else TC_ARRAY
-        out.append(tag)
-        self._write_class(desc)
-        handles[item] = BASE_HANDLE + len(handles)
-        if isinstance(item, ObjectArray):
-            out += _u4(len(item.items))
-            work += reversed(item.items)
-        elif isinstance(item, JavaEnum):
+    def _write_other(self, work: list[Work], item: JavaEnum | JavaClass) -> None:
+        self.out.append(TC_ENUM if isinstance(item, JavaEnum) else TC_CLASS)
+        self._write_class(item.desc)
+        self.handles[item] = BASE_HANDLE + len(self.handles)
+        if isinstance(item, JavaEnum):
             work.append(item.name)
 
     def _write_class(self, desc: ClassDesc | None) -> None:

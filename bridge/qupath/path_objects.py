@@ -170,12 +170,44 @@ def walk(root: PathObject) -> Iterator[tuple[PathObject, PathObject]]:
     while work:
         node, parent = work.pop()
         if not isinstance(node, JavaObject) or node in seen:
-            raise QuPathFormatError("the object hierarchy is no tree; save the image again in QuPath")
+            raise _no_tree()
         seen.add(node)
         opened = PathObject(node)
         yield opened, parent
         if opened.children:
             work += [(child, opened) for child in reversed(opened.children)]
+
+
+def ids_below(root: PathObject) -> list[str]:
+    """Return the UUIDs of all objects below the root in the order of ``walk``, empty for one without.
+
+    Far quicker than to walk, for no object is opened.
+
+    Raises
+    ------
+    QuPathFormatError
+        As ``walk``.
+    """
+    found: list[str] = []
+    seen: set[JavaObject] = {root.node}
+    work: list[Item] = root.children[::-1]
+    while work:
+        node = work.pop()
+        if not isinstance(node, JavaObject) or node in seen:
+            raise _no_tree()
+        seen.add(node)
+        items = node.written()
+        at, count = _find_count(node, items)
+        third = items[2]
+        has_metadata = isinstance(third, JavaObject) and third.desc.name == METADATA_MAP
+        found.append((id_of(third) or "") if has_metadata else "")  # type: ignore[arg-type] # an object, as it says
+        if count:
+            work += items[at + count : at : -1]
+    return found
+
+
+def _no_tree() -> QuPathFormatError:
+    return QuPathFormatError("the object hierarchy is no tree; save the image again in QuPath")
 
 
 def metadata_items(metadata: JavaObject | None) -> tuple[list[Item], list[Item]]:

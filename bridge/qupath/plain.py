@@ -9,15 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shapely.geometry import GeometryCollection
+
 from bridge.annotations import Annotation, ObjectKind, Shape, TmaGrid
 from bridge.errors import QuPathFormatError
 from bridge.qupath.collector import collector_paused
 from bridge.qupath.edit import faithful_rewriter
 from bridge.qupath.java_stream import JavaObject
 from bridge.qupath.java_writer import write_stream
-from bridge.qupath.path_objects import id_of, open_root, walk
+from bridge.qupath.path_objects import ids_below, open_root
 from bridge.qupath.plain_objects import PlainObjectBuilder, adopt
-from bridge.qupath.qpdata import QpData, open_qpdata
+from bridge.qupath.qpdata import open_qpdata
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID_SPACE = uuid.UUID("0b5b8f0e-3f0c-4c39-9d0c-7d7a2f3b6a55")
@@ -26,7 +28,7 @@ _LOST: Mapping[str, Callable[[Annotation], bool]] = {
     "nucleus": lambda a: a.nucleus is not None and a.kind is not ObjectKind.CELL,
     "arrow head": lambda a: a.shape is Shape.ARROW,
     "ruler (became a line)": lambda a: a.shape is Shape.RULER,
-    "parts without area": lambda a: a.geometry.geom_type == "GeometryCollection",
+    "parts without area": lambda a: isinstance(a.geometry, GeometryCollection),
 }
 _LOST_WITHOUT_GRID: Mapping[str, Callable[[Annotation], bool]] = {
     "object type": lambda a: a.kind is ObjectKind.TMA_CORE,
@@ -93,7 +95,7 @@ def _append(data: bytes, annotations: Sequence[Annotation], tma_grid: TmaGrid | 
     """Return the file with the objects appended, not checked yet, and the ids of those before them."""
     qpdata = open_qpdata(data)
     rewriter = faithful_rewriter(qpdata, data, len(open_root(qpdata.root).children))
-    before = _ids(qpdata)
+    before = ids_below(open_root(qpdata.root))
     namer = _Namer(before, hashlib.sha256(data).hexdigest())
     has_grid = tma_grid is not None and qpdata.hierarchy.field("tmaGrid") is None and _is_over(tma_grid, annotations)
     builder = PlainObjectBuilder(qpdata.stream.nodes, annotations, makes_cores=has_grid)
@@ -148,13 +150,8 @@ class _Namer:
         return str(uuid.uuid5(_ID_SPACE, f"{self._seed} {number}"))
 
 
-def _ids(qpdata: QpData) -> list[str]:
-    """Return the ids of all objects in order, empty for one without."""
-    return [id_of(opened.metadata) or "" for opened, _ in walk(open_root(qpdata.root))]
-
-
 def _check_reading(written: bytes, before: Sequence[str], count: int) -> None:
-    after = _ids(open_qpdata(written))
+    after = ids_below(open_root(open_qpdata(written).root))
     if after[: len(before)] != list(before) or len(after) != len(before) + count:
         raise QuPathFormatError("reading back what was to be written gave other objects; nothing was written")
 

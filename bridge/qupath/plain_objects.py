@@ -127,11 +127,15 @@ class PlainObjectBuilder:
         return self._builder.object(_GRID, pack(">ii", len(cores) // width, width), cores_list)
 
     def _metadata(self, annotation: Annotation, object_id: str) -> JavaObject:
-        pairs = {OBJECT_ID: object_id, **{k: v for k, v in annotation.metadata.items() if not is_own_key(k)}}
-        keys = self._keys.get(tuple(pairs))
+        names: tuple[str, ...] = (OBJECT_ID,)
+        values = [object_id]
+        if annotation.metadata:
+            pairs = {OBJECT_ID: object_id, **{k: v for k, v in annotation.metadata.items() if not is_own_key(k)}}
+            names, values = tuple(pairs), list(pairs.values())
+        keys = self._keys.get(names)
         if keys is None:
-            keys = self._keys[tuple(pairs)] = self._builder.texts(list(pairs))
-        return self._builder.metadata(keys, self._builder.texts(list(pairs.values())))
+            keys = self._keys[names] = self._builder.texts(names)
+        return self._builder.metadata(keys, self._builder.texts(values))
 
     def _measurements(self, measurements: Mapping[str, float]) -> JavaObject | None:
         if not measurements:

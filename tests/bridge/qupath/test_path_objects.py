@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+from random import Random
 
 import pytest
 
@@ -10,7 +11,16 @@ from bridge.errors import QuPathFormatError
 from bridge.qupath.java_reader import read_stream
 from bridge.qupath.java_values import Allowance
 from bridge.qupath.java_writer import write_stream
-from bridge.qupath.path_objects import PathObject, kind_of, read_measurements, read_metadata
+from bridge.qupath.path_objects import (
+    PathObject,
+    id_of,
+    ids_below,
+    kind_of,
+    open_root,
+    read_measurements,
+    read_metadata,
+    walk,
+)
 from bridge.qupath.qpdata import open_qpdata
 from bridge.qupath.read import read_qpdata
 
@@ -91,6 +101,29 @@ def test_thousands_of_levels(lab) -> None:
     assert len(annotations) == 5_001 and annotations[-1].name == "bottom"
     assert [a.parent_id for a in annotations[1:]] == [a.object_id for a in annotations[:-1]]
     assert write_stream(read_stream(data).items) == data
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ids_are_those_that_a_walk_meets(lab, seed: int) -> None:
+    random = Random(seed)
+
+    def some(depth: int) -> list[object]:
+        return [
+            lab.box(has_metadata=random.random() < 0.8, object_id=f"{seed}-{random.random()}", children=some(depth - 1))
+            for _ in range(random.randrange(1, 4) if depth else 0)
+        ]
+
+    root = open_root(open_qpdata(lab.file(some(4))).root)
+    walked = [id_of(opened.metadata) or "" for opened, _ in walk(root)]
+    assert ids_below(root) == walked
+    assert len(walked) > 1
+
+
+def test_ids_of_what_is_no_tree_are_refused(lab) -> None:
+    child = lab.box()
+    root = open_root(open_qpdata(lab.file([child, lab.box(children=[child])])).root)
+    with pytest.raises(QuPathFormatError, match="no tree"):
+        ids_below(root)
 
 
 def test_an_object_met_twice_is_refused(lab) -> None:
