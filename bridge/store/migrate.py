@@ -7,10 +7,14 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from bridge.errors import StoreError
+from bridge.store import schema
 from bridge.store.database import answered, immediate
 
 HEAD = "0006"
 _SCRIPTS = Path(__file__).parent / "migrations"
+_ALEMBICS_TABLE = """CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+)"""
 
 
 def migrate(engine: Engine, path: Path) -> None:
@@ -42,7 +46,10 @@ def _version(connection: Connection, path: Path) -> str | None:
 
 
 def _upgrade(connection: Connection, version: str | None, path: Path) -> None:
-    # Here, not above: a tenth of a second that only a new or an old file costs.
+    if version is None:
+        _create(connection)
+        return
+    # Here, not above: a tenth of a second that only an old file costs.
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -50,9 +57,16 @@ def _upgrade(connection: Connection, version: str | None, path: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if version is not None and version not in known:
+    if version not in known:
         raise StoreError(
             f"store {path} is of version {version}, this SlideBridge knows {HEAD} and older; update SlideBridge"
         )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _create(connection: Connection) -> None:
+    """Make the tables as they are now: all migrations, one after another, lead to the same."""
+    schema.metadata.create_all(connection, checkfirst=False)
+    connection.execute(text(_ALEMBICS_TABLE))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})

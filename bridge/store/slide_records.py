@@ -90,7 +90,7 @@ class SlideRecords(Database):
     def record_reads_again(self, found: Sequence[ReadAgain], now: datetime) -> None:
         """Record of many slides that their last revision was read again, as ``record_read`` does of one.
 
-        Of a slide whose last revision is another one, nothing is recorded.
+        Its labelled area stays as it was recorded. Of a slide whose last revision is another one, nothing is recorded.
         """
         if not found:
             return
@@ -102,7 +102,7 @@ class SlideRecords(Database):
             rows = [{"row": last[r.slide_key, r.revision], "people": r.human_count} for r in known]
             names = [{"key": r.slide_key, "called": r.name} for r in known]
             again = update(reads).where(reads.c.id == bindparam("row"))
-            connection.execute(again.values(read_at=now, human_count=bindparam("people"), labelled_area_um2=None), rows)
+            connection.execute(again.values(read_at=now, human_count=bindparam("people")), rows)
             believed = update(slides).where(slides.c.slide_key == bindparam("key"))
             connection.execute(believed.values(name=bindparam("called"), suspicious_revision=None), names)
 

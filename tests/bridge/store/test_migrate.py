@@ -61,9 +61,17 @@ ROWS = {  # of a store as version 0001 made it
 }
 
 
-def test_migrations_lead_to_the_tables_that_the_code_speaks_of(store: Store) -> None:
-    with store.reading() as connection:
+def test_migrations_lead_to_the_tables_that_the_code_speaks_of(tmp_path: Path) -> None:
+    _upgrade(tmp_path / "store.sqlite", "head")
+    with Store.open(tmp_path) as store, store.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_new_store_is_what_all_migrations_lead_to(store: Store, tmp_path: Path) -> None:
+    _upgrade(tmp_path / "migrated.sqlite", "head")
+    found = _shape(store.path)
+    assert found == _shape(tmp_path / "migrated.sqlite")
+    assert found.keys() == metadata.tables.keys() | {"alembic_version"}
 
 
 def test_head_is_the_newest_script() -> None:
@@ -135,16 +143,39 @@ def test_store_of_the_first_version_keeps_all_it_holds(tmp_path: Path) -> None:
 
 
 def _make_first_version(path: Path) -> None:
+    _upgrade(path, "0001")
+    with sqlite3.connect(path) as plain:
+        for table, row in ROWS.items():
+            columns, places = ", ".join(row), ", ".join("?" * len(row))
+            plain.execute(f"INSERT INTO {table} ({columns}) VALUES ({places})", tuple(row.values()))
+    plain.close()
+
+
+def _upgrade(path: Path, revision: str) -> None:
+    """Run the migrations up to one of them, beginning with no table."""
     config = Config()
     config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
     engine = connect(path, 1)
     with migrate.immediate(engine) as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        for table, row in ROWS.items():
-            columns, places = ", ".join(row), ", ".join("?" * len(row))
-            connection.exec_driver_sql(f"INSERT INTO {table} ({columns}) VALUES ({places})", tuple(row.values()))
+        command.upgrade(config, revision)
     engine.dispose()
+
+
+def _shape(path: Path) -> dict[str, set[tuple[object, ...]]]:
+    """Return columns, keys and indexes of each table; columns that came later stand at the end."""
+    with sqlite3.connect(path) as plain:
+        shape = {}
+        for (name,) in plain.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            columns = {column[1:] for column in plain.execute(f"PRAGMA table_info({name})")}
+            keys = {key[2:] for key in plain.execute(f"PRAGMA foreign_key_list({name})")}
+            indexes = {
+                (*index[1:], *(part[2] for part in plain.execute(f"PRAGMA index_info({index[1]})")))
+                for index in plain.execute(f"PRAGMA index_list({name})").fetchall()
+            }
+            shape[name] = columns | keys | indexes
+    plain.close()
+    return shape
 
 
 def _rows(path: Path) -> dict[str, list[tuple[object, ...]]]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bridge.store import Store
+from bridge.store.slide_records import ReadAgain
 
 
 def test_last_read(store: Store, now: datetime) -> None:
@@ -23,6 +24,13 @@ def test_same_revision_read_again_keeps_the_time_of_the_save(store: Store, now: 
         store.record_read("s1", "r1", now + timedelta(day), human_count=day)
     (read,) = store.reads("s1")
     assert (read.first_read_at, read.read_at, read.human_count) == (now, now + timedelta(2), 2)
+
+
+def test_area_stays_when_many_slides_are_read_again(store: Store, now: datetime) -> None:
+    store.record_read("s1", "r1", now, human_count=1, labelled_area_um2=7.5)
+    store.record_reads_again([ReadAgain("s1", "r1", "slide 1", 2)], now + timedelta(1))
+    (read,) = store.reads("s1")
+    assert (read.labelled_area_um2, read.human_count, read.read_at) == (7.5, 2, now + timedelta(1))
 
 
 def test_revision_that_comes_back_is_a_new_save(store: Store, now: datetime) -> None:
