@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 import shapely
@@ -58,8 +59,8 @@ def build_plan(
     that the labels outside are right.
     """
     slide_box = extent.to_polygon()
-    rois = _areas(reconciled.of(Role.ROI), slide_box)
-    complete = [slide_box] if options.complete == "slide" else [area for _, area in rois]
+    rois = _roi_areas(reconciled, slide_box)
+    complete = [slide_box] if options.complete == "slide" else rois
     shapes = [
         LabelledShape(area, scheme.label(item.path_class or ""), is_blind=not item.began_as_prediction)
         for item, area in _areas(reconciled.of(Role.ANNOTATION), slide_box)
@@ -75,8 +76,14 @@ def build_plan(
         ),
     )
     gone = [o.written.geometry for o in reconciled.with_fate(Fate.REJECTED)] + [w.geometry for w in rejected]
-    emphasis = _new_areas(plan, [area for _, area in rois], learned) + _shared_areas(gone, [area for _, area in rois])
+    emphasis = _new_areas(plan, rois, learned) + _shared_areas(gone, rois)
     return apply_hold_out(replace(plan, emphasis=emphasis), hold_out)
+
+
+def complete_areas(reconciled: Reconciliation, options: LabelOptions, extent: Region) -> Sequence[BaseGeometry]:
+    """Return the areas of a slide in which labelling is complete: as ``complete`` of its plan."""
+    slide_box = extent.to_polygon()
+    return [slide_box] if options.complete == "slide" else _roi_areas(reconciled, slide_box)
 
 
 def apply_hold_out(plan: LabelPlan, hold_out: Collection[str]) -> LabelPlan:
@@ -207,15 +214,22 @@ def missing_among(taught: Iterable[Taught]) -> str | None:
     if found >= 2:
         return None
     if not labels:
-        return "nothing is labelled yet: draw annotations of a class of the scheme inside a box of class ROI"
+        return "nothing is labelled yet: outline what is in a proposed box, by class, and answer the box with ROI"
     return "only one label so far: set one box to ROI (labelling inside is complete), or label a second class"
 
 
 def training_shapes(plan: LabelPlan) -> list[LabelledShape]:
     """Return the shapes that don't lie in held-out areas altogether."""
-    held = shapely.union_all(plan.hold_out) if plan.hold_out else shapely.MultiPolygon()
+    if not plan.hold_out:
+        return list(plan.shapes)
+    held = shapely.union_all(plan.hold_out)
     shapely.prepare(held)
-    return [shape for shape in plan.shapes if not shapely.covers(held, shape.geometry)]
+    is_held = shapely.covers(held, as_array([shape.geometry for shape in plan.shapes]))
+    return list(compress(plan.shapes, ~is_held))
+
+
+def _roi_areas(reconciled: Reconciliation, slide_box: BaseGeometry) -> list[BaseGeometry]:
+    return [area for _, area in _areas(reconciled.of(Role.ROI), slide_box)]
 
 
 def _areas(items: Sequence[Interpreted], slide_box: BaseGeometry) -> list[tuple[Interpreted, BaseGeometry]]:
