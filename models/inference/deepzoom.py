@@ -18,10 +18,11 @@ from bridge.raster import ProbabilityMap
 from bridge.slides import Slide
 from models.checkpoints import Checkpoint, NetRole
 from models.data import slide_downsample
-from models.inference.bands import Area, PredictionOptions, PredictionProgress, fitting_tiles, predict_bands
+from models.inference.bands import Area, PredictionProgress, fitting_tiles, predict_bands
 from models.inference.cost import Stage, Stopwatch, unread_watch
 from models.inference.hot_spots import HotSpotOptions, HotSpots, find_hot_spots
 from models.inference.predictor import Predictor, Runtime
+from models.inference.tile_line import PredictionOptions
 from models.inference.turns import Turn
 
 

@@ -20,11 +20,12 @@ from bridge.raster import ProbabilityMap
 from bridge.slides import Slide, TissueOptions, tissue_mask
 from models.checkpoints import Checkpoint, NetRole
 from models.data import GuidedSlide, HeatMap, interpolate, slide_downsample
-from models.inference.bands import Area, PredictionOptions, PredictionProgress, predict_bands, prediction_grid
+from models.inference.bands import Area, PredictionProgress, predict_bands, prediction_grid
 from models.inference.cost import Stopwatch
 from models.inference.heat_source import HeatSource, Recent
 from models.inference.patchwise import PatchwisePredictor
 from models.inference.predictor import Predictor, Runtime
+from models.inference.tile_line import PredictionOptions
 from models.inference.turns import Turn
 from models.nets import NetKind
 

@@ -23,9 +23,10 @@ from bridge.raster import ProbabilityMap
 from bridge.slides import Slide
 from models.checkpoints import Checkpoint
 from models.data import slide_downsample
-from models.inference.bands import Area, PredictionOptions, PredictionProgress, predicted_tiles
+from models.inference.bands import Area, PredictionProgress
 from models.inference.cost import Stopwatch
 from models.inference.predictor import Predictor, Runtime
+from models.inference.tile_line import PredictionOptions, predicted_tiles
 from models.inference.turns import Turn
 
 _AT_ONCE = 16  # patches of a window in one forward pass

@@ -16,8 +16,8 @@ from bridge.raster import ProbabilityMap
 from bridge.slides import Slide
 from models.checkpoints import Checkpoint, NetCard, NetRole
 from models.data import DyedSlide, Stains, slide_stains
-from models.inference.bands import Passes
 from models.inference.onnx import INPUT, OUTPUT, export_onnx, open_session, shrinking
+from models.inference.tile_line import Passes
 from models.inference.turns import PLAIN, Turn
 from models.nets import Segmenter, choose_device, mixed_precision, moved, place
 

@@ -10,13 +10,14 @@ from bridge.raster import ProbabilityMap
 from bridge.slides import Slide, TissueOptions
 from models.checkpoints import Checkpoint, DesignName
 from models.errors import CheckpointError
-from models.inference.bands import Area, PredictionOptions, PredictionProgress
+from models.inference.bands import Area, PredictionProgress
 from models.inference.cost import Stopwatch
 from models.inference.deepzoom import DeepZoomPredictor
 from models.inference.hot_spots import HotSpotOptions
 from models.inference.hybrid import HybridPredictor
 from models.inference.patchwise import PatchwisePredictor
 from models.inference.predictor import Runtime
+from models.inference.tile_line import PredictionOptions
 from models.inference.turns import Turn
 
 

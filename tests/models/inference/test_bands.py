@@ -13,7 +13,7 @@ from bridge.coords import Region, Window
 from bridge.errors import SlideError
 from bridge.slides import TissueMask
 from models.inference import Passes, PredictionOptions, predict_bands, prediction_grid
-from models.inference.bands import predicted_tiles
+from models.inference.tile_line import predicted_tiles
 
 
 @dataclass

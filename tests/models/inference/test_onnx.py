@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.checkpoints import Card, Checkpoint, NetCard, NetRole, with_role
-from models.inference import export_onnx, open_session
+from models.inference import InputForm, export_onnx, open_session
 from models.nets import CENTRED, UNIT, EncoderName, NetKind, NetOptions, Segmenter, build_net
 
 PLAIN = NetOptions(encoder=EncoderName.PLAIN, encoder_channels=(4, 4), decoder_channels=(4, 4), stem_channels=4)
@@ -57,3 +57,14 @@ def test_a_pass_holds_no_map_that_is_padded_or_joined() -> None:
     with torch.inference_mode():
         expected = Segmenter(net, CENTRED)(torch.from_numpy(pixels)).numpy()
     assert np.abs(found - expected).max() < 1e-5
+
+
+def test_planes_are_the_pixels_with_their_channels_first() -> None:
+    weights = with_role(build_net(PLAIN, 2).state_dict(), NetRole.HIGH)
+    checkpoint = Checkpoint.of(Card("deepzoom", (NET,)), weights)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3), np.uint8)
+    session = open_session(export_onnx(checkpoint, form=InputForm.PLANES, tile_px=48), threads=1)
+    (found,) = session.run(None, {"pixels": pixels.transpose(0, 3, 1, 2).astype(np.float32)})
+    (expected,) = open_session(export_onnx(checkpoint), threads=1).run(None, {"pixels": pixels})
+    assert np.abs(found - expected).max() < 1e-6
+    assert session.get_inputs()[0].shape == ["n", 3, 48, 48]
