@@ -1,6 +1,6 @@
 """Metrics: label masks or outlines in, scores out.
 
-NumPy, SciPy and shapely only; knows no file and no slide; calls nothing of ours.
+NumPy, SciPy and shapely only; knows no file and no slide; of ours it takes the tissue options of ``bridge.slides``.
 """
 
 from models.metrics.class_scores import ClassScores, class_scores
@@ -17,6 +17,7 @@ from models.metrics.cost import (
 from models.metrics.effort import EffortCurve, EffortFit, TimePoint, fit_effort
 from models.metrics.f1 import macro_f1, micro_f1, weighted_f1
 from models.metrics.froc import Froc, FrocOptions, Lesions, SlideDetections, detect, find_lesions, froc
+from models.metrics.judgement import JudgeOptions, SlideJudgement
 from models.metrics.objects import ObjectCounts, count_objects, match_objects
 from models.metrics.per_slide import GroupScores, SlideScore, Spread
 from models.metrics.scores import Scores
@@ -31,6 +32,7 @@ __all__ = [
     "Froc",
     "FrocOptions",
     "GroupScores",
+    "JudgeOptions",
     "Lesions",
     "ObjectCounts",
     "PairDifference",
@@ -38,6 +40,7 @@ __all__ = [
     "PriceOptions",
     "Scores",
     "SlideDetections",
+    "SlideJudgement",
     "SlideScore",
     "Spread",
     "TimePoint",

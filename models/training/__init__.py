@@ -10,7 +10,7 @@ from models.training.evaluate import WindowPredictor, evaluate
 from models.training.fit import fit
 from models.training.hybrid import Hybrid
 from models.training.hybrid_options import HybridOptions
-from models.training.judge_slide import JudgeOptions, SlideJudgement, judge_slide
+from models.training.judge_slide import judge_slide
 from models.training.loop import TrainingProgress
 from models.training.options import ModelOptions, TrainingOptions
 from models.training.patch_task import PatchLoss
@@ -36,7 +36,6 @@ __all__ = [
     "HistoryEntry",
     "Hybrid",
     "HybridOptions",
-    "JudgeOptions",
     "ModelOptions",
     "PatchLoss",
     "Patchwise",
@@ -46,7 +45,6 @@ __all__ = [
     "Ranks",
     "RefinementBatches",
     "Run",
-    "SlideJudgement",
     "TrainingOptions",
     "TrainingProgress",
     "Weak",

@@ -11,8 +11,8 @@ belong to no object, labelled or predicted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -27,62 +27,23 @@ from bridge.raster import LabelMask, PlanRaster, ProbabilityMap, vectorize_bands
 from bridge.slides import TissueOptions, tissue_mask
 from models.data import TileDataset, TrainingSlide
 from models.errors import DamagedSlideError
-from models.metrics import Confusion, FrocOptions, ObjectCounts, SlideDetections, count_objects, detect, find_lesions
+from models.metrics import (
+    Confusion,
+    JudgeOptions,
+    ObjectCounts,
+    SlideDetections,
+    SlideJudgement,
+    count_objects,
+    detect,
+    find_lesions,
+)
 from models.metrics.froc import major_axis
-from models.metrics.objects import LEAST_IOU
 from models.training.evaluate import WindowPredictor
 
 _TILE_PX = 256  # as promotion judges
 
 Found = Sequence[tuple[int, Polygon]]
 """Labels with their outlines, level-0 pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeOptions:
-    """What counts as an object, and how they are compared.
-
-    Parameters
-    ----------
-    least_iou
-        From which IoU on a predicted object is a true one.
-    least_um2
-        Smaller predicted objects don't count, as they are never written; smaller true ones are nothing to be missed.
-    froc
-        Of lesions.
-    tissue
-        Tells which share of a slide's tissue was judged.
-    """
-
-    least_iou: float = LEAST_IOU
-    least_um2: float = 10.0
-    froc: FrocOptions = field(default_factory=FrocOptions)
-    tissue: TissueOptions = field(default_factory=TissueOptions)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SlideJudgement:
-    """What a model got right and wrong on the held-out areas of one slide.
-
-    Parameters
-    ----------
-    confusion
-        Pixels.
-    objects
-        Objects, per class and of all classes together (the name that ``Confusion.pooled`` gives them).
-    detections
-        The same names: lesions hit, by the rules of FROC; they mean something where the slide was judged whole.
-    tissue_share
-        Of the slide's tissue, what was judged.
-    largest_um
-        The same names: longest diameter of the largest labelled object; 0 without any.
-    """
-
-    confusion: Confusion
-    objects: Mapping[str, ObjectCounts]
-    detections: Mapping[str, SlideDetections]
-    tissue_share: float
-    largest_um: Mapping[str, float]
 
 
 def judge_slide(

@@ -23,8 +23,9 @@ from bridge.annotations.split import HOLD_OUT, HoldOutOptions, split_slides
 from bridge.slides import write_pyramid
 from scripts.demo.material import CLASSES, MPP, Material, load_material
 from scripts.loop.passes import STEPS, Request, run
-from scripts.loop.validate import ValidationRequest, validate
+from scripts.loop.validate import validate
 from scripts.loop.validate_files import write_files
+from scripts.loop.validate_results import ValidationRequest
 from scripts.loop.validate_text import lines
 from scripts.options import SourceKind
 from scripts.project import open_project

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scripts.commands.common import AsJson, ProjectPath, print_json
+from scripts.telling import say
 
 
 def validate(
@@ -29,10 +30,10 @@ def validate(
     What was judged before on the same labels isn't judged again. Nothing of yours is written to, and a daemon may go on
     working beside it.
     """
-    from scripts.loop.validate import ValidationRequest
     from scripts.loop.validate import validate as judge
     from scripts.loop.validate_champions import parse_iterations
     from scripts.loop.validate_files import write_files
+    from scripts.loop.validate_results import ValidationRequest
     from scripts.loop.validate_text import as_json as to_json
     from scripts.loop.validate_text import lines
     from scripts.progress import show_progress
@@ -49,8 +50,8 @@ def validate(
         print_json({**to_json(found), "written": [str(path) for path in written]})
     else:
         for line in lines(found):
-            typer.echo(line)
+            say(line)
         for path in written:
-            typer.echo(f"written: {path}")
+            say(f"written: {path}")
     if found.problems or found.is_stopped or not found.iterations:
         raise typer.Exit(1)

@@ -7,8 +7,7 @@ training beside it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -21,98 +20,18 @@ from models.checkpoints import load_checkpoint
 from models.data import TrainingSlide
 from models.errors import CheckpointError
 from models.inference import SlidePredictor
-from models.training import JudgeOptions, SlideJudgement, judge_slide
+from models.training import judge_slide
 from scripts.daemon.names import SlideNames, project_names
-from scripts.loop.prequential import PrequentialScore, prequential_scores
+from scripts.loop.prequential import prequential_scores
 from scripts.loop.pull import Pulled, SlideState, pull, suspicion
 from scripts.loop.training_run import predictor_of
-from scripts.loop.validate_cache import JudgementCache, Kept, judged_hash
-from scripts.loop.validate_champions import Judged, judged_models
+from scripts.loop.validate_cache import FOLDER, JudgementCache, Kept, judge_options, judged_hash
+from scripts.loop.validate_champions import judged_models
+from scripts.loop.validate_results import IterationResult, Judged, SlideResult, Validation, ValidationRequest
 from scripts.progress import Progress, Renamed, Silent
 from scripts.project import Project, open_project, open_store
 
 logger = logging.getLogger(__name__)
-FOLDER = "validation"  # below the project's data folder
-
-
-@dataclass(frozen=True, slots=True)
-class ValidationRequest:
-    """What a validation is asked for.
-
-    Parameters
-    ----------
-    by
-        Slide metadata (grade, centre, patient) whose values group the slides; None: no groups.
-    iterations
-        Only these; None: all champions.
-    with_candidates
-        Trainings that didn't become champion, too.
-    stop
-        Asked before each tile; what was judged till then is kept.
-    """
-
-    by: str | None = None
-    iterations: frozenset[int] | None = None
-    with_candidates: bool = False
-    stop: Callable[[], bool] = lambda: False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SlideResult:
-    """What one model scored on one slide.
-
-    Parameters
-    ----------
-    slide
-        What it is called.
-    group
-        Its value of the metadata asked for; "" where it has none.
-    """
-
-    slide: str
-    group: str
-    judgement: SlideJudgement
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class IterationResult:
-    """What one model scored on the hold-out."""
-
-    model: Judged
-    slides: tuple[SlideResult, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Validation:
-    """Everything that a validation found.
-
-    Parameters
-    ----------
-    classes
-        Names, the background first.
-    iterations
-        By number; those whose weights are gone too, where they had been judged on the same before.
-    missing
-        One line each: models that couldn't be judged.
-    problems
-        One line each: slides that couldn't be read, or whose save isn't believed.
-    prequential
-        How well each training had foreseen what people labelled next.
-    judged_now
-        Judgements that weren't kept from an earlier time.
-    is_stopped
-        It was asked to stop before the end.
-    """
-
-    classes: tuple[str, ...]
-    by: str | None
-    iterations: tuple[IterationResult, ...]
-    missing: tuple[str, ...]
-    problems: tuple[str, ...]
-    prequential: tuple[PrequentialScore, ...]
-    judged_now: int
-    is_stopped: bool
 
 
 def validate(path: Path, request: ValidationRequest, progress: Progress | None = None) -> Validation:
@@ -155,12 +74,6 @@ def validate(path: Path, request: ValidationRequest, progress: Progress | None =
         court.judged_now,
         court.is_stopped,
     )
-
-
-def judge_options(project: Project) -> JudgeOptions:
-    """Return what counts as an object in a project."""
-    settings = project.settings
-    return replace(JudgeOptions(), least_um2=settings.predict.min_area_um2, tissue=settings.tissue)
 
 
 def _read(project: Project, store: Store, progress: Progress) -> Pulled:

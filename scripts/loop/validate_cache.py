@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ import shapely
 from bridge.annotations import ClassScheme, LabelPlan
 from bridge.files import replace_whole
 from bridge.ingest import SlideReading
-from models.metrics import Confusion, ObjectCounts, SlideDetections
-from models.training import JudgeOptions, SlideJudgement
+from models.metrics import Confusion, JudgeOptions, ObjectCounts, SlideDetections, SlideJudgement
 from scripts.config import Settings
+from scripts.project import Project
 
 logger = logging.getLogger(__name__)
+FOLDER = "validation"  # below the project's data folder
 _FORMAT = 1
 _MOST_BYTES = 2**26
 
@@ -88,6 +89,12 @@ class JudgementCache:
     def _path(self, checkpoint_id: str, slide_key: str) -> Path:
         name = hashlib.sha256(slide_key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         return self._folder / checkpoint_id / f"{name}.json"
+
+
+def judge_options(project: Project) -> JudgeOptions:
+    """Return what counts as an object in a project."""
+    settings = project.settings
+    return replace(JudgeOptions(), least_um2=settings.predict.min_area_um2, tissue=settings.tissue)
 
 
 def judged_hash(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.errors import ConfigError
@@ -12,32 +11,11 @@ from bridge.store import RunState, Store
 from models.checkpoints import read_card, read_pointer
 from models.checkpoints.champion import TRANSFER_NAME
 from models.errors import CheckpointError
+from scripts.loop.validate_results import Judged
 from scripts.project import Project
 
 _RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 _TRANSFER = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A model to be judged.
-
-    Parameters
-    ----------
-    iteration
-        Number of its training; 0 for weights that were taken over.
-    checkpoint_id
-        Names it.
-    is_promoted
-        It was the champion once, or is; else a candidate that lost.
-    is_there
-        Its weights are still on the disk.
-    """
-
-    iteration: int
-    checkpoint_id: str
-    is_promoted: bool
-    is_there: bool
 
 
 def judged_models(

@@ -10,8 +10,8 @@ from bridge.files import replace_whole
 from models.metrics import ClassScores, class_scores
 from scripts.csv_text import csv_text
 from scripts.loop.prequential import PrequentialScore
-from scripts.loop.validate import Validation
 from scripts.loop.validate_figures import save_figures
+from scripts.loop.validate_results import Validation
 from scripts.loop.validate_summary import IterationSummary, score_names, slide_rows
 from scripts.loop.validate_text import number, summaries
 
@@ -22,7 +22,7 @@ def write_files(validation: Validation, folder: Path) -> tuple[Path, ...]:
     Raises
     ------
     ConfigError
-        Nothing could be judged; or matplotlib, for the figures, isn't installed.
+        Nothing could be judged.
     """
     found = summaries(validation)
     if not found:

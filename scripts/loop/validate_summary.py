@@ -15,7 +15,7 @@ from models.metrics import (
     class_scores,
     froc,
 )
-from scripts.loop.validate import IterationResult, SlideResult
+from scripts.loop.validate_results import IterationResult, SlideResult
 
 OBJECT_F1 = "object_f1"
 WHOLE = 0.9  # of a slide's tissue that must be judged for false positives "per slide" to mean a slide

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from models.metrics import ClassScores, Confusion, Froc, Spread, class_scores
 from scripts.loop.prequential import PrequentialScore
-from scripts.loop.validate import Validation
+from scripts.loop.validate_results import Validation
 from scripts.loop.validate_summary import (
     ClassSummary,
     IterationSummary,

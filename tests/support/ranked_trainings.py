@@ -20,6 +20,7 @@ import numpy as np
 import safetensors.torch
 import shapely
 import torch
+from net_support import TINY
 from PIL import Image
 from torch import Tensor
 
@@ -30,7 +31,7 @@ from bridge.slides import TissueOptions, TissueRule, open_slide
 from models.data import AugmentationOptions, ClusterOptions, PatchOptions, StainJitterOptions, TrainingSlide
 from models.errors import DamagedSlideError
 from models.losses import SegmentationLoss
-from models.nets import BatchRenorm2d, EncoderName, Net, NetKind, NetOptions
+from models.nets import BatchRenorm2d, Net, NetKind, NetOptions
 from models.training import (
     Candidate,
     ClusterSearch,
@@ -56,9 +57,6 @@ SIDE = 160
 SCHEME = ClassScheme({"Dark": (255, 0, 0), "Pale": (0, 0, 255)})
 DISCS = [(x, y, 1 + (x // 32 + y // 32) % 2) for x in range(16, SIDE, 32) for y in range(16, SIDE, 32)]
 WHOLE = TissueOptions(rule=TissueRule.WHOLE)
-TINY = NetOptions(
-    encoder=EncoderName.PLAIN, encoder_channels=(8, 16), decoder_channels=(16, 8), stem_channels=8, pretrained=False
-)
 PATCH = replace(TINY, kind=NetKind.PATCH, decoder_channels=(1, 1), stem_channels=TINY.stem_channels)
 OPTIONS = TrainingOptions(
     max_steps=6,

@@ -6,14 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from net_support import TINY
 
 from models.data import AugmentationOptions, TrainingSlide
-from models.nets import EncoderName, NetOptions
 from models.training import ModelOptions, TrainingOptions
-
-TINY = NetOptions(
-    encoder=EncoderName.PLAIN, encoder_channels=(8, 16), decoder_channels=(16, 8), stem_channels=8, pretrained=False
-)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from models.nets import EncoderName, NetKind, NetOptions
 from models.training import Hybrid, HybridOptions, PatchwiseOptions, RefinementBatches, evaluate, forget_state, hybrid
 from models.training.heat_maps import HeatMapMaker
 
+pytestmark = pytest.mark.heavy
 WHOLE = TissueOptions(rule=TissueRule.WHOLE)
 PATCH_NET = NetOptions(
     kind=NetKind.PATCH,

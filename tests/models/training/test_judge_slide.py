@@ -20,8 +20,8 @@ from bridge.raster import PlanRaster, ProbabilityMap
 from bridge.slides import Slide, TissueOptions, TissueRule, open_slide
 from models.data import TrainingSlide
 from models.errors import DamagedSlideError
-from models.metrics import Confusion, FrocOptions, ObjectCounts
-from models.training import JudgeOptions, SlideJudgement, evaluate, judge_slide
+from models.metrics import Confusion, FrocOptions, JudgeOptions, ObjectCounts, SlideJudgement
+from models.training import evaluate, judge_slide
 
 WIDTH, HEIGHT = 900, 1100
 NAMES = ("Background", "Gland", "Vessel")

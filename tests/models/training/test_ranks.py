@@ -14,9 +14,12 @@ from ranked_trainings import DESIGNS, after, nothing_dropped, paint, read, run_t
 
 from models.training import Ranks
 
-pytestmark = pytest.mark.skipif(
-    not dist.is_available() or not dist.is_gloo_available(), reason="this build of torch has no gloo"
-)
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(
+        not dist.is_available() or not dist.is_gloo_available(), reason="this build of torch has no gloo"
+    ),
+]
 ALONE = Ranks()
 
 

@@ -27,12 +27,14 @@ from models.checkpoints import load_checkpoint, save_checkpoint, take_over
 from models.metrics import Confusion
 from scripts.loop.prequential import PrequentialScore
 from scripts.loop.training_run import predictor_of
-from scripts.loop.validate import Validation, ValidationRequest, validate
+from scripts.loop.validate import validate
 from scripts.loop.validate_champions import judged_models, parse_iterations
 from scripts.loop.validate_figures import f1_figure
+from scripts.loop.validate_results import Validation, ValidationRequest
 from scripts.loop.validate_text import as_json, lines, summaries
 from scripts.project import open_project, take_lease
 
+pytestmark = pytest.mark.heavy
 MPP = 12.0  # so coarse that some blobs are lesions, and some isolated cells
 SLIDES = {"s1": 1, "s2": 2, "s3": 3, "s4": 4, "s5": 5}  # name → seed of its blobs
 HELD_OUT = ("s1", "s4", "s5")  # by the hashes of their names
