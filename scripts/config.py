@@ -10,6 +10,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -88,7 +89,7 @@ class Settings:
 
 
 _MANY = 1e9
-_RANGES: Mapping[str, tuple[float, float]] = {
+RANGES: Mapping[str, tuple[float, float]] = {
     "slides.mpp": (0.001, 1000),
     "slides.search_depth": (0, 32),
     "watch.settle_seconds": (0, 3600),
@@ -255,7 +256,7 @@ def _check_known(section: str, key: str, origin: str) -> None:
 def _build(section: str, values: Mapping[str, Any], origins: Mapping[str, str]) -> Any:
     ready = {k: _color(v) if k.endswith("_color") and isinstance(v, str) else v for k, v in values.items()}
     try:
-        options = TypeAdapter(_SECTIONS[section]).validate_python(ready)
+        options = _checker(section).validate_python(ready) if ready else _SECTIONS[section]()
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
@@ -265,8 +266,14 @@ def _build(section: str, values: Mapping[str, Any], origins: Mapping[str, str]) 
     return options
 
 
+@cache
+def _checker(section: str) -> TypeAdapter[Any]:
+    """Return what checks a section's values: made once, and only where some are set, for making it takes longer."""
+    return TypeAdapter(_SECTIONS[section])
+
+
 def _check_ranges(section: str, options: Any, origins: Mapping[str, str]) -> None:
-    for name, (least, most) in _RANGES.items():
+    for name, (least, most) in RANGES.items():
         where, _, key = name.partition(".")
         value = getattr(options, key) if where == section else None
         if value is not None and not least <= value <= most:

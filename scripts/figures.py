@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import ConfigError
 from bridge.files import replacing
 
 if TYPE_CHECKING:
@@ -19,18 +18,10 @@ COLORS = ("#3b6fb6", "#d98032", "#4d9a5b", "#a04a73", "#7a7a7a")
 
 
 def new_figure(width: float = 7.0, height: float = 3.6) -> Any:
-    """Return an empty ``matplotlib.figure.Figure`` without any window system, in inches.
+    """Return an empty ``matplotlib.figure.Figure`` without any window system, in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # here, for it takes a moment to load
+    from matplotlib.figure import Figure
 
-    Raises
-    ------
-    ConfigError
-        matplotlib, which comes by an extra, is not installed.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ConfigError('figures need matplotlib; install it by: pip install "slidebridge[figures]"') from error
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure

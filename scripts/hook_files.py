@@ -22,6 +22,8 @@ import platformdirs
 from bridge.errors import ConfigError
 from scripts.hook_kinds import HookKind
 
+PACKED = "hook_templates"
+"""Name of the folder of unfilled files in the wheel, beside this module."""
 _NAME = "slidebridge"
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 _WINDOWS_VARIABLE = re.compile(r"%[^%]+%")
@@ -96,12 +98,14 @@ def this_machine(executable: str = sys.executable, environ: Mapping[str, str] = 
 def _command(python: Path) -> tuple[str, ...]:
     """Return the program that was installed beside this Python; else this Python with our module."""
     program = python.with_name(f"{_NAME}{'.exe' if python.suffix == '.exe' else ''}")
-    return (str(program),) if program.is_file() else (str(python), "-m", "scripts.cli")
+    return (str(program),) if program.is_file() else (str(python), "-P", "-m", "scripts.cli")
 
 
 def templates_folder() -> Path:
-    """Return the folder of the unfilled files: beside this package, in the repository as in the wheel."""
-    return Path(__file__).resolve().parents[1] / "hooks"
+    """Return the folder of the unfilled files: ``hooks`` in the repository, beside this module in the wheel."""
+    here = Path(__file__).resolve()
+    packed = here.with_name(PACKED)  # a folder hooks/ beside all other packages would be anybody's
+    return packed if packed.is_dir() else here.parents[1] / "hooks"
 
 
 def home_of(kind: HookKind, machine: Machine) -> Path:

@@ -33,7 +33,12 @@ def set_up_logging(*, is_verbose: bool, is_quiet: bool) -> None:
 
 @contextmanager
 def daemon_logging(
-    files: dict[Path, Path], *, is_verbose: bool, is_quiet: bool, hide: Hide = lambda text: text
+    files: dict[Path, Path],
+    *,
+    is_verbose: bool,
+    is_quiet: bool,
+    hide: Hide = lambda text: text,
+    terminal: logging.Handler | None = None,
 ) -> Iterator[None]:
     """Log for people who read it in the morning, to stderr and to files, until the block ends.
 
@@ -46,9 +51,13 @@ def daemon_logging(
         Project folder → its log file. A file gets the lines about its own project, and those about none.
     hide
         Takes slides' names out of a whole line, error and traceback included.
+    terminal
+        Takes the lines that else go to stderr: where a live view is shown there.
     """
     formatter = LineFormatter(hide, is_verbose=is_verbose)
-    handlers: list[logging.Handler] = [Terminal(sys.stderr)] if sys.stderr is not None else []  # a service has none
+    handlers: list[logging.Handler] = []
+    if sys.stderr is not None:  # a service has none
+        handlers.append(Terminal(sys.stderr) if terminal is None else terminal)
     for handler in handlers:
         handler.setLevel(logging.ERROR if is_quiet else logging.NOTSET)
     for project, path in files.items():

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+from scripts.plain_words import clean
+from scripts.telling import is_screen
 
 
 class Progress(Protocol):
@@ -56,7 +60,7 @@ class Renamed:
 @contextmanager
 def show_progress(*, is_shown: bool) -> Iterator[Progress]:
     """Show bars on stderr while the block runs; nothing when it is no terminal and nothing when not asked for."""
-    if not is_shown:
+    if not (is_shown and is_screen(sys.stderr)):
         yield Silent()
         return
     from rich.console import Console
@@ -64,9 +68,9 @@ def show_progress(*, is_shown: bool) -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description:24}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
+    title, note = (TextColumn(text, markup=False) for text in ("{task.description:24}", "{task.fields[note]}"))
 
-    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
+    with Bars(title, BarColumn(), TimeElapsedColumn(), note, console=console, disable=not console.is_terminal) as bars:
 
         class Shown:
             def __init__(self) -> None:
@@ -77,6 +81,6 @@ def show_progress(*, is_shown: bool) -> Iterator[Progress]:
 
             def advance(self, amount: float = 1.0, note: str = "") -> None:
                 if self._task is not None:
-                    bars.update(self._task, advance=amount, note=note)
+                    bars.update(self._task, advance=amount, note=clean(note, console.encoding))
 
         yield Shown()

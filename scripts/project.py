@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from tempfile import TemporaryDirectory
 
@@ -22,6 +21,7 @@ from bridge.store.lease_beat import Beat
 from bridge.store.location import bring_store, find_store, known_project_id, refuse_unknown
 from scripts.config import FILE_NAME, ClassOptions, LoadedSettings, Settings, load_settings
 from scripts.options import SourceKind, SourceOptions
+from scripts.version import program_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +151,6 @@ def take_lease(project: Project, purpose: str, *, is_waiting: bool = True, look:
         Another process has it.
     """
     return Lease.take(project.data_folder, purpose, version=program_version(), is_waiting=is_waiting, look=look)
-
-
-def program_version() -> str:
-    """Return the version of this SlideBridge; empty where it is run from its sources."""
-    try:
-        return metadata.version("slidebridge")
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 @contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from subprocess import list2cmdline
 from typing import TYPE_CHECKING
 
 from bridge.annotations import Rgb, predicted_class
@@ -115,13 +118,16 @@ class SetUp:
         found = self.found
         lines = [
             *self.created,
-            f"{found.slides} slides, {found.files} with annotations, {found.objects} objects",
-            f"classes: {', '.join(found.colors) or 'none yet; add them to [classes.colors] in the settings'}",
+            f"{_counted(found.slides, 'slide')}, {found.files} with annotations, {_counted(found.objects, 'object')}",
+            f"classes: {', '.join(found.colors) or 'none yet'}",
         ]
         lines += [
             f"layer {key} is called {name!r}; rename it in [classes.map] and [classes.colors]"
             for key, name in found.mapping.items()
         ]
+        alike = [name for name, color in found.colors.items() if list(found.colors.values()).count(color) > 1]
+        if alike:
+            lines.append(f"of one colour: {', '.join(alike)}; change [classes.colors], or predictions look alike")
         lines += [f"not read: {problem}" for problem in found.problems]
         if found.unmeasured:
             named = f"{found.unmeasured[0]}{' and others' if len(found.unmeasured) > 1 else ''}"
@@ -133,7 +139,16 @@ class SetUp:
             lines.append(f"the settings that were there are kept as {self.kept.name}")
         lines += self.transferred.lines() if self.transferred is not None else ()
         verb = "kept" if self.is_old else "would write" if self.is_dry_run else "wrote"
-        return [*lines, f"{verb} {self.settings_path}; next: slidebridge sync"]
+        return [*lines, f"{verb} {self.settings_path}; next: {self._next_step()}"]
+
+    def _next_step(self) -> str:
+        root = str(self.settings_path.parent)
+        sync = f"slidebridge sync -p {list2cmdline([root]) if os.name == 'nt' else shlex.quote(root)}"
+        return sync if self.found.colors else f"write your classes there, below [classes.colors], then {sync}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def set_up(beginning: Beginning, *, is_dry_run: bool = False) -> SetUp:

@@ -184,6 +184,7 @@ def settings_text(
         "# The classes, in label order. Label 0 is Background, always.",
         "[classes.colors]",
         *(f"{_toml(name)} = {_toml(format_color(color))}" for name, color in colors.items()),
+        *(() if colors else ('# Tumor = "#c80000"  # a line like this for each class, without the first #',)),
     ]
     if mapping:
         lines += ["", "# What a file says → class. Rename the classes on the right to what these layers mean."]

@@ -104,7 +104,7 @@ def _beside_others(made: ManySlides, slides: int) -> Iterator[Row]:
         lambda: read_status(project.root), lambda: read_status(project.root, is_read=True), runs=1
     )
     note = "without a daemon, a pass has read them before"
-    yield Row(f"status {where}, no daemon", ours, "status --read", theirs, target, 0.5, note)
+    yield Row(f"status {where}, no daemon", ours, "status --read", theirs, target, 0.3, note)
 
 
 class _Desk:

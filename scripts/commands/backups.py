@@ -7,14 +7,19 @@ from typing import Annotated
 
 import typer
 
+from scripts.commands import completing
 from scripts.commands.common import AsJson, DryRun, ProjectPath, print_json
+from scripts.telling import say
 
 app = typer.Typer(no_args_is_help=True, help="List the kept versions of a slide's annotation file, or bring one back.")
 
 
 @app.command("list")
 def list_(
-    slide: Annotated[str | None, typer.Argument(help="Name of a slide, as status prints it; all without.")] = None,
+    slide: Annotated[
+        str | None,
+        typer.Argument(help="Name of a slide, as status prints it; all without.", autocompletion=completing.slides),
+    ] = None,
     project: ProjectPath = Path(),
     as_json: AsJson = False,
 ) -> None:
@@ -26,14 +31,16 @@ def list_(
         print_json({name: [version.as_json() for version in versions] for name, versions in found.items()})
         return
     for name, versions in found.items():
-        typer.echo(f"{name}: {len(versions)} versions")
+        say(f"{name}: {len(versions)} versions")
         for version in versions:
-            typer.echo(f"  {version.line()}")
+            say(f"  {version.line()}")
 
 
 @app.command("restore")
 def restore(
-    slide: Annotated[str, typer.Argument(help="Name of the slide, as status prints it.")],
+    slide: Annotated[
+        str, typer.Argument(help="Name of the slide, as status prints it.", autocompletion=completing.slides)
+    ],
     revision: Annotated[str, typer.Argument(help="The version as `backups list` shows it; its first digits do.")],
     to: Annotated[Path | None, typer.Option("--to", help="Write it to this new file; the slide's stays.")] = None,
     project: ProjectPath = Path(),
@@ -48,4 +55,4 @@ def restore(
         print_json(done.as_json())
         return
     for line in done.lines():
-        typer.echo(line)
+        say(line)

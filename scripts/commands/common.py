@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from scripts.telling import say
+
 ProjectPath = Annotated[
     Path, typer.Option("--project", "-p", help="Project folder, or any file or folder in it.", show_default="here")
 ]
@@ -62,7 +64,7 @@ def run_pass(
         print_json(result.as_json())
     else:
         for line in result.lines():
-            typer.echo(line)
+            say(line)
     if result.has_failed:
         raise typer.Exit(1)
     return True

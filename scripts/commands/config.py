@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from scripts.commands.common import AsJson, ProjectPath, print_json
+from scripts.telling import say
 
 app = typer.Typer(no_args_is_help=True, help="Settings of a project.")
 
@@ -26,7 +27,7 @@ def show(project: ProjectPath = Path(), as_json: AsJson = False) -> None:
         print_json({name: {"value": value, "from": origin} for name, value, origin in loaded.rows()})
         return
     for name, value, origin in loaded.rows():
-        typer.echo(f"{name} = {_as_text(value)}  # {origin}")
+        say(f"{name} = {_as_text(value)}  # {origin}")
 
 
 def _as_text(value: object) -> str:

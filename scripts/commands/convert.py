@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scripts.commands import completing
 from scripts.commands.common import AsJson, DryRun, print_json
+from scripts.telling import say
 
 if TYPE_CHECKING:
     from scripts.conversion import BatchReport, ConversionOptions, ConversionReport
@@ -48,7 +50,12 @@ def convert(
         ),
     ],
     to: Annotated[
-        str | None, typer.Option(metavar="FORMAT", help="For a folder DST: xml, geojson, geojson.gz, png, tif or mask.")
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="For a folder DST: xml, geojson, geojson.gz, png, tif or mask.",
+            autocompletion=completing.formats,
+        ),
     ] = None,
     only: Annotated[
         SourceName | None, typer.Option("--from", help="Of a folder SRC take only these; mask: grey pictures too.")
@@ -129,7 +136,7 @@ def convert(
     if as_json:
         print_json(facts)
     else:
-        typer.echo("\n".join(lines))
+        say("\n".join(lines))
     if done.has_failed:
         raise typer.Exit(1)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from scripts.commands.common import AsJson, print_json
+from scripts.telling import say
 
 
 class DemoTool(Enum):
@@ -34,12 +35,12 @@ def demo(
         if slide is not None:
             from scripts.demo.own_slide import begin
 
-            typer.echo(begin(slide, output, Tool(tool.value), progress))
+            say(begin(slide, output, Tool(tool.value), progress))
             return
         if not as_json:
-            typer.echo(header())
-        facts = play(output, Tool(tool.value), progress, lambda r: None if as_json else typer.echo(row(r)), rounds)
+            say(header())
+        facts = play(output, Tool(tool.value), progress, lambda r: None if as_json else say(row(r)), rounds)
     if as_json:
         print_json(facts)
     else:
-        typer.echo(summary(facts, output))
+        say(summary(facts, output))

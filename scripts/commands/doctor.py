@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scripts.commands import completing
 from scripts.commands.common import AsJson, ProjectPath, print_json
+from scripts.telling import tell
 
 if TYPE_CHECKING:
     from scripts.doctor.report import DoctorReport
@@ -29,7 +31,8 @@ def doctor(
         typer.Option("--resave", help="Let QuPath save the images anew, for old versions; close the project first."),
     ] = False,
     image: Annotated[
-        list[str] | None, typer.Option(help="For --verify and --resave: id or name; may be repeated.")
+        list[str] | None,
+        typer.Option(help="For --verify and --resave: id or name; may be repeated.", autocompletion=completing.slides),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -43,24 +46,25 @@ def doctor(
     if resave:
         _resave(project, image or [], as_json=as_json)
         return
-    report = _verify(project, image or []) if verify else _examine(project, of_store=store)
+    report = _verify(project, image or []) if verify else _examine(project, of_store=store, is_shown=not as_json)
     if as_json:
         print_json(report.as_json())
     else:
-        for line in report.lines():
-            typer.echo(line)
+        tell(report.said())
     if report.has_problems:
         raise typer.Exit(1)
 
 
-def _examine(path: Path, *, of_store: bool) -> DoctorReport:
+def _examine(path: Path, *, of_store: bool, is_shown: bool) -> DoctorReport:
     if of_store:
         from scripts.doctor.store_checks import examine_store
 
         return examine_store(path)
     from scripts.doctor.run import examine
+    from scripts.progress import show_progress
 
-    return examine(path)
+    with show_progress(is_shown=is_shown) as progress:
+        return examine(path, progress=progress)
 
 
 def _verify(path: Path, images: list[str]) -> VerifyReport:
@@ -81,5 +85,4 @@ def _resave(path: Path, images: list[str], *, as_json: bool) -> None:
     if as_json:
         print_json({"resaved": lines})
         return
-    for line in lines:
-        typer.echo(line)
+    tell(lines)

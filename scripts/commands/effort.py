@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scripts.commands.common import AsJson, ProjectPath, print_json
+from scripts.telling import say
 
 
 def effort(
@@ -42,6 +43,6 @@ def effort(
         print_json({**found.as_json(), "written": [str(path) for path in written]})
         return
     for line in found.lines():
-        typer.echo(line)
+        say(line)
     for path in written:
-        typer.echo(f"written: {path}")
+        say(f"written: {path}")

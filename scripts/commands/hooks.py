@@ -11,6 +11,7 @@ import typer
 
 from scripts.commands.common import AsJson, DryRun, Force, print_json
 from scripts.hook_kinds import HookKind, belongs_here
+from scripts.telling import say
 
 if TYPE_CHECKING:
     from scripts.hook_files import Filling, HookFile
@@ -54,7 +55,7 @@ def install(
         print_json({"files": [d.as_json() for d in done], "next": steps})
         return
     for line in (*(d.line() for d in done), "next:", *(f"  {step}" for step in steps)):
-        typer.echo(line)
+        say(line)
 
 
 @app.command("list")
@@ -76,7 +77,7 @@ def list_(as_json: AsJson = False) -> None:
         print_json({"hooks": rows})
         return
     for row in rows:
-        typer.echo(f"{row['kind']:8} {'installed    ' if row['installed'] else 'not installed'} {row['path']}")
+        say(f"{row['kind']:8} {'installed    ' if row['installed'] else 'not installed'} {row['path']}")
 
 
 def _filling(kind: HookKind, given: list[Path], nightly: str) -> Filling:
@@ -118,4 +119,4 @@ def _install_cron(file: HookFile, steps: Sequence[str], *, as_json: bool, is_dry
         return
     typer.echo(text, nl=False)
     for line in [f"your crontab: {'would be ' if is_dry_run else ''}{change.value}"] if change else steps:
-        typer.echo(line)
+        say(line)

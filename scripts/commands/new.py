@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from scripts.commands.common import AsJson, DryRun, Force, print_json
+from scripts.telling import say
 
 
 class ImageType(StrEnum):
@@ -96,4 +97,4 @@ def new(
         print_json(done.as_json())
         return
     for line in done.lines():
-        typer.echo(line)
+        say(line)

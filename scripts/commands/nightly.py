@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scripts.commands.common import AsJson, DryRun, print_json
+from scripts.telling import say
 
 if TYPE_CHECKING:
     from scripts.daemon.names import HiddenNames
@@ -76,7 +77,7 @@ def nightly(
         print_json(json.loads(hidden.hide(told)))
     else:
         for line in (line for night in nights for line in night.lines()):
-            typer.echo(hidden.hide(line))
+            say(hidden.hide(line))
     if any(night.has_failed for night in nights):
         raise typer.Exit(1)
 

@@ -8,16 +8,25 @@ from typing import Annotated, Protocol
 
 import typer
 
+from scripts.commands import completing
 from scripts.commands.common import AsJson, DryRun, Force, ProjectPath, print_json, run_pass
+from scripts.telling import say, tell
 
 
 def train(
     project: ProjectPath = Path(),
     design: Annotated[
-        str | None, typer.Option(help="deepzoom, patchwise, hybrid or weak, in place of the setting.")
+        str | None,
+        typer.Option(
+            help="deepzoom, patchwise, hybrid or weak, in place of the setting.", autocompletion=completing.designs
+        ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="fast or paper (the paper's own numbers), in place of the setting.")
+        str | None,
+        typer.Option(
+            help="fast or paper (the paper's own numbers), in place of the setting.",
+            autocompletion=completing.presets,
+        ),
     ] = None,
     one_network: Annotated[
         bool | None, typer.Option("--one-network/--two-networks", help="deepzoom without, or with, its coarse pass.")
@@ -43,7 +52,7 @@ def train(
     given = {name: value for name, value in said.items() if value is not None}
     tells = run_pass(project, "train", as_json=as_json, is_dry_run=dry_run, is_forced=force, given=given)
     if tells and given and not as_json:
-        typer.echo("the next training follows slidebridge.toml again: write down there what is to stay")
+        say("the next training follows slidebridge.toml again: write down there what is to stay")
 
 
 def predict(
@@ -106,7 +115,11 @@ def status(
 
         _print(read_lineage(project, lineage), as_json=as_json)
         return
-    _print(read_status(project, is_read=read), as_json=as_json)
+    found = read_status(project, is_read=read)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        tell(found.said())
 
 
 class _Told(Protocol):
@@ -120,7 +133,7 @@ def _print(found: _Told, *, as_json: bool) -> None:
         print_json(found.as_json())
         return
     for line in found.lines():
-        typer.echo(line)
+        say(line)
 
 
 def _print_names(table: Sequence[tuple[str, str]], *, as_json: bool) -> None:
@@ -128,15 +141,17 @@ def _print_names(table: Sequence[tuple[str, str]], *, as_json: bool) -> None:
         print_json(dict(table))
         return
     for called, name in table:
-        typer.echo(name if called == name else f"{called}  {name}")
+        say(name if called == name else f"{called}  {name}")
 
 
 def confirm(
-    slide: Annotated[str, typer.Argument(help="Name of the slide, as status prints it.")],
+    slide: Annotated[
+        str, typer.Argument(help="Name of the slide, as status prints it.", autocompletion=completing.slides)
+    ],
     project: ProjectPath = Path(),
     dry_run: DryRun = False,
 ) -> None:
     """Believe a save that lost more than half of what was drawn."""
     from scripts.loop.confirm import confirm_slide
 
-    typer.echo(confirm_slide(project, slide, is_dry_run=dry_run))
+    say(confirm_slide(project, slide, is_dry_run=dry_run))

@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
+from scripts.commands import completing
 from scripts.commands.common import AsJson, print_json
+from scripts.telling import say
 
 _MOST_WORKERS = 4  # each holds the features of all slides
 
@@ -20,7 +22,8 @@ def simulate(
         Path, typer.Argument(help="Project folder, or any file or folder in it.", show_default="here")
     ] = Path(),
     methods: Annotated[
-        str, typer.Option(help="random, standard, standard_nonsquare, adaptive.")
+        str,
+        typer.Option(help="random, standard, standard_nonsquare, adaptive.", autocompletion=completing.methods),
     ] = "random,standard,standard_nonsquare,adaptive",
     region_um: Annotated[
         str | None,
@@ -97,5 +100,5 @@ def simulate(
         print_json(account.as_json())
         return
     for line in account.lines():
-        typer.echo(line)
-    typer.echo(f"\nwritten: {folder}")
+        say(line)
+    say(f"\nwritten: {folder}")

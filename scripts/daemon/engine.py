@@ -15,6 +15,7 @@ from scripts.daemon.watched_project import WatchedProject
 from scripts.logs import about
 
 logger = logging.getLogger(__name__)
+_SHORTEST_REST = 0.01  # seconds between two looks, whatever there is to look at
 RETRY_SECONDS = 30.0  # between two tries at what isn't watched
 _SETTINGS_SECONDS = 5.0  # between two looks at the settings files
 
@@ -62,6 +63,15 @@ class Daemon:
             _beat(watched)
         self._part_from_lost()
         return any(given)
+
+    def rest(self, longest: float) -> float:
+        """Return for how many seconds no file needs looking at, as far as is known; ``longest`` at most.
+
+        A save that comes to rest is read at that moment, not at the next look at all else.
+        """
+        files = [watched.loop.files for watched in self.projects]
+        nearest = min((each.next_time() - each.clock() for each in files), default=longest)
+        return min(max(nearest, _SHORTEST_REST), longest)
 
     @property
     def is_idle(self) -> bool:

@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bridge.errors import BridgeError
@@ -19,7 +19,9 @@ from bridge.watch import AtRest
 from scripts.daemon import wording as said
 from scripts.daemon.deciding import Attention, has_come, is_due, order_compute, order_files, retry_delay
 from scripts.daemon.file_watch import FileWatch
+from scripts.daemon.heartbeat import Failure
 from scripts.daemon.memory import release_memory
+from scripts.daemon.queue_now import Queue, queue_of
 from scripts.daemon.reading import Reader
 from scripts.daemon.schedule import NIGHTLY_MARK, night_name
 from scripts.daemon.schedule import due as nightly_due
@@ -59,10 +61,11 @@ class ProjectLoop:
     _is_asking: bool = True
     _settle_at: datetime | None = None
     _jobs: tuple[JobRecord, ...] = ()
-    _counts: tuple[int, int] = (0, 0)
+    _queue: Queue = field(default_factory=Queue)
     _look_at: datetime | None = None
     _paused_until: datetime | None = None
     _pauses: int = 0
+    _why_paused: str = ""
     _began: float | None = None
     _started_at: datetime | None = None
     _has_recovered: bool = False
@@ -146,9 +149,12 @@ class ProjectLoop:
         """Return where people are."""
         return Attention(self.viewing.on_screen, dict(self.reader.saved_at))
 
-    def counts(self) -> tuple[int, int]:
-        """Return how many jobs wait, and how many of them have failed before, as of the last look at them."""
-        return self._counts
+    def queue(self) -> Queue:
+        """Return what is to be done, as of the last look at the jobs; a pause of all work comes before what failed."""
+        if not self.is_paused or self._paused_until is None:
+            return self._queue
+        pause = Failure(self._why_paused, self._paused_until, attempts=self._pauses)
+        return replace(self._queue, failures=(pause, *self._queue.failures))
 
     def _due(self) -> tuple[JobRecord, ...]:
         now = self.world.now()
@@ -166,7 +172,7 @@ class ProjectLoop:
         self._ask_nightly(now)
         found = self.store.jobs(JobState.WAITING)
         self._jobs = tuple(job for job in reversed(found) if is_due(job, now))
-        self._counts = len(found), sum(job.error is not None for job in found)
+        self._queue = queue_of(tuple(reversed(found)), self._name)
 
     def _name(self, key: str | None) -> str | None:
         entry = self.reader.slides.entries.get(key or "")
@@ -190,6 +196,7 @@ class ProjectLoop:
         """Do nothing for a while, longer each time in a row: something failed that is of no single job."""
         self._pauses += 1
         self._paused_until = self.world.now() + retry_delay(self._pauses, is_conflict=True)
+        self._why_paused = " ".join(str(error).split()) or type(error).__name__
         self._is_asking = True
         logger.warning(
             "work on %s pauses: %s; goes on at %s",

@@ -15,6 +15,7 @@ from scripts.daemon import happenings
 from scripts.daemon import wording as said
 from scripts.daemon.beginning import CONFIRMED, begin_job
 from scripts.daemon.deciding import retry_delay
+from scripts.daemon.heartbeat import LastRead
 from scripts.daemon.slides_now import SlidesNow
 from scripts.daemon.world import World
 from scripts.loop.knowing import NO_FILE
@@ -36,6 +37,8 @@ class Reader:
         Slide key → when a person's last save was noticed.
     awaited
         Keys of slides that we wrote to ourselves: nothing is decided about them until the new file was read.
+    last_read
+        A person's newest save; None before the first that this process reads.
     """
 
     project: Project
@@ -45,6 +48,7 @@ class Reader:
     world: World
     saved_at: dict[str, datetime] = field(default_factory=dict)
     awaited: set[str] = field(default_factory=set)
+    last_read: LastRead | None = None
     _taken_in: dict[str, tuple[str, bool]] = field(default_factory=dict)  # slide key → what ``slides`` shows
 
     def read(self, rest: AtRest) -> bool:
@@ -137,8 +141,9 @@ class Reader:
             self._recall_save(entry.key)
             return
         self.saved_at[entry.key] = now
+        self.last_read = LastRead(entry.name, now)
         note = suspicion(reading) if is_suspicious else f"{reading.human_count} objects of people's"
-        self.store.finish_job(job.id, now, note)
+        self.store.finish_job(job.id, self.world.now(), note)
         if is_suspicious:
             logger.warning("%s", said.doubted(entry, note))
         else:
@@ -158,7 +163,7 @@ class Reader:
             return record_reading(self.project, self.store, self.backups, reading, now, kept=kept)
         keep_version(self.store, self.backups, reading, now)
         count_added(self.project, self.store, self.backups, reading)
-        believe(self.store, reading, now)
+        believe(self.store, reading, now, self.project.settings.labels)
         return False
 
     def _failed(self, entry: SlideEntry, job: JobRecord, error: Exception) -> None:

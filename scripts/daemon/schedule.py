@@ -39,6 +39,17 @@ def check_schedule(options: ScheduleOptions) -> None:
         _zone(options)
 
 
+def zone_name(options: ScheduleOptions) -> str:
+    """Return the name of the time zone that the nightly training goes by.
+
+    Raises
+    ------
+    ConfigError
+        It is not known.
+    """
+    return str(_zone(options))
+
+
 def next_nightly(options: ScheduleOptions, after: datetime) -> datetime | None:
     """Return when the next nightly training is due, in UTC.
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
+from typing import TYPE_CHECKING
 
 from bridge.annotations import SlideEntry
 from bridge.errors import BridgeError, ConfigError
@@ -17,6 +18,7 @@ from bridge.store.lease import Look
 from scripts.daemon import wording as said
 from scripts.daemon.engine import RETRY_SECONDS, Daemon
 from scripts.daemon.lanes import Lane
+from scripts.daemon.live_view import Shown
 from scripts.daemon.names import HiddenNames, project_names
 from scripts.daemon.people_hooks import HookRunner
 from scripts.daemon.watched_project import WatchedProject, open_watched
@@ -24,11 +26,21 @@ from scripts.daemon.world import World
 from scripts.logs import about, daemon_logging, log_file
 from scripts.project import Project, open_project
 
+if TYPE_CHECKING:
+    from scripts.daemon.live_terminal import LiveTerminal
+
 logger = logging.getLogger(__name__)
 _LONGEST_WAIT = 0.25  # seconds between two looks: clocks, leases and other processes' wishes
 
 
-def watch(paths: Sequence[Path], stop: Callable[[], bool], *, is_verbose: bool = False, is_quiet: bool = False) -> None:
+def watch(
+    paths: Sequence[Path],
+    stop: Callable[[], bool],
+    *,
+    is_verbose: bool = False,
+    is_quiet: bool = False,
+    terminal: LiveTerminal | None = None,
+) -> None:
     """Watch projects until asked to stop.
 
     Parameters
@@ -37,6 +49,8 @@ def watch(paths: Sequence[Path], stop: Callable[[], bool], *, is_verbose: bool =
         Each belongs to a project; a project named twice is watched once.
     stop
         Whether we were asked to.
+    terminal
+        Where to show what happens, below the log lines; None: log lines alone.
 
     Raises
     ------
@@ -48,27 +62,46 @@ def watch(paths: Sequence[Path], stop: Callable[[], bool], *, is_verbose: bool =
         raise ConfigError("no project to watch; name a project folder")
     hidden = HiddenNames()
     files = {root: log_file(project.data_folder) for root, project in projects.items()}
-    with daemon_logging(files, is_verbose=is_verbose, is_quiet=is_quiet, hide=hidden.hide), ExitStack() as stack:
+    lines = None if terminal is None else terminal.handler()
+    logging_of = partial(daemon_logging, is_verbose=is_verbose, is_quiet=is_quiet, hide=hidden.hide, terminal=lines)
+    with logging_of(files), ExitStack() as stack:
         opening = Opening(tuple(projects), stop, hidden)
         watched = opening.open_all()
         files_lane, compute = Lane.threaded("files"), Lane.threaded("compute", is_patient=True)
         daemon = Daemon(watched, files_lane, compute, opening.reopen, opening.retry)
         stack.callback(daemon.close)
-        run(daemon, opening, stop)
+        run(daemon, opening, stop, _drawing(terminal, opening))
         logger.info("%s", said.stopping([d.kind.value for w in daemon.projects for d in w.loop.activity.now()]))
         daemon.close()
         logger.info("%s", said.stopped())
 
 
-def run(daemon: Daemon, opening: Opening, stop: Callable[[], bool]) -> None:
-    """Tick until asked to stop."""
+def run(
+    daemon: Daemon, opening: Opening, stop: Callable[[], bool], ticked: Callable[[Daemon], object] = lambda daemon: None
+) -> None:
+    """Tick until asked to stop; ``ticked`` is called after each."""
     while not stop():
-        if daemon.tick():
+        was_busy = daemon.tick()
+        ticked(daemon)
+        if was_busy:
             continue
         if daemon.projects:
-            daemon.projects[0].observers.wait(_LONGEST_WAIT)
+            daemon.projects[0].observers.wait(daemon.rest(_LONGEST_WAIT))
         else:
             opening.wait(_LONGEST_WAIT)
+
+
+def shown(daemon: Daemon, roots: Sequence[Path]) -> list[Shown]:
+    """Return what there is to show of each project: what its heartbeat tells."""
+    there = {one.loop.project.root: one.heartbeat.state for one in daemon.projects if not one.is_lost}
+    names = [root.name for root in roots]
+    return [Shown(root.name if names.count(root.name) == 1 else str(root), there.get(root)) for root in roots]
+
+
+def _drawing(terminal: LiveTerminal | None, opening: Opening) -> Callable[[Daemon], object]:
+    if terminal is None:
+        return lambda daemon: None
+    return lambda daemon: terminal.show(shown(daemon, opening.roots))
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 from bridge.errors import ProjectBusyError, StoreError
@@ -32,6 +31,7 @@ from scripts.loop.computing import Computing
 from scripts.loop.slide_jobs import prediction_cache
 from scripts.options import SourceKind
 from scripts.project import Project, open_store
+from scripts.version import program_version
 
 logger = logging.getLogger(__name__)
 _RENEW_SECONDS = 15.0
@@ -71,20 +71,24 @@ class WatchedProject:
         if self.is_lost:
             return
         loop = self.loop
-        waiting, failed = loop.counts()
-        now = loop.world.now()
+        queue, now = loop.queue(), loop.world.now()
         mode = loop.files.mode
         if mode != self._mode and loop.reader.slides.entries:
             self._mode = mode
             logger.info("%s", said.watching(loop.project.root, len(loop.reader.slides.entries), mode))
         self.heartbeat.write(
             Beat(
-                loop.activity.now(),
-                waiting,
-                failed,
-                mode,
-                next_nightly(loop.project.settings.schedule, now),
-                loop.worker.last_write,
+                doing=loop.activity.now(),
+                waiting=queue.waiting,
+                failed=queue.failed,
+                observing=mode,
+                next_nightly=next_nightly(loop.project.settings.schedule, now),
+                last_write=loop.worker.last_write,
+                last_read=loop.reader.last_read,
+                last_training=loop.worker.last_training,
+                queue=queue.queued,
+                failures=queue.failures,
+                slides=len(loop.reader.slides.entries),
             )
         )
 
@@ -143,7 +147,7 @@ def open_watched(
         Its store can't be opened.
     """
     with ExitStack() as stack:
-        slidebridge = version("slidebridge")
+        slidebridge = program_version()
         lease = stack.enter_context(
             Lease.take(project.data_folder, "watch", version=slidebridge, now=world.now, stop=world.is_stopping)
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from bridge.errors import BridgeError, SlideError, WriteConflictError, WriteFailedError
@@ -18,14 +19,14 @@ from scripts.daemon import happenings
 from scripts.daemon import wording as said
 from scripts.daemon.beginning import FORCED, begin_job
 from scripts.daemon.deciding import Attention, order_compute, retry_delay, should_stop_training
-from scripts.daemon.heartbeat import LastWrite
+from scripts.daemon.heartbeat import LastTraining, LastWrite
 from scripts.daemon.reading import Reader
 from scripts.daemon.slides_now import SlidesNow
 from scripts.daemon.viewing import Viewing
 from scripts.daemon.wanting import WANTED, Predictions, Wants
 from scripts.daemon.world import Activity, World
 from scripts.loop.computing import Computing
-from scripts.loop.costs import cost_facts, cost_record
+from scripts.loop.costs import cost_facts, cost_record, usual_seconds
 from scripts.loop.learn import Learned, RunKind, StopCause, learn, load_project_champion, settle_training
 from scripts.loop.looks import tell_look
 from scripts.loop.pull import SlideState
@@ -64,6 +65,7 @@ class Worker:
     check_lease: Callable[[], None]
     computing: Computing
     last_write: LastWrite | None = None
+    last_training: LastTraining | None = None
     _bands: Champion | None = None
 
     def do(self, job: JobRecord) -> None:
@@ -130,7 +132,7 @@ class Worker:
             self.project,
             self.store,
             pulled,
-            self.activity.progress(job.kind),
+            self.activity.progress(job.kind, self.world.now),
             self.world.now,
             kind=kind,
             is_forced=job.input_hash.startswith(FORCED),
@@ -167,6 +169,8 @@ class Worker:
 
     def _told_training(self, learned: Learned, seconds: float, *, is_nightly: bool) -> None:
         logger.info("%s", said.training_ended(learned, seconds, is_nightly=is_nightly))
+        if learned.iteration is not None:
+            self.last_training = _last_training(learned, self.world.now())
         for warning in learned.warnings:
             logger.warning("%s", warning)
         self.world.tell("nightly" if is_nightly else "training", happenings.training_ended(learned, seconds))
@@ -182,6 +186,7 @@ class Worker:
         if not is_forced and key != job.input_hash:
             raise SupersededError("a newer model or another slide file takes its place")
         bands = self._champion_bands()
+        self.activity.expect(job.kind, usual_seconds(self.store, state.key))
         self._look_ahead(state)
         prediction = predict_one(
             self.project,
@@ -324,3 +329,8 @@ class Worker:
                 logger.warning("%s", error)
                 pause = max(pause, _UNREACHABLE_SECONDS)
         return timedelta(seconds=pause) if self.store.unfinished_writes() else None
+
+
+def _last_training(learned: Learned, now: datetime) -> LastTraining:
+    score = learned.score if learned.score is not None and math.isfinite(learned.score) else None
+    return LastTraining(now, learned.iteration or 0, learned.is_promoted, score)

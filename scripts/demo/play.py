@@ -25,7 +25,8 @@ from scripts.demo.figures import save_curve, save_overlay
 from scripts.demo.material import CLASSES, MPP, TEST_FROM_X, Material, load_material
 from scripts.demo.measure import nuclei_dice, otsu_dice
 from scripts.demo.truth import save_truth
-from scripts.loop.passes import STEPS, PassResult, Request, run
+from scripts.loop.pass_result import PassResult
+from scripts.loop.passes import STEPS, Request, run
 from scripts.loop.slide_facts import labelled_area
 from scripts.loop.training_run import predictor_of
 from scripts.options import SourceKind
@@ -179,7 +180,7 @@ def _work(game: Game, most_boxes: int) -> None:
     height, width = game.material.labels.shape
     entry = _source(game).slides()[0]
     module = f"scripts.demo.expert_{game.tool.value}"
-    command = [sys.executable, "-m", module, str(game.truth_path), str(entry.annotation_path)]
+    command = [sys.executable, "-P", "-m", module, str(game.truth_path), str(entry.annotation_path)]
     done = subprocess.run(
         [*command, str(TEST_FROM_X), str(width), str(height), str(most_boxes)],
         capture_output=True,

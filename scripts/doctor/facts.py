@@ -3,54 +3,35 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from bridge.annotations import AnnotationSet, Edits, SlideEntry
-from bridge.annotations.roles import reconcile
+from bridge.annotations import SlideEntry
 from bridge.errors import BridgeError
-from bridge.files import PREFIX
-from bridge.ingest import locate_slide
-from bridge.slides import choose_mpp, open_slide
-from scripts.config import Settings
+from bridge.imagescope import ImageScopeFolder
+from bridge.ingest import SlideReading
+from bridge.qupath import GeoJSONFolder
+from bridge.store import Store
+from scripts.daemon.names import SlideNames, project_names
+from scripts.doctor.labels import LabelFacts, look_at_labels
+from scripts.doctor.model import ModelFacts, look_at_model
+from scripts.doctor.records import RecordFacts, open_records
+from scripts.doctor.running import RunningFacts, look_around
+from scripts.doctor.slide_facts import SlideFacts, look_at_slide
 from scripts.options import TIMM, WITH_WEIGHTS, ModelOptions
-from scripts.project import Project
+from scripts.progress import Progress, Silent
+from scripts.project import Project, left_out
 
-_MARKER = "doctor"  # of edits that are made and thrown away
-
-
-@dataclass(frozen=True, slots=True)
-class SlideFacts:
-    """What was found of one slide; a problem is one line, None where there is none.
-
-    Parameters
-    ----------
-    has_file
-        There is an annotation file.
-    objects
-        In it.
-    slide_problem, mpp_problem, blocker, file_problem, write_problem
-        Why it isn't found or doesn't open; has no mpp; mustn't be read now; isn't read; couldn't be written.
-    mpp_warnings
-        One line each.
-    unknown
-        Classes that the scheme doesn't know, and objects of each.
-    """
-
-    entry: SlideEntry
-    slide_problem: str | None = None
-    mpp_problem: str | None = None
-    mpp_warnings: tuple[str, ...] = ()
-    has_file: bool = False
-    blocker: str | None = None
-    file_problem: str | None = None
-    write_problem: str | None = None
-    objects: int = 0
-    unknown: tuple[tuple[str, int], ...] = ()
+_FUTURE = timedelta(minutes=2)  # clocks that differ by less do no harm
+_ANNOTATIONS: Mapping[type, tuple[str, ...]] = {
+    ImageScopeFolder: (".xml",),
+    GeoJSONFolder: (".geojson", ".geojson.gz"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,44 +42,90 @@ class ProjectFacts:
     ----------
     source_problem
         Why the source can't be listed; there are no slides then.
+    left_out
+        Images that are no slides of ours, one line each.
     classes
-        Number of classes in the scheme.
-    stray
-        Temporary files of ours beside people's files.
+        The scheme's, in label order.
+    is_strict
+        A class that is not in the scheme is an error.
     read_only
         Folders that we have to write to, and can't.
+    lonely
+        Annotation files without a slide.
+    gone
+        Slides that were learned from and are not in the project any more.
+    future
+        Files that were saved in the future, one line each.
     model_problem
         Why no training can begin with the network that the settings name: "what; the way out".
-    free_bytes
-        On the disk of the project's own records.
     """
 
     root: Path
     slides: tuple[SlideFacts, ...] = ()
     source_problem: str | None = None
-    classes: int = 0
-    stray: tuple[Path, ...] = ()
+    left_out: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    is_strict: bool = False
     read_only: tuple[Path, ...] = ()
+    lonely: tuple[Path, ...] = ()
+    gone: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
     model_problem: str | None = None
-    free_bytes: int = 0
+    model: ModelFacts = field(default_factory=ModelFacts)
+    labels: LabelFacts = field(default_factory=LabelFacts)
+    running: RunningFacts = field(default_factory=RunningFacts)
+    records: RecordFacts = field(default_factory=RecordFacts)
 
 
-def gather(project: Project) -> ProjectFacts:
-    """Look at everything that a project consists of."""
+def gather(
+    project: Project,
+    now: datetime,
+    *,
+    progress: Progress | None = None,
+    environ: Mapping[str, str] = os.environ,
+    user: Path | None = None,
+) -> ProjectFacts:
+    """Look at everything that a project consists of.
+
+    Parameters
+    ----------
+    user
+        As in ``open_store``.
+    """
+    try:
+        entries, outside = project.source.slides(), left_out(project.source)
+    except (BridgeError, OSError) as error:
+        return ProjectFacts(project.root, source_problem=str(error))
+    folders = _folders(project, entries)
+    with open_records(project, folders, user) as records:
+        slides, readings = _look_at_slides(project, records.store, entries, progress or Silent())
+        return ProjectFacts(
+            root=project.root,
+            slides=slides,
+            left_out=outside,
+            classes=tuple(project.scheme.colors),
+            is_strict=project.settings.labels.strict,
+            read_only=tuple(folder for folder in folders if not is_writable(folder)),
+            lonely=tuple(_lonely(project, entries)),
+            gone=tuple(_gone(records.store, entries)),
+            future=tuple(_from_future(slides, now)),
+            model_problem=model_problem(project.settings.model, partial(_has_transfer, project)),
+            model=look_at_model(project),
+            labels=look_at_labels(project, records.store, readings, now),
+            running=look_around(project, now, _newest_save(records.store, readings), environ),
+            records=records.facts,
+        )
+
+
+def names_of(project: Project) -> SlideNames:
+    """Return what slides are called where they are told of; a project without a key for it isn't given one here."""
     try:
         entries = project.source.slides()
-    except BridgeError as error:
-        return ProjectFacts(project.root, source_problem=str(error), free_bytes=_free_bytes(project.root))
-    folders = _folders(project, entries)
-    return ProjectFacts(
-        root=project.root,
-        slides=tuple(_slide_facts(project, entry) for entry in entries),
-        classes=len(project.scheme.colors),
-        stray=tuple(stray for folder in folders for stray in _stray_files(folder)),
-        read_only=tuple(folder for folder in folders if not _is_writable(folder)),
-        model_problem=model_problem(project.settings.model, partial(_has_transfer, project)),
-        free_bytes=_free_bytes(project.root),
-    )
+    except BridgeError:  # told of the source
+        entries = ()
+    if project.settings.privacy.hash_names and not (project.data_folder / "names.key").is_file():
+        return SlideNames(entries, secrets.token_bytes(32))
+    return project_names(project, entries)
 
 
 def model_problem(model: ModelOptions, has_transfer: Callable[[], bool] = lambda: False) -> str | None:
@@ -110,7 +137,7 @@ def model_problem(model: ModelOptions, has_transfer: Callable[[], bool] = lambda
     if model.weights is not None and not model.weights.is_file():
         return f"there is no weights file at {model.weights}; correct [model] weights"
     if encoder.startswith(TIMM) and find_spec("timm") is None:
-        return f"encoder {encoder} needs timm, which is not installed; pip install timm, or name another encoder"
+        return f'encoder {encoder} needs timm, which is not installed; pip install "slidebridge[timm]", or name another'
     if model.pretrained and model.weights is None and encoder not in WITH_WEIGHTS and not has_transfer():
         cure = "name their file in [model] weights, or set pretrained = false"
         return f"no ImageNet weights of encoder {encoder} come with SlideBridge; {cure}"
@@ -118,6 +145,8 @@ def model_problem(model: ModelOptions, has_transfer: Callable[[], bool] = lambda
 
 
 def _has_transfer(project: Project) -> bool:
+    if not (project.checkpoints / "transfer.json").exists():
+        return False
     from models.checkpoints import read_card  # torch: a second
     from models.checkpoints.champion import TRANSFER_NAME, read_pointer
     from models.errors import CheckpointError
@@ -130,91 +159,61 @@ def _has_transfer(project: Project) -> bool:
     return card is not None and card.design == project.settings.model.design.value
 
 
-def _folders(project: Project, entries: Sequence[SlideEntry]) -> list[Path]:
-    """Return the folders that we write to, each once."""
-    written = (entry.written_path for entry in entries)
-    return list(dict.fromkeys([project.root, *(path.parent for path in written if path is not None)]))
-
-
-def _is_writable(folder: Path) -> bool:
+def is_writable(folder: Path) -> bool:
     """Say whether files can be made in a folder, or the folder itself where it isn't there yet."""
     there = next((f for f in (folder, *folder.parents) if f.exists()), folder)
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
-def _stray_files(folder: Path) -> Iterator[Path]:
-    for pattern in (f"{PREFIX}*.tmp", f"{PREFIX}*.part", f"{PREFIX}*.old"):
-        yield from sorted(folder.glob(pattern))
+def _folders(project: Project, entries: Sequence[SlideEntry]) -> list[Path]:
+    """Return the folders that we write to, each once."""
+    written = (entry.written_path for entry in entries)
+    parents = (path.parent for path in written if path is not None)
+    return list(dict.fromkeys([project.root, project.data_folder, *parents]))
 
 
-def _free_bytes(root: Path) -> int:
-    return shutil.disk_usage(root).free
+def _look_at_slides(
+    project: Project, store: Store, entries: Sequence[SlideEntry], progress: Progress
+) -> tuple[tuple[SlideFacts, ...], list[SlideReading]]:
+    progress.start("looking at slides", len(entries))
+    names = names_of(project)
+    slides, readings = [], []
+    for entry in entries:
+        facts, reading = look_at_slide(project, store, entry)
+        slides.append(facts)
+        readings += [reading] if reading is not None else []
+        progress.advance(note=names.hide_note(entry.name))
+    return tuple(slides), readings
 
 
-def _slide_facts(project: Project, entry: SlideEntry) -> SlideFacts:
-    found, file_problem, blocker = _read(project, entry)
-    slide_problem, mpp_problem, warnings = _look_at_slide(project.settings, entry, found)
-    is_checked = entry.written_path is not None  # nothing is ever written to what is people's alone
-    write_problem = _write_problem(project, entry, found) if found is not None and is_checked else None
-    return SlideFacts(
-        entry=entry,
-        slide_problem=slide_problem,
-        mpp_problem=mpp_problem,
-        mpp_warnings=warnings,
-        has_file=entry.annotation_path.is_file(),
-        blocker=blocker,
-        file_problem=file_problem,
-        write_problem=write_problem,
-        objects=0 if found is None else len(found),
-        unknown=() if found is None else _unknown(project, found),
-    )
+def _lonely(project: Project, entries: Sequence[SlideEntry]) -> Iterator[Path]:
+    """Yield the annotation files that lie in a folder of slides and belong to none of them."""
+    endings = _ANNOTATIONS.get(type(project.source), ())
+    owned = {entry.annotation_path.name.casefold() for entry in entries}
+    stems = {entry.slide_path.stem.casefold() for entry in entries}
+    for path in sorted(project.source.root.iterdir()) if endings else ():
+        ending = next((e for e in reversed(endings) if path.name.casefold().endswith(e)), None)
+        if ending is None or path.name.startswith((".", "~")) or not path.is_file():
+            continue
+        if path.name.casefold() not in owned and path.name[: -len(ending)].casefold() not in stems:
+            yield path
 
 
-def _read(project: Project, entry: SlideEntry) -> tuple[AnnotationSet | None, str | None, str | None]:
-    """Return what the file holds, why it can't be read, and why it mustn't be now."""
-    blocker = project.source.blocker(entry)
-    if blocker is not None or not entry.annotation_path.is_file():
-        return None, None, blocker
-    try:
-        return project.source.parse(entry.annotation_path.read_bytes(), entry), None, None
-    except (BridgeError, OSError) as error:
-        return None, str(error), None
+def _gone(store: Store, entries: Sequence[SlideEntry]) -> Iterator[str]:
+    there, learned = {entry.key for entry in entries}, store.split().learned
+    for slide in store.slides():
+        if slide.key not in there and learned.get(slide.key):
+            yield slide.name
 
 
-def _write_problem(project: Project, entry: SlideEntry, found: AnnotationSet) -> str | None:
-    """Make edits that change nothing of people's: a file that isn't reproduced byte for byte is refused there."""
-    try:
-        project.source.apply(entry.annotation_path.read_bytes(), Edits(found.write_marker or _MARKER), entry)
-    except (BridgeError, OSError) as error:
-        return str(error)
-    return None
+def _from_future(slides: Sequence[SlideFacts], now: datetime) -> Iterator[str]:
+    for slide in slides:
+        for path, at in (slide.saved_at or {}).items():
+            if at - now > _FUTURE:
+                yield f"{path} is of {at.astimezone():%Y-%m-%d %H:%M:%S}, and here it is {now.astimezone():%H:%M:%S}"
 
 
-def _look_at_slide(
-    settings: Settings, entry: SlideEntry, found: AnnotationSet | None
-) -> tuple[str | None, str | None, tuple[str, ...]]:
-    """Return why the slide doesn't open, why it has no mpp, and what is odd about its mpp."""
-    options = settings.slides
-    try:
-        path = locate_slide(entry, options)
-        with open_slide(path) as slide:
-            own = slide.pyramid.mpp
-    except BridgeError as error:
-        return str(error), None, ()
-    try:
-        _, warnings = choose_mpp(
-            path.name,
-            per_slide=options.mpp_of.get(entry.name) or options.mpp_of.get(path.name),
-            tool=entry.mpp,
-            slide=own,
-            annotation_file=None if found is None else found.mpp,
-            default=options.mpp,
-        )
-    except BridgeError as error:
-        return None, str(error), ()
-    return None, None, warnings
-
-
-def _unknown(project: Project, found: AnnotationSet) -> tuple[tuple[str, int], ...]:
-    reconciled = reconcile(found, (), None, project.scheme, project.settings.labels)
-    return tuple(reconciled.unknown.items())
+def _newest_save(store: Store, readings: Sequence[SlideReading]) -> datetime | None:
+    """Return when a person last saved anything, by the files' own times."""
+    people = (r for r in readings if r.revision is not None and not store.is_own_revision(r.entry.key, r.revision))
+    return max((r.saved_at for r in people if r.saved_at is not None), default=None)

@@ -1,116 +1,126 @@
-"""The checks on a project: facts in, findings out."""
+"""The checks on a project, its slides and its annotations: facts in, findings out."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
+from scripts.doctor import catalogue
 from scripts.doctor.facts import ProjectFacts
-from scripts.doctor.report import Finding, all_or, ok, problem, warning
+from scripts.doctor.report import Finding, Level, all_or, ok
+from scripts.doctor.state_checks import STATE_CHECKS
 
 Check = Callable[[ProjectFacts], tuple[Finding, ...]]
-
-_MB = 10**6
-_LITTLE_BYTES = 1000 * _MB  # backups, checkpoints and tiles need some
-_TOO_LITTLE_BYTES = 100 * _MB
 
 
 def check_source(facts: ProjectFacts) -> tuple[Finding, ...]:
     """Say whether the folder or project file can be listed, and holds slides."""
     if facts.source_problem is not None:
-        return (problem("source", facts.source_problem),)
+        return (catalogue.NO_SOURCE.found(facts.source_problem),)
+    outside = [catalogue.LEFT_OUT.found(line) for line in facts.left_out]
     if not facts.slides:
-        cure = "put slides into the folder, or add them in QuPath"
-        return (warning("source", f"no slides in {facts.root}", cure),)
-    return (ok("source", f"{len(facts.slides)} slides in {facts.root}"),)
+        return (catalogue.NO_SLIDES.found(f"no slides in {facts.root}"), *outside)
+    return (ok("source", f"{len(facts.slides)} slides in {facts.root}"), *outside)
+
+
+def check_rights(facts: ProjectFacts) -> tuple[Finding, ...]:
+    """Say where we may not write though we have to."""
+    found = (catalogue.NOT_WRITABLE.found(f"{folder} can't be written") for folder in facts.read_only)
+    return all_or(found, ok("write access", "to every folder of the project"))
 
 
 def check_slides(facts: ProjectFacts) -> tuple[Finding, ...]:
-    """Say which slides are not where they should be, or don't open."""
-    found = (problem("slides", slide.slide_problem) for slide in facts.slides if slide.slide_problem is not None)
-    return all_or(found, ok("slides", f"all {len(facts.slides)} found and opened"))
+    """Say which slides are not where they should be, don't open, or are damaged; and which files have none."""
+    return all_or(_slide_findings(facts), ok("slides", f"all {len(facts.slides)} found and opened"))
+
+
+def _slide_findings(facts: ProjectFacts) -> Iterator[Finding]:
+    for slide in facts.slides:
+        if slide.slide_problem is not None:
+            trouble = catalogue.NO_SLIDE if slide.is_lost else catalogue.BAD_SLIDE
+            yield trouble.found(slide.slide_problem, "" if slide.is_lost else None)
+        elif slide.damage is not None:
+            yield catalogue.CUT_SLIDE.found(slide.damage)
+    for path in facts.lonely:
+        yield catalogue.LONELY_FILE.found(f"{path} has no slide beside it")
+    for name in facts.gone:
+        yield catalogue.GONE_SLIDE.found(f"{name} was learned from and is not in the project any more")
 
 
 def check_mpp(facts: ProjectFacts) -> tuple[Finding, ...]:
     """Say which slides have no resolution, or several."""
-    found = [problem("mpp", slide.mpp_problem) for slide in facts.slides if slide.mpp_problem is not None]
-    cure = "if the slide is right, mend the calibration; else set [slides.mpp_of]"
-    found += [warning("mpp", text, cure) for slide in facts.slides for text in slide.mpp_warnings]
+    found = [catalogue.NO_MPP.found(slide.mpp_problem, "") for slide in facts.slides if slide.mpp_problem is not None]
+    found += [catalogue.ODD_MPP.found(text) for slide in facts.slides for text in slide.mpp_warnings]
     return all_or(found, ok("mpp", "known for every slide that opens"))
 
 
 def check_classes(facts: ProjectFacts) -> tuple[Finding, ...]:
-    """Say which classes that people use are not in the scheme."""
+    """Say which classes that people use are not in the scheme, which nobody uses, and which are alike."""
     if not facts.classes:
-        return (problem("classes", "the scheme is empty", "add your classes to [classes.colors]"),)
-    unknown: Counter[str] = Counter()
+        return (catalogue.NO_CLASSES.found("the scheme is empty"),)
+    found = [*_alike(facts), *_unknown(facts), *_unused(facts)]
+    return all_or(found, ok("classes", f"{len(facts.classes)} in the scheme, all that is drawn is among them"))
+
+
+def _alike(facts: ProjectFacts) -> Iterator[Finding]:
+    """Yield names that differ by capitals or blanks only; what is mapped to a class is none of its own."""
+    spellings: defaultdict[str, list[str]] = defaultdict(list)
+    for name in dict.fromkeys([*facts.classes, *_counted(facts, "unknown")]):
+        spellings["".join(name.split()).casefold()].append(name)
+    for names in spellings.values():
+        if len(names) > 1:
+            yield catalogue.ALIKE_CLASSES.found(f"{' and '.join(map(repr, names))} differ by capitals or spaces only")
+
+
+def _unknown(facts: ProjectFacts) -> Iterator[Finding]:
+    for name, count in _counted(facts, "unknown").items():
+        found = catalogue.UNKNOWN_CLASS.found(f"{name!r} of {count} objects is not in the scheme")
+        yield replace(found, level=Level.PROBLEM) if facts.is_strict else found
+
+
+def _unused(facts: ProjectFacts) -> Iterator[Finding]:
+    used = _counted(facts, "used")
+    if used:  # before the first drawing that says nothing
+        unused = [name for name in facts.classes if name not in used]
+        yield from (catalogue.UNUSED_CLASS.found(f"{name!r} has no object on any slide") for name in unused)
+
+
+def _counted(facts: ProjectFacts, which: str) -> Counter[str]:
+    counts: Counter[str] = Counter()
     for slide in facts.slides:
-        unknown.update(dict(slide.unknown))
-    cure = "add it to [classes.colors], or map it in [classes.map]"
-    found = (warning("classes", f"{name!r} of {n} objects is not in the scheme", cure) for name, n in unknown.items())
-    return all_or(found, ok("classes", f"{facts.classes} in the scheme, all that is drawn is among them"))
+        counts.update(dict(getattr(slide, which)))
+    return counts
 
 
 def check_files(facts: ProjectFacts) -> tuple[Finding, ...]:
     """Say which annotation files can't be read, or not be written without changing what people drew."""
-    found = list(_file_findings(facts))
     files, objects = sum(slide.has_file for slide in facts.slides), sum(slide.objects for slide in facts.slides)
-    return all_or(found, ok("files", f"{files} annotation files read, {objects} objects, each file reproduced"))
+    good = ok("files", f"{files} annotation files read, {objects} objects, each file reproduced")
+    return all_or(_file_findings(facts), good)
 
 
 def _file_findings(facts: ProjectFacts) -> Iterator[Finding]:
     for slide in facts.slides:
         if slide.file_problem is not None:
-            yield problem("files", slide.file_problem)
+            yield catalogue.BAD_FILE.found(slide.file_problem)
         elif slide.write_problem is not None:
-            yield problem("files", slide.write_problem)
+            yield catalogue.UNSAFE_FILE.found(slide.write_problem)
 
 
 def check_saves(facts: ProjectFacts) -> tuple[Finding, ...]:
     """Say which saves are going on, or were cut."""
-    found = (problem("saves", slide.blocker) for slide in facts.slides if slide.blocker is not None)
+    found = (catalogue.OPEN_SAVE.found(slide.blocker) for slide in facts.slides if slide.blocker is not None)
     return all_or(found, ok("saves", "none unfinished"))
-
-
-def check_model(facts: ProjectFacts) -> tuple[Finding, ...]:
-    """Say whether the network that is set can be begun."""
-    found = (problem("model", text) for text in [facts.model_problem] if text is not None)
-    return all_or(found, ok("model", "design, encoder and weights go together"))
-
-
-def check_stray(facts: ProjectFacts) -> tuple[Finding, ...]:
-    """Say which temporary files of ours are left from a crash."""
-    cure = "run slidebridge sync: it finishes or undoes the write"
-    found = (warning("stray files", f"{path} is left from a write that was cut off", cure) for path in facts.stray)
-    return all_or(found, ok("stray files", "none"))
-
-
-def check_space(facts: ProjectFacts) -> tuple[Finding, ...]:
-    """Say whether the disk has room for backups and checkpoints."""
-    text = f"{facts.free_bytes / _MB:,.0f} MB free for {facts.root}"
-    if facts.free_bytes < _TOO_LITTLE_BYTES:
-        return (problem("disk space", text, "make room before the next sync"),)
-    if facts.free_bytes < _LITTLE_BYTES:
-        return (warning("disk space", text, "make room: backups and checkpoints grow"),)
-    return (ok("disk space", text),)
-
-
-def check_rights(facts: ProjectFacts) -> tuple[Finding, ...]:
-    """Say where we may not write though we have to."""
-    cure = "mend the folder's permissions; nothing can be written back there"
-    found = (problem("write access", f"{folder} can't be written", cure) for folder in facts.read_only)
-    return all_or(found, ok("write access", "to every folder of the project"))
 
 
 PROJECT_CHECKS: tuple[Check, ...] = (
     check_source,
+    check_rights,
     check_slides,
     check_mpp,
     check_classes,
-    check_model,
     check_files,
     check_saves,
-    check_stray,
-    check_space,
-    check_rights,
+    *STATE_CHECKS,
 )

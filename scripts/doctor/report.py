@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+
+from scripts.telling import Said, Tone
 
 
 class Level(Enum):
@@ -14,6 +16,15 @@ class Level(Enum):
     OK = "ok"
     WARNING = "warning"  # works, but not as one would wish
     PROBLEM = "problem"  # the loop will stumble here
+
+    @property
+    def word(self) -> str:
+        """What people read."""
+        return "note" if self is Level.WARNING else self.value
+
+
+_TONES: Mapping[Level, Tone] = {Level.OK: Tone.GOOD, Level.WARNING: Tone.NOTE, Level.PROBLEM: Tone.BAD}
+_WORD = 8  # characters of the level's word
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +38,25 @@ class Finding:
     text
         What was met, and where.
     cure
-        What would mend it; empty where nothing is amiss.
+        What would mend it; empty where nothing is amiss, and where the text says it.
+    trouble
+        Key of what it is in the catalogue; empty where nothing is amiss.
+    group
+        What it is told with; empty for none.
     """
 
     check: str
     level: Level
     text: str
     cure: str = ""
+    trouble: str = ""
+    group: str = ""
 
     def line(self) -> str:
         """Say it in one line."""
+        text = " ".join(self.text.split())
         cure = f"; {self.cure}" if self.cure else ""
-        return f"{self.level.value:8} {self.check}: {self.text}{cure}"
+        return f"{self.level.word:{_WORD}} {self.check}: {text}{cure}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +76,45 @@ class DoctorReport:
             "problems": self._count(Level.PROBLEM),
             "warnings": self._count(Level.WARNING),
             "findings": [
-                {"check": f.check, "level": f.level.value, "text": f.text, "cure": f.cure} for f in self.findings
+                {
+                    "check": f.check,
+                    "level": f.level.value,
+                    "text": f.text,
+                    "cure": f.cure,
+                    "trouble": f.trouble,
+                    "group": f.group,
+                }
+                for f in self.findings
             ],
         }
 
     def lines(self) -> list[str]:
         """Return the findings for people."""
-        summary = f"{self._count(Level.PROBLEM)} problems, {self._count(Level.WARNING)} warnings"
-        return [*(finding.line() for finding in self.findings), summary]
+        return [said.text for said in self.said()]
+
+    def said(self) -> Iterator[Said]:
+        """Yield the findings for people, group by group, and how many there are."""
+        for group in dict.fromkeys(finding.group for finding in self.findings):
+            indent = "  " if group else ""
+            if group:
+                yield Said(group, Tone.HEAD)
+            for finding in self.findings:
+                if finding.group == group:
+                    yield Said(indent + finding.line(), _TONES[finding.level], len(indent) + _WORD)
+        tone = Tone.BAD if self.has_problems else Tone.NEXT
+        yield Said(f"{self._counted(Level.PROBLEM)}, {self._counted(Level.WARNING)}", tone)
+
+    def _counted(self, level: Level) -> str:
+        count = self._count(level)
+        return f"{count} {level.word}{'' if count == 1 else 's'}"
 
     def _count(self, level: Level) -> int:
         return Counter(finding.level for finding in self.findings)[level]
 
 
-def ok(check: str, text: str) -> Finding:
+def ok(check: str, text: str, group: str = "") -> Finding:
     """Return that all is well."""
-    return Finding(check, Level.OK, text)
+    return Finding(check, Level.OK, text, group=group)
 
 
 def warning(check: str, text: str, cure: str) -> Finding:
@@ -89,3 +130,9 @@ def problem(check: str, text: str, cure: str = "") -> Finding:
 def all_or(findings: Iterable[Finding], good: Finding) -> tuple[Finding, ...]:
     """Return the findings, or that all is well if there are none."""
     return tuple(findings) or (good,)
+
+
+def grouped(findings: Iterable[Finding], groups: Sequence[str]) -> tuple[Finding, ...]:
+    """Return findings in the order of their groups; within one as they came."""
+    order = {group: place for place, group in enumerate(groups)}
+    return tuple(sorted(findings, key=lambda finding: order.get(finding.group, len(order))))

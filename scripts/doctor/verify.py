@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +91,10 @@ class VerifyReport:
         """Return the verdicts for people."""
         alike = sum(image.is_equal for image in self.images)
         return [*(line for image in self.images for line in image.lines()), f"{alike} of {len(self.images)} read alike"]
+
+    def said(self) -> Iterable[str]:
+        """Return the verdicts as they are printed."""
+        return self.lines()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,17 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigError
 from scripts.executors.choice import LOCAL
 from scripts.options import ComputeOptions
+from scripts.version import PACKAGE, is_release, program_version
 
 if TYPE_CHECKING:
     from distributed import Client
     from distributed.security import Security
 
-_PACKAGE = "slidebridge"
 _CORES_PER_WORKER = 2  # one reads and glues while the other is in the network
 
 
@@ -50,11 +49,11 @@ def connected(options: ComputeOptions) -> Iterator[Client]:
                 timeout=options.timeout_seconds,
                 security=_security(options),
                 set_as_default=False,
-                name=_PACKAGE,
+                name=PACKAGE,
             )
             stack.callback(client.close)
             client.wait_for_workers(1, timeout=options.timeout_seconds)
-            found: Any = client.get_versions(packages=[_PACKAGE])  # Any: awaitable for other clients than this kind
+            found: Any = client.get_versions(packages=[PACKAGE])  # Any: awaitable for other clients than this kind
         except OSError as error:  # a timeout is one
             raise ConfigError(_unreachable(options, error)) from error
         check_versions({str(options.scheduler): found["scheduler"]}, "scheduler")  # it unpickles work, to pass it on
@@ -93,17 +92,25 @@ def check_versions(workers: Mapping[str, Any], what: str = "worker") -> None:
     ConfigError
         Names the worker, what it has and what it should have.
     """
-    ours, python = version(_PACKAGE), f"{sys.version_info.major}.{sys.version_info.minor}"
+    ours, python = program_version(), f"{sys.version_info.major}.{sys.version_info.minor}"
     for address, told in workers.items():
         packages = told["packages"]
-        theirs = packages.get(_PACKAGE)
+        theirs = packages.get(PACKAGE)
         if theirs is None:
-            raise ConfigError(f"{what} {address} has no SlideBridge; install {_PACKAGE}[dask]=={ours} where it runs")
+            raise ConfigError(f"{what} {address} has no SlideBridge; install {_named(ours)} where it runs")
         if theirs != ours:
-            raise ConfigError(f"{what} {address} has SlideBridge {theirs}, here is {ours}; install the same there")
+            here = f"here is {ours}; install {_named(ours)} there"
+            raise ConfigError(f"{what} {address} has SlideBridge {theirs}, {here}")
         if not str(packages["python"]).startswith(f"{python}."):
             has = ".".join(str(packages["python"]).split(".")[:2])
             raise ConfigError(f"{what} {address} runs Python {has}, here is {python}; start it with the same")
+
+
+def _named(version: str) -> str:
+    """Return what to install: no package index has what lies between two releases."""
+    if is_release(version):
+        return f"{PACKAGE}[dask]=={version}"
+    return f"{PACKAGE}[dask] from the same sources as here"
 
 
 def local_workers(options: ComputeOptions, cores: int) -> int:

@@ -48,6 +48,6 @@ def _confirm(project: Project, entry: SlideEntry, name: str, *, is_dry_run: bool
             backups = Backups(project.data_folder / "backups")
             keep_version(store, backups, reading, now)
             count_added(project, store, backups, reading)
-            believe(store, reading, now)
+            believe(store, reading, now, project.settings.labels)
     verb = "would be" if is_dry_run else "is"
     return f"{name}: the save with {reading.human_count} objects {verb} learned from at the next sync"

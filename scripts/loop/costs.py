@@ -225,6 +225,17 @@ def project_costs(store: Store, slide_keys: Collection[str]) -> CostAccount:
     return CostAccount(account.costs, _waiting(keys - done, costs, account))
 
 
+def usual_seconds(store: Store, slide_key: str) -> float | None:
+    """Return how long predicting a slide should take: as long as it did last, else as the median of the others did.
+
+    Returns
+    -------
+    None where nobody knows.
+    """
+    costs = {cost.slide_key: cost.wall_seconds for cost in store.newest_costs()}
+    return costs.get(slide_key, median(costs.values()) if costs else None)
+
+
 def _waiting(keys: Collection[str], costs: Mapping[str, CostRecord], account: CostAccount) -> Waiting:
     rate = account.seconds_per_mm2 if costs else None
     if rate is None:

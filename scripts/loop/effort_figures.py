@@ -31,11 +31,6 @@ def write_effort(effort: Effort, folder: Path) -> tuple[Path, ...]:
     -------
     tuple
         What was written: without times there are no figures.
-
-    Raises
-    ------
-    ConfigError
-        There are figures to draw, and matplotlib isn't installed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tables = {"effort.csv": iteration_table(effort.account), "effort_times.csv": time_table(effort)}

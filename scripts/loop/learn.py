@@ -22,6 +22,7 @@ from models.data import TrainingSlide
 from models.training import Candidate, Decision, Ranks, TrainingProgress, forget_state, promote
 from scripts.loop.ending import Ending, end_training, is_noted, settle_training
 from scripts.loop.following import Lesson, SlideToTrain, fit_together
+from scripts.loop.loss_curve import CURVES, CurveWriter
 from scripts.loop.pull import Pulled
 from scripts.loop.training_cost import fit_metrics
 from scripts.loop.training_due import digests_of, why_not
@@ -247,9 +248,11 @@ def _fit(
     options = training_options(settings, run.kind)
     progress.start("training", options.max_steps)
     began, losses = now(), count()
+    curve = CurveWriter(run.project.data_folder / CURVES, run.kind.value, now)
 
     def report(step: TrainingProgress) -> None:
         next(losses)
+        curve.add(step.role, step.step, step.steps, step.loss)
         progress.advance(note=f"loss {step.loss:.3f}")
 
     def fit(readable: Sequence[TrainingSlide]) -> Candidate:
@@ -274,7 +277,8 @@ def _fit(
         )
         return fit_together(run.ranks, lesson, here)
 
-    candidate = without_damaged(slides, run.left_out, fit)
+    with curve:
+        candidate = without_damaged(slides, run.left_out, fit)
     return candidate, fit_metrics(next(losses), (now() - began).total_seconds())
 
 

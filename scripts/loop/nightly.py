@@ -24,7 +24,8 @@ from scripts.daemon.people_hooks import HookRunner
 from scripts.daemon.schedule import NIGHTLY_MARK, night_name
 from scripts.logs import about
 from scripts.loop.learn import RunKind
-from scripts.loop.passes import STEPS, PassResult, Request, run
+from scripts.loop.pass_result import PassResult
+from scripts.loop.passes import STEPS, Request, run
 from scripts.progress import Progress, Silent
 from scripts.project import Project, open_project, open_store, user_folder
 

@@ -20,11 +20,11 @@ from models.training import Ranks
 from scripts.daemon.names import project_names
 from scripts.daemon.schedule import NIGHTLY_MARK
 from scripts.loop.computing import Computing
-from scripts.loop.costs import CostAccount
 from scripts.loop.knowing import known_of_writes
 from scripts.loop.learn import Learned, RunKind, learn, load_project_champion, settle_training
 from scripts.loop.looks import tell_look
 from scripts.loop.offers import settle_offers
+from scripts.loop.pass_result import PassResult
 from scripts.loop.pull import Pulled, SlideProblem, SlideState, pull
 from scripts.loop.push import Pushed, SlidePushed, Wanted, is_stale, problem_of
 from scripts.loop.renewal import Renewal
@@ -88,92 +88,6 @@ class Request:
     purpose: str = "sync"
     given: Mapping[str, object] = field(default_factory=dict)
     ranks: Ranks = Ranks()  # noqa: RUF009 - frozen
-
-
-@dataclass(frozen=True, slots=True)
-class PassResult:
-    """What a pass did."""
-
-    pulled: Pulled
-    learned: Learned | None = None
-    pushed: Pushed | None = None
-    seconds: float = 0.0
-    is_dry_run: bool = False
-    recovered: tuple[str, ...] = field(default=())
-
-    @property
-    def problems(self) -> tuple[SlideProblem, ...]:
-        """Slides that failed, whatever the step."""
-        return (*self.pulled.problems, *(self.pushed.problems if self.pushed else ()))
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether anything failed: a slide, or the training."""
-        return bool(self.problems) or (self.learned is not None and self.learned.is_failed)
-
-    def as_json(self) -> Mapping[str, object]:
-        """Return the facts for machines."""
-        return {
-            "slides": len(self.pulled.slides),
-            "labelled_slides": sum(not plan.is_empty for plan in self.pulled.plans),
-            "warnings": list(self.pulled.warnings),
-            "problems": {p.entry.name: p.message for p in self.problems},
-            "recovered": list(self.recovered),
-            "learned": self.learned.as_json() if self.learned else None,
-            "written": [_pushed_json(s) for s in self.pushed.slides] if self.pushed else [],
-            "prediction": self._cost.as_json(),
-            "dry_run": self.is_dry_run,
-            "seconds": round(self.seconds, 3),
-        }
-
-    def lines(self) -> list[str]:
-        """Return the facts for people."""
-        read = f"{len(self.pulled.slides)} slides read, {sum(not p.is_empty for p in self.pulled.plans)} labelled"
-        lines = [*self.recovered, read, *self.pulled.warnings]
-        if self.learned:
-            lines += [self.learned.line(), *self.learned.warnings]
-        if self.pushed:
-            lines += [_pushed_line(s) for s in self.pushed.slides]
-            lines += [f"{s.name}: {warning}" for s in self.pushed.slides for warning in s.warnings]
-            if not self.pushed.slides:
-                lines.append(
-                    "nothing to write" if self.pushed.has_champion else "nothing to write; no champion yet: train"
-                )
-        cost = self._cost.line()
-        lines += [cost] if cost is not None else []
-        lines += [f"failed: {p.message}" for p in self.problems]
-        return lines
-
-    @property
-    def _cost(self) -> CostAccount:
-        return CostAccount(self.pushed.costs if self.pushed is not None else ())
-
-
-def _pushed_json(pushed: SlidePushed) -> Mapping[str, object]:
-    summary = pushed.summary
-    return {
-        "slide": pushed.name,
-        "predictions": summary.written if summary else None,
-        "as_detections": summary.as_detections if summary else None,
-        "proposals": [p.text for p in pushed.proposals],
-        "made_plain": pushed.promoted,
-        "shortage": pushed.shortage,
-        "written": pushed.is_written,
-        "warnings": list(pushed.warnings),
-    }
-
-
-def _pushed_line(pushed: SlidePushed) -> str:
-    parts = []
-    if pushed.summary:
-        detections = f" ({pushed.summary.as_detections} as detections)" if pushed.summary.as_detections else ""
-        parts.append(f"{pushed.summary.written} predictions{detections}")
-    if pushed.proposals or pushed.shortage:
-        parts.append(f"{len(pushed.proposals)} proposals" + (f" ({pushed.shortage})" if pushed.shortage else ""))
-    if pushed.promoted:
-        parts.append(f"{pushed.promoted} accepted or corrected made plain")
-    verb = "written" if pushed.is_written else "would be written"
-    return f"{pushed.name}: {', '.join(parts) or 'marker only'} {verb}"
 
 
 def run(path: Path, request: Request, progress: Progress | None = None) -> PassResult:

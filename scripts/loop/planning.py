@@ -242,14 +242,15 @@ def _split_areas(
     blind: set[str] = set()
     for key in labelled:
         plan, earlier, learned = plans[key], split.bounds_of(key), split.learned_of(key)
+        named = {area_key(area): area for area in plan.complete}
+        new = {name: area for name, area in named.items() if f"{key}/{name}" not in decided}
+        if not new:
+            continue  # after most saves: no need to name all that is drawn
         names_of = shape_keys(plan.shapes) if learned else ()
         trained = [s.geometry for s, known in zip(plan.shapes, names_of, strict=False) if known in learned]
         patches = [p.region.to_polygon() for p in plan.patch_labels if patch_key(p) in learned]
         unseen = {area_key(area) for area in blind_areas(plan)}
-        for area in plan.complete:
-            name = area_key(area)
-            if f"{key}/{name}" in decided:
-                continue
+        for name, area in new.items():
             bounds[name] = area.bounds
             part = _inherited(area.bounds, earlier)
             if part == HOLD_OUT and (_has_grown_over(area, earlier, trained) or _shares_pixels(area, patches)):

@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from bridge.annotations import Annotation, FileUse, LabelPlan, MachineRole, ObjectKind, SlideEntry
+import shapely
+
+from bridge.annotations import Annotation, FileUse, LabelOptions, LabelPlan, MachineRole, ObjectKind, SlideEntry
 from bridge.annotations.diff import diff_annotations, is_suspicious
 from bridge.annotations.fingerprints import fingerprints
-from bridge.annotations.roles import Fate, Marker, Role
+from bridge.annotations.labels import complete_areas
+from bridge.annotations.roles import Fate, Interpreted, Marker, Role
 from bridge.delivery import commit_delivery
 from bridge.errors import AnnotationFileError, BridgeError, StoreError
 from bridge.ingest import Known, SlideReading, read_slide
@@ -239,14 +242,14 @@ def record_reading(
     kept
         The reading before, where it is still in memory: then its file needn't be read again.
     """
-    earlier = Earlier(project, backups, kept)
+    earlier, labels = Earlier(project, backups, kept), project.settings.labels
     key, data, revision = reading.entry.key, reading.data, reading.revision
     last, suspected = store.last_read(key), store.suspicious_revision(key)
     if data is None or revision is None:
         return last is not None and last.revision != NO_FILE and not _is_taken_back(reading, last)
     if last is not None and last.revision == revision:
         if not is_dry_run:
-            believe(store, reading, now)  # again: a viewer may have put the same bytes back over our write
+            believe(store, reading, now, labels)  # again: a viewer may have put the same bytes back over our write
         return False
     # The save after a suspicious one is believed, whatever it holds: a person has looked twice.
     is_first_doubt = suspected in (None, revision)
@@ -262,7 +265,7 @@ def record_reading(
     with store.together():  # after the reading and comparing: others may have to wait for it
         record_added(store, reading, added)
         record_scores(store, scores)
-        believe(store, reading, now)
+        believe(store, reading, now, labels)
     return False
 
 
@@ -297,9 +300,16 @@ def keep_version(store: Store, backups: Backups, reading: SlideReading, now: dat
         return
     people = (o for o in reading.reconciled.objects if o.role not in (Role.PREDICTION, Role.PROPOSAL))
     # By the class that counts: an accepted prediction stays the same drawing when we make it plain.
-    drawn = [replace(o.annotation, path_class=o.path_class or o.annotation.path_class) for o in people]
+    drawn = [_as_it_counts(o) for o in people]
     revision = backups.keep(reading.data)
     store.record_version(reading.entry.key, revision, now, size=len(reading.data), human_keys=fingerprints(drawn))
+
+
+def _as_it_counts(item: Interpreted) -> Annotation:
+    drawn = item.annotation
+    if item.path_class in (None, "", drawn.path_class):
+        return drawn
+    return replace(drawn, path_class=item.path_class)
 
 
 def count_added(project: Project, store: Store, backups: Backups, reading: SlideReading) -> None:
@@ -319,19 +329,34 @@ def record_added(store: Store, reading: SlideReading, count: int) -> None:
         store.record_added(reading.entry.key, _iteration_seen(store, reading.entry.key), count, reading.revision)
 
 
-def believe(store: Store, reading: SlideReading, now: datetime) -> None:
+def believe(store: Store, reading: SlideReading, now: datetime, labels: LabelOptions) -> None:
     """Record a revision as what people left: outcomes of our objects, and the revision itself."""
     with store.together():
-        _believe(store, reading, now)
+        _believe(store, reading, now, labelled_um2(reading, labels))
 
 
-def _believe(store: Store, reading: SlideReading, now: datetime) -> None:
-    key, revision = reading.entry.key, reading.revision or NO_FILE
+def labelled_um2(reading: SlideReading, labels: LabelOptions) -> float:
+    """Return the µm² of a slide in which labelling is complete; none without a file, or in one that we offered."""
+    if reading.data is None or reading.entry.use is FileUse.OFFERED:
+        return 0.0
+    areas = complete_areas(reading.reconciled, labels, reading.pyramid.bounds)
+    return float(shapely.union_all(areas).area) * reading.mpp[0] * reading.mpp[1]
+
+
+def _believe(store: Store, reading: SlideReading, now: datetime, area_um2: float) -> None:
+    key, revision, entry = reading.entry.key, reading.revision or NO_FILE, reading.entry
     outcomes = reading.reconciled.outcomes
     is_stale = reading.reconciled.marker is Marker.STALE
     store.record_outcomes(key, outcomes, revision, now, is_stale=is_stale)
-    saved = reading.saved_at
-    store.record_read(key, revision, now, human_count=reading.human_count, name=reading.entry.name, saved_at=saved)
+    store.record_read(
+        key,
+        revision,
+        now,
+        human_count=reading.human_count,
+        labelled_area_um2=area_um2,
+        saved_at=reading.saved_at,
+        name=entry.name,
+    )
     if any(o.fate is Fate.OVERWRITTEN and o.written.role is MachineRole.PREDICTION for o in outcomes):
         store.forget_predicted(key)
 

@@ -22,7 +22,8 @@ from bridge.watch import FileState, observe
 from scripts.loop.planning import OtherSlide, is_decided
 from scripts.loop.pull import Pulled, SlideProblem, SlideState, pull, saved_at
 from scripts.loop.slide_facts import SlideFacts
-from scripts.project import Project, program_version
+from scripts.project import Project
+from scripts.version import program_version
 
 _SECTIONS = ("source", "labels", "classes", "slides", "holdout", "model")  # what is said of a file depends on them
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,10 @@ from scripts.loop.patch_labels import missing_of
 from scripts.loop.prequential import PrequentialScore, prequential_scores
 from scripts.loop.seeing import see
 from scripts.loop.status_daemon import DaemonStatus, read_daemon_status
-from scripts.loop.status_slides import SlideStatus, slides_read_before, slides_seen
+from scripts.loop.status_slides import SlideStatus, slide_lines, slides_read_before, slides_seen
 from scripts.loop.training_cost import TrainingCost
 from scripts.project import Project, left_out, open_project, open_store
+from scripts.telling import Said, Tone
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +94,55 @@ class Status:
 
     def lines(self) -> list[str]:
         """Return the facts for people."""
+        return [said.text for said in self.said()]
+
+    def said(self) -> Iterator[Said]:
+        """Yield the facts for people, and at last what to do next."""
         found = self.found
-        lines = [f"project {self.root}", *self.daemon.lines()]
-        lines.append("slides, read now:" if found.is_read_now else "slides, as the daemon read them last:")
-        lines += [slide.line() for slide in found.slides]
-        lines += [f"  {name}: failed: {message}" for name, message in found.problems.items()]
-        lines += [f"  note: {warning}" for warning in found.warnings]
+        yield Said(f"project {self.root}", Tone.HEAD)
+        yield from map(_toned, self.daemon.lines())
+        is_now = found.is_read_now
+        yield Said("slides, read now:" if is_now else "slides, as the daemon read them last:", Tone.HEAD)
+        yield from map(Said, slide_lines(found.slides, self.daemon.now))
+        yield from (_toned(f"  {name}: failed: {message}") for name, message in found.problems.items())
+        yield from (_toned(f"  note: {warning}") for warning in found.warnings)
+        yield from map(Said, self._learned())
+        if found.missing:
+            yield Said(f"before training can start: {found.missing}", Tone.NOTE)
+        yield Said(f"next: {next_step(self)}", Tone.NEXT)
+
+    def _learned(self) -> Iterator[str]:
         cost = self.cost.line()
-        lines += [cost] if cost is not None else []
-        lines += [_run_line(run, self.names) for run in self.runs[-5:]] or ["not trained yet"]
+        if cost is not None:
+            yield cost
+        yield from [_run_line(run, self.names) for run in self.runs[-5:]] or ["not trained yet"]
         if self.foreseen:
-            lines.append(f"foreseen of what people then labelled, by iteration: {_foreseen_line(self.foreseen)}")
-        lines.append("so far: " + (_told(_counted(self.outcomes, self.added)) or "nothing answered"))
+            yield f"foreseen of what people then labelled, by iteration: {_foreseen_line(self.foreseen)}"
+        yield "so far: " + (_told(_counted(self.outcomes, self.added)) or "nothing answered")
         if len(self.by_iteration) > 1:
             latest = list(self.by_iteration.items())[-5:]
-            lines += [f"  of iteration {number}: {_told(counts)}" for number, counts in latest]
-        if found.missing:
-            lines.append(f"before training can start: {found.missing}")
-        return lines
+            yield from (f"  of iteration {number}: {_told(counts)}" for number, counts in latest)
+
+
+def next_step(status: Status) -> str:
+    """Return what a person should do now."""
+    found, daemon = status.found, status.daemon
+    boxes = sum(slide.last_write.proposals for slide in found.slides if slide.last_write is not None)
+    if found.problems or daemon.failed:
+        again = "; what failed is tried again by itself" if daemon.is_watching else ""
+        return f"mend what failed, above; slidebridge doctor looks for causes{again}"
+    if not found.slides:
+        return "put slides into the folder, or add them in QuPath"
+    if daemon.is_watching and (daemon.waiting or (daemon.state is not None and daemon.state.beat.doing)):
+        return "nothing to do, the daemon is at work; `slidebridge watch` shows it live where it runs"
+    if not daemon.is_watching and not boxes and not status.runs:
+        return "slidebridge sync proposes the first boxes; or slidebridge watch, which goes on by itself"
+    label = "label inside the proposed boxes, set them to ROI, and save"
+    if daemon.is_watching:
+        return f"{label}; it is noticed" if boxes else "nothing to do; saves are noticed"
+    return (
+        f"{label}; then slidebridge sync, or slidebridge watch" if boxes else "slidebridge sync, or slidebridge watch"
+    )
 
 
 def read_status(path: Path, *, is_read: bool = False) -> Status:
@@ -159,6 +191,16 @@ def _by_iteration(store: Store) -> Mapping[int, Mapping[str, int]]:
 
 def _counted(outcomes: Mapping[Fate, int], added: int) -> Mapping[str, int]:
     return {fate.value: count for fate, count in outcomes.items()} | {"added by hand": added}
+
+
+def _toned(line: str) -> Said:
+    """Return a line in the tone of what it tells; a slide may be called anything, so only our own words count."""
+    words = line.lstrip()
+    if words.startswith("failed: ") or (line.startswith("  ") and ": failed: " in line):
+        return Said(line, Tone.BAD)
+    if words.startswith("note: "):
+        return Said(line, Tone.NOTE)
+    return Said(line, Tone.GOOD if words.startswith("now: ") else Tone.PLAIN)
 
 
 def _told(counts: Mapping[str, int]) -> str:

@@ -10,10 +10,11 @@ from bridge.errors import StoreError
 from bridge.store import JobRecord, JobState, Store
 from bridge.store.holders import Holder, lives, this_host
 from bridge.store.lease import holder
-from scripts.daemon.heartbeat import DaemonState, Doing, is_alive, read_heartbeat
+from scripts.daemon.heartbeat import DaemonState, Doing, is_alive, read_heartbeat, seconds_left
 from scripts.daemon.names import SlideNames, hide_name
 from scripts.daemon.schedule import NIGHTLY_MARK, next_nightly
 from scripts.daemon.wording import fact, work
+from scripts.plain_words import span
 from scripts.project import Project
 
 _FRESH = timedelta(minutes=2)  # a beat on another machine that is no older stands for a daemon that lives
@@ -92,7 +93,7 @@ class DaemonStatus:
         """Yield the facts for people."""
         yield self._who()
         for doing in self._doing():
-            yield f"  now: {_doing_line(doing, self.names)}"
+            yield f"  now: {_doing_line(doing, self.names, self.now)}"
         yield from _at_most(f"  waits: {self._what(job)}{_later(job, self.now)}" for job in self.waiting)
         yield from _at_most(f"  failed: {self._why(job)}" for job in self.failed)
         yield from self._nights()
@@ -201,11 +202,13 @@ def _later(job: JobRecord, now: datetime) -> str:
     return f", not before {moment(job.not_before)}" if job.not_before > now else ""
 
 
-def _doing_line(doing: Doing, names: SlideNames) -> str:
+def _doing_line(doing: Doing, names: SlideNames, now: datetime) -> str:
     slide = f" slide={fact(hide_name(doing.slide, names.hide))}" if doing.slide is not None else ""
     share = f", {doing.progress:.0%} done" if doing.progress is not None else ""
     note = f" ({names.hide(_one_line(doing.note))})" if doing.note else ""
-    return f"{work(doing.kind)}{slide}, since {moment(doing.since)}{share}{note}"
+    left = seconds_left(doing, now)
+    rest = f", about {span(left)} left" if left is not None else ""
+    return f"{work(doing.kind)}{slide}, since {moment(doing.since)}{share}{note}{rest}"
 
 
 def _doing_json(doing: Doing, names: SlideNames) -> Mapping[str, object]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from bridge.annotations import SlideEntry
 from bridge.store import CostRecord, LookRecord, ReadRecord, SlideRecord, Store
@@ -13,6 +14,9 @@ from scripts.loop.costs import cost_json
 from scripts.loop.looks import unlike_line
 from scripts.loop.slide_facts import SlideFacts
 from scripts.loop.status_daemon import moment
+from scripts.plain_words import span
+
+_MOST_CELLS = (40, 64)  # of a name, and of what was read: longer ones stand out of their column
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,22 @@ class SlideStatus:
         facts = {"last_write": _write_json(self.last_write), "unlikeness": found, "prediction": cost_json(self.cost)}
         return {"name": self.name, **self.facts, **facts}
 
-    def line(self) -> str:
-        """Return the facts for people."""
+    def columns(self, now: datetime) -> tuple[str, str, str]:
+        """Return the facts for people: whose they are, what was read, what was written."""
         unlike = f"; {unlike_line(self.look.distance)}" if self.look is not None and self.look.is_far else ""
-        return f"  {self.name}: {self.said}; {_write_line(self.last_write)}{unlike}"
+        return f"{self.name}:", f"{self.said};", _write_line(self.last_write, now) + unlike
+
+
+def slide_lines(slides: Sequence[SlideStatus], now: datetime) -> list[str]:
+    """Return the slides for people, one line each, what belongs together in columns."""
+    rows = [slide.columns(now) for slide in slides]
+    first, second = (_width([row[column] for row in rows], most) for column, most in enumerate(_MOST_CELLS))
+    return [f"  {name:{first}} {said:{second}} {write}" for name, said, write in rows]
+
+
+def _width(texts: Sequence[str], most: int) -> int:
+    """Return the width of a column: of the longest text in it, those that would make it too wide left out."""
+    return max((len(text) for text in texts if len(text) <= most), default=0)
 
 
 def slides_seen(seen: Mapping[str, SlideFacts], store: Store, names: SlideNames) -> tuple[SlideStatus, ...]:
@@ -119,8 +135,10 @@ def _write_json(write: LastWrite | None) -> Mapping[str, object] | None:
     }
 
 
-def _write_line(write: LastWrite | None) -> str:
+def _write_line(write: LastWrite | None, now: datetime) -> str:
     if write is None:
         return "not written to yet"
     brought = f"{write.predictions} predictions, {write.proposals} proposals"
-    return f"written to {moment(write.at)}: {brought}" + (f", iteration {write.iteration}" if write.iteration else "")
+    ago = f" ({span((now - write.at).total_seconds())} ago)"
+    model = f", iteration {write.iteration}" if write.iteration else ""
+    return f"written to {moment(write.at)}{ago}: {brought}{model}"

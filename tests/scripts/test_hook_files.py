@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from bridge.errors import ConfigError
-from scripts.hook_files import Filling, Machine, fill, templates, templates_folder, this_machine
+from scripts.hook_files import PACKED, Filling, Machine, fill, templates, templates_folder, this_machine
 from scripts.hook_kinds import HookKind
 
 TASK = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
@@ -224,7 +224,7 @@ def test_systemd_itself_finds_nothing_wrong(tmp_path: Path) -> None:
 
 def test_this_machine_runs_the_program_beside_its_python(tmp_path: Path) -> None:
     python = tmp_path / "python.exe"
-    assert this_machine(str(python)).command == (str(python), "-m", "scripts.cli")
+    assert this_machine(str(python)).command == (str(python), "-P", "-m", "scripts.cli")
     (tmp_path / "slidebridge.exe").touch()
     machine = this_machine(str(python), {"USERDOMAIN": "LAB", "USERNAME": "Müller"})
     assert (machine.command, machine.user) == ((str(tmp_path / "slidebridge.exe"),), "LAB\\Müller")
@@ -235,5 +235,5 @@ def test_this_machine_runs_the_program_beside_its_python(tmp_path: Path) -> None
 def test_the_wheel_carries_the_files_to_where_they_are_looked_for() -> None:
     root = Path(__file__).parents[2]
     wheel = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert "scripts" in wheel["packages"]  # lands in site-packages/scripts, and beside it:
-    assert root / wheel["force-include"][templates_folder().name] == templates_folder()
+    assert "scripts" in wheel["packages"]
+    assert wheel["force-include"] == {templates_folder().relative_to(root).as_posix(): f"scripts/{PACKED}"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,24 @@ def test_a_qupath_project_from_nothing(tmp_path: Path, slide: Path) -> None:
     assert b"H&E default" in made["data/1/data.qpdata"]
     names = [c["name"] for c in json.loads(made["classifiers/classes.json"])["pathClasses"]]
     assert names == ["ROI", "Proposed"]
+
+
+def test_next_step_can_be_typed_where_one_stands_and_comes_after_the_classes(slide: Path) -> None:
+    folder = slide.parent
+    last = _new("--imagescope", folder).output.splitlines()[-1]
+    assert "1 slide, 0 with annotations" in _new("--imagescope", folder, "--force").output
+    assert "write your classes there, below [classes.colors], then slidebridge sync -p " in last
+    assert '# Tumor = "#c80000"' in (folder / "slidebridge.toml").read_text("utf-8")
+
+    slide.with_suffix(".xml").write_bytes(xml_of(labelled()))
+    last = _new("--imagescope", folder, "--force").output.splitlines()[-1]
+    assert last.endswith(f"next: slidebridge sync -p {shlex.quote(str(folder)) if os.name != 'nt' else str(folder)}")
+
+
+def test_classes_of_one_colour_are_told(slide: Path) -> None:
+    square = [(shapely.box(20, 20, 60, 60), "")]
+    slide.with_suffix(".xml").write_bytes(xml_of({"Tumor": square, "Stroma": square}))
+    assert "of one colour: Tumor, Stroma; change [classes.colors]" in _new("--imagescope", slide.parent).output
 
 
 def test_a_dry_run_says_what_it_would_make_and_makes_nothing(tmp_path: Path, slide: Path) -> None:

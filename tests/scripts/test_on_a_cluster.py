@@ -32,7 +32,8 @@ from scripts.executors import Cluster, open_cluster
 from scripts.loop.computing import Computing
 from scripts.loop.elsewhere import ClusterChampion
 from scripts.loop.learn import load_project_champion
-from scripts.loop.passes import STEPS, PassResult, Request, run
+from scripts.loop.pass_result import PassResult
+from scripts.loop.passes import STEPS, Request, run
 from scripts.loop.pull import pull
 from scripts.loop.slide_jobs import ChampionBands
 from scripts.loop.slide_work import SlidePrediction
@@ -42,6 +43,7 @@ from scripts.simulation import ActionSet, RunOptions, arms_of, gather, runs_of, 
 from scripts.simulation.account import to_csv
 from tiny_checkpoint import saved
 
+pytestmark = pytest.mark.heavy
 SMALL_TILES = "\n[predict]\ntile_px = 32\noverlap_px = 8\nmin_area_um2 = 4.0\n"  # a slide of many bands
 
 

@@ -20,6 +20,7 @@ from lab_support import RUNNER, Lab, labelled
 from scripts.cli import app
 from scripts.processes import Launch, open_ranks, refusal
 
+pytestmark = pytest.mark.heavy
 GIVEN = {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "there"}
 needs_gloo = pytest.mark.skipif(
     not dist.is_available() or not dist.is_gloo_available(), reason="this build of torch has no gloo"

@@ -15,6 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from lab_support import RUNNER, xml_of
 from scripts.project import open_project
 
+pytestmark = pytest.mark.heavy
 SIDE = 128
 MPP = 500.0  # half a millimetre
 DRAWN, UNSEEN = ("slice 1", "slice 2", "slice 3"), "slice 4"

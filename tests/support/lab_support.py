@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import shapely
@@ -55,6 +57,19 @@ def blobs(seed: int = 0, count: int = 40) -> list[tuple[int, int, int]]:
 
 def draw_slide(path: Path, seed: int = 0, mpp: tuple[float, float] | None = (MPP, MPP)) -> None:
     """Write a slide: pink with noise, dark where the blobs are."""
+    path.write_bytes(_drawn(path.suffix, seed, mpp))
+
+
+@cache
+def _drawn(suffix: str, seed: int, mpp: tuple[float, float] | None) -> bytes:
+    """Return the file of a slide: drawn once, for hundreds of tests want the same."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"drawn{suffix}"
+        _draw(path, seed, mpp)
+        return path.read_bytes()
+
+
+def _draw(path: Path, seed: int, mpp: tuple[float, float] | None) -> None:
     random = np.random.default_rng(seed)
     pixels = np.full((SIDE, SIDE, 3), (225, 150, 190), np.float64) + random.normal(0, 6, (SIDE, SIDE, 3))
     rows, columns = np.mgrid[:SIDE, :SIDE]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,15 +23,6 @@ from scripts.bench.codecs import (
     write_files,
 )
 from scripts.bench.measuring import MIB, Scale
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _collector() -> Iterator[None]:
-    """The benchmark collects garbage before each run: not again and again what the other tests have loaded."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from daemon_lab import RESCAN, SETTLE, DaemonLab
 from lab_support import labelled
 from scripts.loop.confirm import confirm_slide
 
+pytestmark = pytest.mark.heavy
 DONE = JobState.DONE
 
 
@@ -50,6 +51,18 @@ def test_a_save_is_read_once_learned_from_and_answered(lab: DaemonLab) -> None:
     assert "Blob: Predicted" in ours(lab)
     assert [name for name, _ in lab.events][-2:] == ["training", "predictions"]
     assert lab.events[-1][1]["slide"] == "case0"
+
+
+def test_a_save_is_read_in_the_moment_in_which_it_came_to_rest(lab: DaemonLab) -> None:
+    lab.start()
+    lab.run()
+    lab.save(labelled())
+    lab.tick()
+    assert lab.daemon is not None and 0.0 < lab.daemon.rest(60.0) <= SETTLE
+    lab.clock.pass_by(lab.daemon.rest(60.0))
+    lab.tick()
+    assert [job.state for job in lab.jobs(JobKind.READ)] == [DONE]
+    assert 0.0 < lab.daemon.rest(0.25) <= 0.25
 
 
 def test_our_own_writes_start_nothing_however_long_we_wait(lab: DaemonLab) -> None:
@@ -226,16 +239,21 @@ def test_a_slide_that_comes_later_is_watched_too(lab: DaemonLab) -> None:
     assert ours(lab, 7) == ["Proposed"] * 3
 
 
-def test_a_disk_that_is_full_stops_nothing_for_good(lab: DaemonLab) -> None:
+def let_grow(lab: DaemonLab, *, most_pages: int | None) -> None:
+    """Bound the database, None at its size now: then SQLite says what it says of a full disk."""
+    with lab.store._engine.connect() as connection:  # the one that all in this thread share
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one() if most_pages is None else most_pages
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+
+def test_a_disk_that_is_full_stops_nothing_for_good(lab: DaemonLab, caplog: pytest.LogCaptureFixture) -> None:
     lab.start()
     lab.run()
-    engine = lab.store._engine
-    with engine.connect() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-        lab.save(labelled())
-        lab.run(30.0, step=2.0)
-        connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+    let_grow(lab, most_pages=None)
+    lab.save(labelled())
+    lab.run(30.0, step=2.0)
+    assert "disk is full" in caplog.text
+    let_grow(lab, most_pages=1_000_000)
     lab.run(600.0, step=5.0, until=lambda: "Blob: Predicted" in ours(lab))
     assert len(lab.jobs(JobKind.READ, DONE)) == 1
     assert "Blob: Predicted" in ours(lab)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import weakref
 
@@ -21,6 +22,18 @@ def test_what_only_refers_to_itself_is_collected() -> None:
     knot = weakref.ref(Knot())
     release_memory()
     assert knot() is None
+
+
+def test_what_libraries_loaded_is_looked_through_once_and_what_comes_later_each_time() -> None:
+    loaded = [[number] for number in range(150_000)]
+    gc.unfreeze()
+    release_memory()
+    hidden = gc.get_freeze_count()
+    assert hidden > len(loaded)
+    later, knot = [[number] for number in range(1_000)], weakref.ref(Knot())
+    release_memory()
+    assert knot() is None
+    assert gc.get_freeze_count() <= hidden < hidden + len(later)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems' allocators give memory back by themselves")

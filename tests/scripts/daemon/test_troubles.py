@@ -20,6 +20,7 @@ from scripts.loop.prediction_cache import PredictionCache
 from scripts.loop.pull import reading_of
 from scripts.loop.slide_jobs import predict_one
 
+pytestmark = pytest.mark.heavy
 DONE = JobState.DONE
 
 

@@ -17,6 +17,7 @@ from scripts.daemon.heartbeat import read_heartbeat
 from scripts.daemon.watch import watch
 from scripts.project import open_project, open_store
 
+pytestmark = pytest.mark.heavy
 DEADLINE = 60.0
 
 
@@ -91,7 +92,10 @@ def test_a_save_is_answered_by_predictions_and_a_stop_ends_in_good_order(
     assert not (root / ".slidebridge" / "lease.json").exists()
 
 
-def test_changed_settings_are_taken_up_and_wrong_ones_are_not(root: Path, start: Callable[..., Running]) -> None:
+def test_changed_settings_are_taken_up_and_wrong_ones_are_not(
+    root: Path, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.daemon.engine._SETTINGS_SECONDS", 0.2)
     start(root)
     wait_for(lambda: "proposals=3" in log(root))
     settings = root / "slidebridge.toml"

@@ -40,7 +40,7 @@ def test_workers_of_our_versions_may_work() -> None:
 @pytest.mark.parametrize(
     ("python", "slidebridge", "told"),
     [
-        (f"{PYTHON}.1.final.0", None, f"has no SlideBridge; install slidebridge[dask]=={OURS}"),
+        (f"{PYTHON}.1.final.0", None, "has no SlideBridge; install slidebridge[dask]"),
         (f"{PYTHON}.1.final.0", "0.0.1", f"has SlideBridge 0.0.1, here is {OURS}"),
         ("3.7.1.final.0", OURS, f"runs Python 3.7, here is {PYTHON}"),
         (f"{PYTHON}0.1.final.0", OURS, f"runs Python {PYTHON}0, here is {PYTHON}"),
@@ -52,6 +52,22 @@ def test_workers_of_other_versions_are_named(python: str, slidebridge: str | Non
         check_versions(told_by(python, slidebridge))
 
     assert str(caught.value).startswith(f"worker {WORKER} {told}")
+
+
+@pytest.mark.parametrize(
+    ("ours", "install"),
+    [
+        ("1.2.0", "install slidebridge[dask]==1.2.0 there"),
+        ("1.2.1.dev3+g1a2b3c4", "install slidebridge[dask] from the same sources as here there"),
+    ],
+    ids=["release", "between releases"],
+)
+def test_other_version_is_told_what_can_be_had(ours: str, install: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.executors.connecting.program_version", lambda: ours)
+    with pytest.raises(ConfigError) as caught:
+        check_versions(told_by(f"{PYTHON}.1.final.0", "1.2.1.dev3+g0000000"))
+
+    assert str(caught.value).endswith(f"has SlideBridge 1.2.1.dev3+g0000000, here is {ours}; {install}")
 
 
 def test_scheduler_of_another_version_is_named() -> None:

@@ -25,6 +25,7 @@ from scripts.daemon.schedule import night_name
 from scripts.loop.nightly import Night, NightRequest, NightState, train_nightly
 from scripts.options import ScheduleOptions
 
+pytestmark = pytest.mark.heavy
 HOUR = 3600.0
 NOW = datetime(2026, 6, 10, 1, 30, tzinfo=UTC)
 SHORT = '\n[schedule]\nmax_steps = 8\ntimezone = "Europe/Berlin"\n'

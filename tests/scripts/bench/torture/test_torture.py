@@ -12,7 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[4]
 TOOLS = ("qupath", "imagescope")
 SABOTAGED = {"overwrite": "LOST", "blind": "FALSE"}  # what is broken → the row that must not be 0
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the torture forks its processes")
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(sys.platform == "win32", reason="the torture forks its processes"),
+]
 
 
 class Run:

@@ -13,6 +13,7 @@ from scripts.experiments.comparisons.hybrid_account import Arm, scores_of
 from scripts.experiments.comparisons.running import write_account
 from scripts.experiments.settings import setting
 
+pytestmark = pytest.mark.heavy
 TINY = HybridBudget(
     steps=1, side_px=512, mpp=2.0, patch_px=64, batch_size=2, refine_px=32, channels=(4, 8), accumulation=1
 )
