@@ -1,0 +1,1 @@
+"""What the report and the dashboard share: one look, one template environment, and the three layers of a slide."""
