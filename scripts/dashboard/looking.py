@@ -1,0 +1,220 @@
+"""A project as the dashboard looks at it: opened to be read, whoever else is at work on it; nothing is written."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bridge.annotations import SlideEntry
+from bridge.errors import BridgeError, StoreError
+from bridge.ingest import locate_slide
+from bridge.store import Store
+from bridge.store.migrate import HEAD
+from bridge.store.store import FILE_NAME
+from scripts.daemon.names import KEY_FILE, SlideNames, project_names
+from scripts.project import Project, find_store_folder, open_project, open_store
+
+_ID_DIGITS = 16
+_KEPT_SECONDS = 3.0  # a project's settings and list of slides, between two looks
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A project at one moment, its store open.
+
+    Parameters
+    ----------
+    names
+        What its slides are called here: perhaps hashes.
+    entries
+        Its slides by their id in addresses, in the order of the source.
+    warning
+        Why the source can't be listed now: the slides are then those that the store knows. None for nothing.
+    """
+
+    project: Project
+    store: Store
+    names: SlideNames
+    entries: Mapping[str, SlideEntry]
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """Settings and slides at one moment; no slides where the source can't be listed."""
+
+    project: Project
+    entries: Mapping[str, SlideEntry] | None
+    warning: str | None
+    at: float
+
+
+class Nothing:
+    """An empty store, for projects that have none yet; made once, removed with `close`."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._store: Store | None = None
+        self._lock = threading.Lock()
+
+    def store(self) -> Store:
+        """Return it."""
+        with self._lock:
+            if self._store is None:
+                folder = self._stack.enter_context(TemporaryDirectory(prefix="slidebridge-"))
+                self._store = self._stack.enter_context(Store.open(Path(folder)))
+            return self._store
+
+    def close(self) -> None:
+        """Remove it."""
+        with self._lock:
+            self._store = None
+            self._stack.close()
+
+
+@dataclass(slots=True)
+class Watched:
+    """One project of the dashboard.
+
+    Parameters
+    ----------
+    path
+        Of the project, as the user gave it.
+    secret
+        Ids in addresses are made with it: neither a slide's name nor a path can be told from a browser's history.
+    nothing
+        For as long as the project has no store.
+    clock
+        Monotonic seconds.
+    """
+
+    path: Path
+    secret: bytes
+    nothing: Nothing
+    clock: Callable[[], float]
+    _listed: _Listed | None = None
+    _found: dict[tuple[Path, str], Path] = field(default_factory=dict)
+    _is_current: bool = False
+    _own_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def id(self) -> str:
+        """Names the project in addresses."""
+        return self._id_of("project", str(self.path.resolve()))
+
+    @property
+    def title(self) -> str:
+        """What the project is called: its folder."""
+        path = self.path.resolve()
+        return path.name if path.suffix not in (".toml", ".qpproj") else path.parent.name
+
+    def slide_id(self, key: str) -> str:
+        """Return what names a slide in addresses."""
+        return self._id_of(self.id, key)
+
+    @contextmanager
+    def look(self) -> Iterator[Look]:
+        """Give the project as it is now.
+
+        Raises
+        ------
+        BridgeError
+            Its settings are wrong, or its store can't be read.
+        """
+        listed = self._list()
+        with self._open_store(listed.project) as store:
+            entries = listed.entries if listed.entries is not None else self._by_id(_known_entries(store))
+            names = self._names(listed.project, tuple(entries.values()))
+            warning = None if listed.warning is None else names.hide(listed.warning)
+            yield Look(listed.project, store, names, entries, warning)
+
+    def slide_path(self, slide_id: str) -> Path:
+        """Return where a slide lies, fast: a viewer asks for many tiles, and the slide may have to be searched for.
+
+        Raises
+        ------
+        KeyError
+            There is no such slide.
+        BridgeError
+            It isn't found, or the project can't be read.
+        """
+        listed = self._list()
+        entry, options = (listed.entries or {})[slide_id], listed.project.settings.slides
+        known = (entry.slide_path, repr(options))
+        found = self._found.get(known)
+        if found is None or not found.is_file():
+            found = self._found[known] = locate_slide(entry, options)
+        return found
+
+    def _list(self) -> _Listed:
+        """Return settings and slides, listed anew after a few seconds: a share may be slow."""
+        with self._lock:
+            listed, now = self._listed, self.clock()
+            if listed is None or not listed.at <= now < listed.at + _KEPT_SECONDS:
+                listed = self._listed = self._list_now(open_project(self.path), now)
+            return listed
+
+    def _list_now(self, project: Project, now: float) -> _Listed:
+        try:
+            return _Listed(project, self._by_id(project.source.slides()), None, now)
+        except (BridgeError, OSError) as error:
+            return _Listed(project, None, str(error), now)
+
+    def _by_id(self, entries: Sequence[SlideEntry]) -> Mapping[str, SlideEntry]:
+        return {self.slide_id(entry.key): entry for entry in entries}
+
+    @contextmanager
+    def _open_store(self, project: Project) -> Iterator[Store]:
+        folder = find_store_folder(project)
+        if folder is None or not (folder / FILE_NAME).is_file():
+            yield self.nothing.store()
+            return
+        if not self._is_current:
+            check_version(folder / FILE_NAME)
+            self._is_current = True
+        with open_store(project, is_dry_run=True) as store:
+            yield store
+
+    def _names(self, project: Project, entries: Sequence[SlideEntry]) -> SlideNames:
+        is_hidden = project.settings.privacy.hash_names
+        if is_hidden and not (project.data_folder / KEY_FILE).exists():
+            return SlideNames(entries, self._own_key)  # the project's own key is made by who writes to it
+        return project_names(project, entries)
+
+    def _id_of(self, *parts: str) -> str:
+        text = "\0".join(parts).encode("utf-8", "surrogatepass")
+        return hmac.new(self.secret, text, hashlib.sha256).hexdigest()[:_ID_DIGITS]
+
+
+def check_version(path: Path) -> None:
+    """Refuse a store that opening would bring up to date: that is for commands that write.
+
+    Raises
+    ------
+    StoreError
+        It is of another version of SlideBridge, or can't be read.
+    """
+    try:
+        with closing(sqlite3.connect(path, timeout=5.0)) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"store {path}: {error}; `slidebridge doctor` says what to do") from error
+    if row is None or row[0] != HEAD:
+        raise StoreError(
+            f"store {path} is of another version of SlideBridge; the next `slidebridge sync` or `slidebridge watch`"
+            " brings it up to date"
+        )
+
+
+def _known_entries(store: Store) -> tuple[SlideEntry, ...]:
+    return tuple(SlideEntry(s.key, s.name, Path(s.name), Path(s.name)) for s in store.slides())

@@ -1,0 +1,91 @@
+"""A dashboard over small projects, asked as a browser asks.
+
+Imported by tests as ``dashboard_lab`` (``pythonpath`` in pyproject.toml).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from starlette.applications import Starlette
+
+from lab_support import SETTINGS, draw_slide, labelled, xml_of
+from scripts.dashboard.access import Tickets
+from scripts.dashboard.app import make_app
+
+TOKEN = "the-token-of-this-run"
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class Browser:
+    """Asks the app directly, without a network; remembers cookies and follows no redirect by itself."""
+
+    app: Starlette
+    portal: BlockingPortal
+    client: httpx.AsyncClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8123")
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        return self.client.cookies
+
+    def request(self, method: str, address: str, **options: Any) -> httpx.Response:
+        return self.portal.call(partial(self.client.request, method, address, **options))
+
+    def get(self, address: str, **options: Any) -> httpx.Response:
+        return self.request("GET", address, **options)
+
+
+@dataclass
+class Board:
+    """Projects, and the browser that looks at them."""
+
+    client: Browser
+    roots: Sequence[Path]
+
+    def project(self, number: int = 0) -> str:
+        """Return a project's id in addresses."""
+        return list(self.client.app.state.site.projects)[number]
+
+    def slide(self, number: int = 0, project: int = 0) -> str:
+        """Return the address of a slide's page."""
+        watched = self.client.app.state.site.projects[self.project(project)]
+        with watched.look() as look:
+            return f"/p/{watched.id}/s/{list(look.entries)[number]}"
+
+
+@contextmanager
+def browser(*roots: Path, token: str = TOKEN, tickets: Tickets | None = None) -> Iterator[Browser]:
+    """Give a browser that was never told the token."""
+    app = make_app(roots, token, tickets=tickets, now=lambda: NOW)
+    with closing(app.state.site), start_blocking_portal() as portal:
+        yield Browser(app, portal)
+
+
+@contextmanager
+def opened(*roots: Path) -> Iterator[Board]:
+    """Give a dashboard, with a browser that was let in."""
+    with browser(*roots) as client:
+        assert client.get(f"/?token={TOKEN}").status_code == 303
+        yield Board(client, roots)
+
+
+def make_project(root: Path, slide: str = "case") -> Path:
+    """Make a project with one labelled slide, that nobody worked on yet."""
+    root.mkdir(parents=True, exist_ok=True)
+    draw_slide(root / f"{slide}.tif")
+    (root / f"{slide}.xml").write_bytes(xml_of(labelled()))
+    (root / "slidebridge.toml").write_text(SETTINGS, "utf-8")
+    return root
