@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Annotated
 
@@ -11,23 +12,29 @@ from scripts.commands import (
     backups,
     config,
     convert,
+    dashboard,
     demo,
     doctor,
     effort,
+    export,
     hooks,
     new,
     nightly,
     project,
+    report,
     simulate,
     sync,
     validate,
     watch,
 )
 
+_GARBAGE = (50_000, 20, 20)
+"""How seldom Python looks for cycles. A slide's ten thousand annotations are many small objects that stay: by default
+a third of the time that reading them takes goes into looking through all that lives."""
+
 app = typer.Typer(
     name="slidebridge",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Learn from annotations drawn in QuPath or ImageScope, and write predictions and proposals back beside them.",
 )
@@ -42,13 +49,24 @@ app.command("effort")(effort.effort)
 app.command("watch")(watch.watch)
 app.command("nightly")(nightly.nightly)
 app.command("status")(project.status)
+app.command("report")(report.report)
+app.command("dashboard")(dashboard.dashboard)
 app.command("confirm")(project.confirm)
 app.add_typer(backups.app, name="backups")
 app.command("convert")(convert.convert)
+app.add_typer(export.app, name="export")
 app.add_typer(config.app, name="config")
 app.add_typer(hooks.app, name="hooks")
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        from scripts.version import PACKAGE, program_version
+
+        typer.echo(f"{PACKAGE} {program_version() or '(from its sources, not installed)'}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -56,6 +74,9 @@ def root(
     context: typer.Context,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens; a traceback on errors.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_tell_version)
+    ] = False,
 ) -> None:
     """Set up logging, before any command."""
     from scripts.logs import set_up_logging
@@ -73,20 +94,27 @@ def root(
 
 def main() -> None:
     """Run the command line; a ``BridgeError``, or one of the system's, is one line on stderr and exit status 1."""
-    from bridge.errors import BridgeError
+    from scripts.rooms import stranger
 
+    found = stranger()
+    if found is not None:
+        sys.exit(f"slidebridge: {found}")
+    from bridge.errors import BridgeError
+    from scripts.telling import complain
+
+    gc.set_threshold(*_GARBAGE)
     try:
         app()
     except BridgeError as error:
         if {"-v", "--verbose"} & set(sys.argv[1:]):
             raise
-        sys.stderr.write(f"slidebridge: {error}\n")
+        complain(str(error))
         sys.exit(1)
     except OSError as error:  # a name too long for the disk, a share that went away: of a path that nobody looked at
         if {"-v", "--verbose"} & set(sys.argv[1:]) or error.strerror is None:
             raise
         named = "" if error.filename is None else f"{error.filename}: "
-        sys.stderr.write(f"slidebridge: {named}{error.strerror}; check the path\n")
+        complain(f"{named}{error.strerror}; check the path")
         sys.exit(1)
 
 
