@@ -6,13 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long lint bench bench-smoke torture soak kills fuzz conversions clean
+.PHONY: demo test test-long lint bench bench-smoke torture soak kills fuzz conversions packages licences docs reference pictures screenshots clean
 
 demo: $(STAMP)
 	$(BIN)/slidebridge demo --output demo
 
-# Files of tests side by side, one thread each: one after another they take twice as long
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --durations=15
+# Files of tests side by side, one thread each, those that take longest first (tests/conftest.py)
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) --durations=15
 
 SMOKE := $(BIN)/python -m scripts.bench --smoke
 
@@ -30,7 +31,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/codespell bridge models scripts hooks tests README.md CHANGELOG.md pyproject.toml Makefile
+	$(BIN)/codespell bridge models scripts hooks tests README.md CHANGELOG.md pyproject.toml Makefile docs mkdocs.yml
 
 # Everything beside others, into docs/benchmarks.md; some of it: make bench BENCH="raster codecs"
 bench: $(STAMP)
@@ -61,6 +62,34 @@ fuzz: $(STAMP)
 DATA ?= ../shared/data
 conversions: $(STAMP)
 	$(BIN)/python -m scripts.bench.conversions $(DATA)
+
+# Wheel and source archive into dist/: what is in them, whose licences come with them, where they install as they are
+packages: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m scripts.packaging.contents dist
+	$(BIN)/python -m scripts.packaging.licences
+	$(BIN)/python -m scripts.packaging.resolve dist
+
+# After a change of what is installed: the page that says whose licences come with it
+licences: $(STAMP)
+	$(BIN)/python -m scripts.packaging.licences --write
+
+# The documentation as web pages into build/docs, every warning an error; while writing: .venv/bin/mkdocs serve
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
+
+# After a change of commands, settings or of what doctor finds: the pages that are made of them
+reference: $(STAMP)
+	$(BIN)/python -m scripts.docs
+
+# The pictures of annotation files, drawn from files that the loop wrote; some five minutes
+pictures: $(STAMP)
+	$(BIN)/python -m scripts.docs.pictures docs/images
+
+# The pictures of report and dashboard, taken in an installed Chromium while a training runs; some five minutes
+screenshots: $(STAMP)
+	SCREENSHOTS=docs/images OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/scripts/browser/test_screenshots.py
 
 clean:
 	rm -rf $(VENV) .bench demo build dist
