@@ -7,6 +7,7 @@ elements of a file are looked at, which say what it is. Nothing here opens a sli
 from __future__ import annotations
 
 import logging
+import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,22 @@ class DicomHead:
 
     series: str
     is_slide: bool
+
+
+def has_text_name(path: Path) -> bool:
+    """Say whether a file's name is text: on Linux it may be any bytes, which no record can hold."""
+    try:
+        path.name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def misnamed(folder: Path) -> tuple[str, ...]:
+    """Return one line for each slide of a folder whose name is no text, so that it is left out."""
+    slides = (path for path in folder.iterdir() if path.suffix.lower() in SLIDE_SUFFIXES and not has_text_name(path))
+    names = sorted(os.fsencode(path.name).decode("utf-8", "backslashreplace") for path in slides)
+    return tuple(f"{name} is left out: its name is not written in UTF-8" for name in names)
 
 
 def one_file_per_slide(files: Sequence[Path], annotation_of: Callable[[Path], Path | None]) -> list[Path]:

@@ -16,7 +16,7 @@ from typing import TextIO
 
 _ROOMS = ("bridge", "models", "scripts")
 _FILE_BYTES, _FILES = 2_000_000, 5  # some months of a busy lab
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _PAUSE_SECONDS = 600.0
 _project: ContextVar[Path | None] = ContextVar("project", default=None)
 
@@ -26,7 +26,9 @@ Hide = Callable[[str], str]
 def set_up_logging(*, is_verbose: bool, is_quiet: bool) -> None:
     """Send log lines to stderr: DEBUG when verbose, ERROR when quiet, else WARNING."""
     level = logging.DEBUG if is_verbose else logging.ERROR if is_quiet else logging.WARNING
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for room in _ROOMS:
         logging.getLogger(room).setLevel(level)
 
@@ -86,7 +88,18 @@ def log_file(data_folder: Path, name: str = "watch") -> Path:
     return data_folder / "log" / f"{name}.log"
 
 
-class LineFormatter(logging.Formatter):
+class PlainFormatter(logging.Formatter):
+    """What would break a line, or a terminal, is escaped: messages quote files of people's."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
+        """Return the line."""
+        return _CONTROL.sub(lambda found: repr(found[0])[1:-1], self._line(record))
+
+    def _line(self, record: logging.LogRecord) -> str:
+        return super().formatMessage(record)
+
+
+class LineFormatter(PlainFormatter):
     """``2026-01-31T02:00:00+01:00 INFO the sentence``, without slides' names where they are hidden.
 
     ``names_project`` adds the project's folder to lines of one that don't say it: where several are told of together.
@@ -103,13 +116,12 @@ class LineFormatter(logging.Formatter):
         """Return local time with its distance from UTC."""
         return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="seconds")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        """Return the line; what would break it, or a terminal, is escaped: messages quote files of people's."""
-        line = super().formatMessage(record)
+    def _line(self, record: logging.LogRecord) -> str:
+        line = super()._line(record)
         project = _project.get()
         if self._names_project and project is not None and " project=" not in line:
             line += f" project={project.name}"
-        return _CONTROL.sub(lambda found: repr(found[0])[1:-1], line)
+        return line
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, with a traceback below it where there is one."""

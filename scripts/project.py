@@ -217,7 +217,9 @@ def left_out(source: Source) -> tuple[str, ...]:
     AnnotationFileError
         The project file is not there, cut, or not one; or a folder of an H-AI-L project isn't there.
     """
-    return source.left_out() if isinstance(source, QuPathProject | HailFolder) else ()
+    if isinstance(source, QuPathProject | HailFolder | ImageScopeFolder | GeoJSONFolder):
+        return source.left_out()
+    return ()
 
 
 def _is_whole(folder: str) -> bool:

@@ -13,7 +13,7 @@ from bridge.annotations.source import Edits, SlideEntry
 from bridge.errors import AnnotationFileError
 from bridge.imagescope.read import read_imagescope
 from bridge.imagescope.write import apply_edits, create_imagescope
-from bridge.slide_files import SLIDE_SUFFIXES, one_file_per_slide
+from bridge.slide_files import SLIDE_SUFFIXES, has_text_name, misnamed, one_file_per_slide
 
 _PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 _SIDE_PICTURE = re.compile(r".*[ ._-](label|macro|thumb|thumbnail)", re.IGNORECASE)
@@ -63,6 +63,10 @@ class ImageScopeFolder:
             for path in slides
         )
 
+    def left_out(self) -> tuple[str, ...]:
+        """Return one line for each slide that is left out for its name."""
+        return misnamed(self.root)
+
     def parse(self, data: bytes, entry: SlideEntry) -> AnnotationSet:
         """Read the bytes of an XML file; see ``read_imagescope``."""
         return _located(entry, lambda: read_imagescope(data))
@@ -101,7 +105,7 @@ class ImageScopeFolder:
         if not self.root.is_dir():
             raise AnnotationFileError("there is no such folder", path=self.root)
         visible = (path for path in self.root.iterdir() if not path.name.startswith((".", "~")))
-        return sorted(path for path in visible if path.is_file())
+        return sorted(path for path in visible if has_text_name(path) and path.is_file())
 
 
 def _is_slide(path: Path) -> bool:

@@ -13,7 +13,7 @@ from bridge.annotations.source import Edits, SlideEntry
 from bridge.errors import AnnotationFileError, GeoJSONFormatError
 from bridge.qupath.geojson import apply_edits, read_geojson, write_geojson
 from bridge.qupath.geojson_text import BOM, compress, is_packed, unpack
-from bridge.slide_files import SLIDE_SUFFIXES, one_file_per_slide
+from bridge.slide_files import SLIDE_SUFFIXES, has_text_name, misnamed, one_file_per_slide
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +53,17 @@ class GeoJSONFolder:
         slides = one_file_per_slide(sorted(by_stem.values()), _annotations_beside)
         return tuple(self._entry(path) for path in slides)
 
+    def left_out(self) -> tuple[str, ...]:
+        """Return one line for each slide that is left out for its name."""
+        return misnamed(self.root)
+
     def _files(self) -> list[Path]:
         try:
             files = [path for path in self.root.iterdir() if path.suffix.lower() in SLIDE_SUFFIXES and path.is_file()]
         except OSError as error:
             raise AnnotationFileError(f"can't list the folder ({error.strerror})", path=self.root) from error
         # "._12.svs" is what macOS leaves on network shares.
-        return [path for path in files if not path.name.startswith(".")]
+        return [path for path in files if has_text_name(path) and not path.name.startswith(".")]
 
     def _entry(self, slide: Path) -> SlideEntry:
         annotation_path = _annotations_beside(slide) or slide.with_name(slide.stem + _PLAIN)

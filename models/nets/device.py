@@ -30,7 +30,7 @@ def choose_device(name: str = "auto") -> torch.device:
     missing_cuda = device.type == "cuda" and not torch.cuda.is_available()
     missing_mps = device.type == "mps" and not torch.backends.mps.is_available()
     if missing_cuda or missing_mps:
-        raise ValueError(f"this machine has no {device.type} device; use --device auto or cpu")
+        raise ValueError(f"this machine has no {device.type} device; use auto or cpu")
     return device
 
 

@@ -22,8 +22,13 @@ Force = Annotated[bool, typer.Option("--force", help="Do it even where it would 
 
 
 def print_json(value: Mapping[str, object]) -> None:
-    """Print one JSON object on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    """Print one JSON object on stdout; where that has no character for something, all but ASCII is escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2, default=str)
+    sys.stdout.write(f"{text}\n")
 
 
 def run_pass(

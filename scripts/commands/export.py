@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scripts.commands.common import AsJson, ProjectPath, print_json
+from scripts.telling import tell
 
 if TYPE_CHECKING:
     from scripts.exporting.outcome import ExportedModel
@@ -160,8 +161,7 @@ def dataset(
     if as_json:
         print_json(done.as_json())
     else:
-        for line in done.lines():
-            typer.echo(line)
+        tell(done.lines())
     if done.problems:
         raise typer.Exit(1)
 
@@ -175,6 +175,5 @@ def _clock() -> float:
 def _tell(done: ExportedModel, *, as_json: bool) -> None:
     if as_json:
         print_json(done.as_json())
-        return
-    for line in done.lines():
-        typer.echo(line)
+    else:
+        tell(done.lines())

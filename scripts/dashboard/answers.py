@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from scripts.dashboard.curve import read_curve_facts
-from scripts.dashboard.looking import Look
+from scripts.dashboard.looking import Look, Watched
 from scripts.dashboard.outlines import View, revision_of
 from scripts.dashboard.site import Site, answered, in_thread, looking, slide_id_of, with_slide
 from scripts.dashboard.tables import slide_rows
@@ -36,14 +36,16 @@ class Answers:
         """Return the training's curve; null before the first training's."""
         watched, moment = self.site.watched(request), self.site.now()
         facts = await in_thread(
-            self.site.lanes.facts, lambda: looking(watched, lambda look: read_curve_facts(look, moment))
+            self.site.lanes[watched.id].facts, lambda: looking(watched, lambda look: read_curve_facts(look, moment))
         )
         return answered(request, None if facts is None else facts.as_json())
 
     async def slides(self, request: Request) -> Response:
         """Return the rows of the slides' table."""
         watched = self.site.watched(request)
-        rows = await in_thread(self.site.lanes.facts, lambda: looking(watched, lambda look: slide_rows(watched, look)))
+        rows = await in_thread(
+            self.site.lanes[watched.id].facts, lambda: looking(watched, lambda look: slide_rows(watched, look))
+        )
         return answered(request, {"rows": [row.as_json() for row in rows]})
 
     async def revision(self, request: Request) -> Response:
@@ -53,7 +55,9 @@ class Answers:
         def read(look: Look) -> str:
             return revision_of(look, slide_id_of(request, look))
 
-        return answered(request, {"revision": await in_thread(self.site.lanes.facts, lambda: looking(watched, read))})
+        return answered(
+            request, {"revision": await in_thread(self.site.lanes[watched.id].facts, lambda: looking(watched, read))}
+        )
 
     async def outlines(self, request: Request) -> Response:
         """Return the outlines for a part of a slide."""
@@ -65,7 +69,7 @@ class Answers:
             facts = {"revision": revision, "mpp": found.mpp, "warnings": found.warnings, "counts": found.counts()}
             return {**facts, **found.within(view)}
 
-        return answered(request, await in_thread(self.site.lanes.outlines, lambda: looking(watched, read)))
+        return answered(request, await in_thread(self.site.lanes[watched.id].outlines, lambda: looking(watched, read)))
 
     async def tile(self, request: Request) -> Response:
         """Return a tile of a slide."""
@@ -75,7 +79,7 @@ class Answers:
         def read(path: Path) -> bytes:
             return self.site.tiles.jpeg(path, level, column, row)
 
-        return await self._jpeg(partial(with_slide, watched, request.path_params["slide"], read))
+        return await self._jpeg(watched, partial(with_slide, watched, request.path_params["slide"], read))
 
     async def thumbnail(self, request: Request) -> Response:
         """Return a small picture of a slide."""
@@ -84,11 +88,11 @@ class Answers:
         def read(path: Path) -> bytes:
             return self.site.tiles.thumbnail(path, _THUMBNAIL_PX)
 
-        return await self._jpeg(partial(with_slide, watched, request.path_params["slide"], read))
+        return await self._jpeg(watched, partial(with_slide, watched, request.path_params["slide"], read))
 
-    async def _jpeg(self, work: Callable[[], bytes]) -> Response:
+    async def _jpeg(self, watched: Watched, work: Callable[[], bytes]) -> Response:
         try:
-            data = await in_thread(self.site.lanes.pixels, work)
+            data = await in_thread(self.site.lanes[watched.id].pixels, work)
         except NoSuchTileError as error:
             raise HTTPException(404, "The slide has no such tile.") from error
         return Response(data, media_type="image/jpeg")

@@ -173,8 +173,8 @@ class _Telling:
     def work(self, doing: Doing) -> Work:
         names = self.look.names
         slide = hide_name(doing.slide, names.hide) if doing.slide is not None else ""
-        found = (id for id, entry in self.look.entries.items() if names.of(entry.key) == slide)
-        slide_id = next(found, "") if slide else ""
+        found = [id for id, entry in self.look.entries.items() if names.of(entry.key) == slide]
+        slide_id = found[0] if slide and len(found) == 1 else ""  # of two of one name nobody knows which
         note = names.hide(" ".join(doing.note.split()))
         return Work(work(doing.kind), slide, slide_id, moment(doing.since), doing.progress, note)
 

@@ -11,13 +11,15 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from bridge.errors import AnnotationFileError
 from bridge.watch import observe
 from scripts.dashboard.looking import Look
 from scripts.loop.pull import read_entry
-from scripts.web.layers import Layer, Outline, outlines_of
+from scripts.web.layers import Layer, Outline, outlines_of, without_small_holes
 
 MOST_OUTLINES = 10_000
 MOST_VERTICES = 200_000
+_MANY_VERTICES = 20_000  # of one outline
 _TOLERANCE = 0.5  # of a screen pixel
 _KEPT = 4  # slides
 _FINEST = 0.05  # level-0 pixels per screen pixel: nobody zooms in further
@@ -70,7 +72,7 @@ class SlideOutlines:
         found = np.sort(self._tree.query(shapely.box(view.left, view.top, view.right, view.bottom)))
         chosen = self._largest(found)
         unit = max(view.unit, _FINEST) / 4  # a quarter of a screen pixel
-        shapes = _drawn(self._shapes[chosen], self._bounds[chosen], view.unit)
+        shapes = _clipped(_drawn(self._shapes[chosen], self._bounds[chosen], view.unit), view)
         chosen, shapes = _at_most_vertices(chosen, shapes, self._extent(chosen))
         origin = (round(view.left), round(view.top))
         return {
@@ -110,25 +112,39 @@ class SlideOutlines:
 
 
 def _drawn(shapes: NDArray[np.object_], bounds: NDArray[np.float64], unit: float) -> NDArray[np.object_]:
-    """Return shapes as a screen can show them: fewer vertices, and what is smaller than two pixels as its box."""
+    """Return shapes as a screen can show them: fewer vertices, and what is smaller than two pixels as its box.
+
+    Holes smaller than that are filled.
+    """
     if not len(shapes):
         return shapes
     is_speck = (bounds[:, 2:] - bounds[:, :2]).max(axis=1) < 2 * unit
-    plain = shapely.simplify(shapes, _TOLERANCE * unit)
+    plain = shapely.simplify(without_small_holes(shapes, 2 * unit), _TOLERANCE * unit)
     centre = (bounds[:, :2] + bounds[:, 2:]) / 2
     plain[is_speck] = shapely.box(*(centre[is_speck] - unit).T, *(centre[is_speck] + unit).T)
     return np.asarray(plain, dtype=object)
+
+
+def _clipped(shapes: NDArray[np.object_], view: View) -> NDArray[np.object_]:
+    """Return shapes; of those with very many vertices, as a stroma's outline has, only what is in view."""
+    clipped = shapes.copy()
+    for place in np.flatnonzero(shapely.get_num_coordinates(shapes) > _MANY_VERTICES).tolist():
+        if shapely.is_valid(shapes[place]):  # GEOS draws what crosses itself otherwise when it clips it
+            clipped[place] = shapely.clip_by_rect(shapes[place], view.left, view.top, view.right, view.bottom)
+    return clipped
 
 
 def _at_most_vertices(
     places: NDArray[np.int64], shapes: NDArray[np.object_], extent: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
     """Return as many as have not too many vertices together, the largest first taken; the order stays."""
-    counts = shapely.get_num_coordinates(shapes)
-    if counts.sum() <= MOST_VERTICES:
-        return places, shapes
-    order = np.argsort(-extent, kind="stable")
-    kept = np.sort(order[np.cumsum(counts[order]) <= MOST_VERTICES])
+    counts, room = shapely.get_num_coordinates(shapes).tolist(), MOST_VERTICES
+    kept = []
+    for place in np.argsort(-extent, kind="stable").tolist():
+        if counts[place] <= room:  # one that is too much by itself leaves its room to the others
+            room -= counts[place]
+            kept.append(place)
+    kept.sort()
     return places[kept], shapes[kept]
 
 
@@ -198,8 +214,12 @@ def revision_of(look: Look, slide_id: str) -> str:
     ------
     KeyError
         There is no such slide.
+    AnnotationFileError
+        The project's slides can't be listed now: where its file lies isn't known.
     OSError
         Its folder can't be reached.
     """
+    if look.warning is not None:
+        raise AnnotationFileError(look.warning)
     state = observe(look.entries[slide_id].annotation_path)
     return "none" if state is None else f"{state.size:x}-{state.modified:.6f}"

@@ -56,7 +56,7 @@ class Pages:
     async def project(self, request: Request) -> Response:
         """Return the page of a project."""
         watched = self.site.watched(request)
-        facts = await in_thread(self.site.lanes.facts, lambda: self._project(watched))
+        facts = await in_thread(self.site.lanes[watched.id].facts, lambda: self._project(watched))
         crumbs = len(self.site.projects) > 1
         return self.site.page(request, "project.html", facts=facts, now=facts.now, columns=COLUMNS, has_others=crumbs)
 
@@ -69,20 +69,20 @@ class Pages:
         """Return the trainings of a project."""
         watched, moment = self.site.watched(request), self.site.now()
         learning = await in_thread(
-            self.site.lanes.facts, lambda: looking(watched, lambda look: read_learning(look, moment))
+            self.site.lanes[watched.id].facts, lambda: looking(watched, lambda look: read_learning(look, moment))
         )
         return self.site.page(request, "learning.html", learning=learning)
 
     async def slide(self, request: Request) -> Response:
         """Return the page of a slide."""
         watched = self.site.watched(request)
-        facts = await in_thread(self.site.lanes.pixels, lambda: self._slide(watched, request))
+        facts = await in_thread(self.site.lanes[watched.id].pixels, lambda: self._slide(watched, request))
         return self.site.page(request, "slide.html", title=watched.title, project=watched.id, **facts)
 
     async def _now(self, watched: Watched) -> Now:
         """Return what happens in a project; one whose share hangs must not keep the others waiting."""
         with anyio.move_on_after(_PATIENCE_SECONDS):
-            return await in_thread(self.site.lanes.facts, partial(read_now, watched, self.site.now()))
+            return await in_thread(self.site.lanes[watched.id].facts, partial(read_now, watched, self.site.now()))
         return Now(watched.id, watched.title, _SILENT, "doesn't answer", "bad")
 
     def _project(self, watched: Watched) -> ProjectFacts:

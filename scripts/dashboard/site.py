@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -49,6 +49,8 @@ class Site:
     ----------
     projects
         By their id in addresses, in the order that the user gave.
+    lanes
+        Of each project: one whose share hangs doesn't keep the others waiting.
     now, clock
         The moment, aware; monotonic seconds.
     """
@@ -60,7 +62,7 @@ class Site:
     tiles: Tiles
     outlines: OutlineCache
     pages: Environment
-    lanes: Lanes
+    lanes: Mapping[str, Lanes]
 
     @classmethod
     def of(cls, paths: Sequence[Path], token: str, now: Callable[[], datetime], clock: Callable[[], float]) -> Site:
@@ -78,7 +80,7 @@ class Site:
             Tiles(handles),
             OutlineCache(),
             pages,
-            Lanes(),
+            {one.id: Lanes() for one in watched},
         )
 
     def close(self) -> None:
@@ -103,7 +105,7 @@ def slide_id_of(request: Request, look: Look) -> str:
     """Return the slide's id that an address names, of a slide that there is."""
     slide_id = str(request.path_params["slide"])
     if slide_id not in look.entries:
-        raise _no_such_slide()
+        raise _no_such_slide() if look.warning is None else TroubleError(look.warning)
     return slide_id
 
 

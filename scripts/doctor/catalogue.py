@@ -144,7 +144,7 @@ WRONG_SETTINGS = Trouble(
     *("settings-wrong", PROJECT, "project", _BAD),
     "The settings can't be read",
     "slidebridge.toml has a key or a value that is none; the message names it. No command works until it is mended.",
-    "correct that line of slidebridge.toml; slidebridge config show prints all settings",
+    "correct that line of slidebridge.toml, or take it out: what is not set has its default",
 )
 NO_SOURCE = Trouble(
     *("source-unreadable", PROJECT, "source", _BAD),
@@ -162,7 +162,7 @@ LEFT_OUT = Trouble(
     *("image-left-out", PROJECT, "source", _NOTE),
     "An image is left out",
     "Images that are turned, or put together from several files, can't be placed on a slide. Nothing is done to them.",
-    "add the slide as it is to the QuPath project if it is to take part",
+    "if it is to take part: add the slide as it is to the QuPath project, or rename what lies in a folder",
 )
 NEW_QUPATH = Trouble(
     *("qupath-version", PROJECT, "qupath project", _NOTE),

@@ -36,25 +36,24 @@ def look_at_model(project: Project) -> ModelFacts:
     """Return what is found of a project's champion; takes seconds where there is one, for torch is loaded."""
     if not (project.checkpoints / "champion.json").exists():
         return ModelFacts()
-    from models.checkpoints import read_card, read_champion
+    from models.checkpoints import load_champion
     from models.checkpoints.card import check_class_order
     from models.errors import CheckpointError
 
     try:
-        champion = read_champion(project.checkpoints)
-        card = None if champion is None else read_card(project.checkpoints, champion)
+        champion = load_champion(project.checkpoints)  # the weights too, for it is they that are large, and cut
     except BridgeError as error:
         return ModelFacts(damage=str(error))
-    if champion is None or card is None:
-        return ModelFacts(damage=f"champion.json names {champion}, which is not in {project.checkpoints}")
-    wanted = project.scheme.names
+    if champion is None:  # removed meanwhile
+        return ModelFacts()
+    card, wanted = champion.card, project.scheme.names
     try:
         check_class_order(card.class_names, wanted)
         other_order = None
     except CheckpointError as error:
         other_order = str(error)
     return ModelFacts(
-        champion,
+        champion.id,
         card.iteration,
         unknown=tuple(name for name in wanted if name not in card.class_names),
         former=tuple(name for name in card.class_names if name not in wanted),

@@ -100,8 +100,9 @@ def _write_all(writers: Sequence[SlideWriter], names: SlideNames, progress: Prog
         try:
             items, pixels = _write_slide(writer, progress)
         except BridgeError as error:
-            logger.warning("slide=%s is left out: %s", writer.state.reading.entry.name, error)
-            found.problems.append(f"{names.of(writer.state.key)}: {names.hide(str(error))}")
+            called, why = names.of(writer.state.key), names.hide(str(error))
+            logger.warning("slide=%s is left out: %s", called, why)
+            found.problems.append(f"{called}: {why}")
             _remove_slide(writer)
             continue
         if not items:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from models.checkpoints import NetRole
 from models.inference import InputForm, export_onnx, with_facts
 from models.nets import NetKind
 from scripts.exporting.errors import ExportError
@@ -73,7 +74,7 @@ def export_fast(
 def _network_for_fast(work: Handover, request: ModelRequest) -> tuple[ModelFacts, tuple[str, ...]]:
     """Return the network that FAST runs, and what of the model it leaves out."""
     every = facts_of(work.checkpoint, work.project.scheme, licence=request.licence)
-    chosen = next(one for one in every if one.role.value == "high")
+    chosen = next(one for one in every if one.role is NetRole.HIGH)
     notes = [*stain_notes(work.checkpoint.card, chosen.role, "FAST", is_forced=request.is_forced)]
     notes += [
         f"FAST runs the network {chosen.title!r} over all tissue; {other.title!r}, which {other.purpose}, is left out"

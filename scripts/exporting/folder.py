@@ -46,7 +46,7 @@ def new_folder(out: Path, kind: ExportKind, project: Project, *, is_forced: bool
     OSError
         It can't be written.
     """
-    target = out.expanduser().absolute()
+    target = out.expanduser().resolve()  # a link stays, and what it names is replaced
     check_place(target, kind, project, is_forced=is_forced)
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}{_UNFINISHED}")

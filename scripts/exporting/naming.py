@@ -6,9 +6,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
-_LONGEST = 80  # characters; others are added, and paths have an end on Windows
+from bridge.slide_files import SLIDE_SUFFIXES
+
+_LONGEST, _LONGEST_BYTES = 80, 160  # characters, and bytes as UTF-8: others are added, and all systems have an end
 _NOT_PLAIN = re.compile(r"[^\w.-]+")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # devices, on Windows
+_RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?", re.IGNORECASE)  # devices, on Windows
 
 
 def file_names(slides: Iterable[tuple[str, str]]) -> Mapping[str, str]:
@@ -45,9 +47,10 @@ def file_names(slides: Iterable[tuple[str, str]]) -> Mapping[str, str]:
 def _plain(name: str) -> str:
     normal = unicodedata.normalize("NFC", name)
     stem, dot, suffix = normal.rpartition(".")
-    if dot and stem and 1 <= len(suffix) <= 5 and suffix.isalnum():
-        normal = stem  # the suffix of the slide's file
-    plain = _NOT_PLAIN.sub("_", normal).strip("._-")[:_LONGEST].rstrip("._-")
+    if stem and f"{dot}{suffix.lower()}" in SLIDE_SUFFIXES:
+        normal = stem
+    plain = _NOT_PLAIN.sub("_", normal).strip("._-")[:_LONGEST]
+    plain = plain.encode("utf-8")[:_LONGEST_BYTES].decode("utf-8", "ignore").rstrip("._-")
     if not plain:
         return "slide"
     return f"_{plain}" if _RESERVED.fullmatch(plain) else plain

@@ -21,8 +21,8 @@ Tr is to train with. Ts is held out, {held_out}: SlideBridge never trained on it
 began as predictions are ignored there.
 
 geojson/ has the outlines of each slide in pixels of its finest level; QuPath opens them. Their metadata say what trains
-and what is held out. dataset.json lists every file with its place on the slide (x, y, width, height, in pixels of the
-finest level) and its SHA-256.
+and what is held out. dataset.json lists every file with its SHA-256 and its place on the slide (x, y, width, height, in
+whole pixels of the finest level, rounded outwards).
 """
 _TILES = """
 imagesTr/NAME_0000.{suffix} is a tile of {side} x {side} pixels, labelsTr/NAME.{suffix} its labels, one number a pixel

@@ -17,6 +17,7 @@ from bridge.slides import Slide, TissueOptions, open_slide, tissue_mask
 from bridge.store import Store
 from models.data import slide_downsample
 from models.inference import Predictor
+from scripts.daemon.names import project_names
 from scripts.exporting.errors import ExportError
 from scripts.loop.pull import read_entry
 from scripts.project import Project
@@ -55,14 +56,16 @@ def real_tiles(project: Project, store: Store, net: Predictor, tile_px: int) -> 
     """
     found: list[NDArray[np.uint8]] = []
     slides, reason = 0, "it has none"
-    for entry in project.source.slides():
+    entries = project.source.slides()
+    names = project_names(project, entries)
+    for entry in entries:
         try:
             reading = read_entry(project, store, entry)
             with open_slide(reading.slide_path, mpp=reading.mpp) as slide:
                 found += _tiles_of(slide, net, tile_px, project.settings.tissue)
         except BridgeError as error:
-            logger.warning("slide=%s can't be read, others are tried: %s", entry.name, error)
-            reason = str(error)
+            reason = names.hide(str(error))
+            logger.warning("slide=%s can't be read, others are tried: %s", names.of(entry.key), reason)
             continue
         slides += 1
         if slides == MOST_SLIDES:

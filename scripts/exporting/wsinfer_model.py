@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.checkpoints import NetRole
 from models.inference import export_torchscript, has_taught_label_head, load_torchscript, tile_classifier
+from models.nets import Normalize, UNet, WeakNet
 from scripts.exporting.checking import Answer
 from scripts.exporting.errors import ExportError
 from scripts.exporting.facts import ModelFacts, facts_of, stain_notes
@@ -151,12 +152,13 @@ def as_readers_do(script: bytes) -> Answer:
 def _expected(work: Handover, facts: ModelFacts, probabilities: Answer) -> Answer:
     """Return what the model itself says of tiles, by the way that SlideBridge predicts where there is one."""
     if has_taught_label_head(work.checkpoint):
-        classifier = tile_classifier(work.checkpoint)
+        net, normalize = work.checkpoint.build(), Normalize(facts.card.normalization)
+        assert isinstance(net, UNet | WeakNet), "no other has a label head"
 
         def from_label_head(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
             with torch.inference_mode():
-                planes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-                return np.asarray(classifier(planes).exp().numpy(), np.float32)
+                seen = normalize(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
+                return np.asarray(net.classify(seen).softmax(dim=1).numpy(), np.float32)
 
         return from_label_head
     if facts.says_one_class:

@@ -29,6 +29,7 @@ _EVERY_SECONDS = 0.5
 _LATER_SHARE = 2e-4  # of the time it took so far: six hours are some 2 MB, and still seen every few seconds
 _ROWS_AT_ONCE = 4
 _MOST_BYTES = 16_000_000
+_MOST = 10**12  # steps, seconds: more is no number of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class LossPoint:
             point = cls(int(step), int(planned), float(loss), float(seconds), net)
         except ValueError:  # the header, or what a full disk left of a row
             return None
-        is_usable = point.step >= 0 and math.isfinite(point.seconds) and _NET.fullmatch(net)
+        is_usable = all(0 <= n <= _MOST for n in (point.step, point.planned, point.seconds)) and _NET.fullmatch(net)
         return point if is_usable else None
 
 
@@ -174,9 +175,9 @@ class CurveWriter:
         self._is_cut = False
 
 
-def read_curves(folder: Path) -> tuple[LossCurve, ...]:
-    """Return the curves of a folder, oldest first; one that can't be read is left out."""
-    return tuple(curve for path in _files(folder) if (curve := read_curve(path)) is not None)
+def read_curves(folder: Path, most: int = KEPT) -> tuple[LossCurve, ...]:
+    """Return the newest curves of a folder, oldest first; one that can't be read is left out."""
+    return tuple(curve for path in _files(folder)[-most:] if (curve := read_curve(path)) is not None)
 
 
 def newest_curve(folder: Path) -> LossCurve | None:

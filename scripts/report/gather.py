@@ -114,7 +114,7 @@ def _gather(project: Project, store: Store, request: ReportRequest, progress: Pr
         missing=missing,
         disagreements=found,
         learning=learning_of(judged.results, scores, judged.models, len(judged.keys)),
-        losses=read_curves(project.data_folder / CURVES)[-_LOSSES:],
+        losses=read_curves(project.data_folder / CURVES, _LOSSES),
         effort=Effort(project.root, account(time_saves(records.saves, records.first_look)), names),
         area=labelled_area(records.reads, areas, request.now),
         mistakes=mistakes_of(judged.results, scores),

@@ -109,10 +109,9 @@ def _paths(outlines: Sequence[Outline], unit_px: float, tolerance: float) -> lis
 
 def _within(paths: Iterable[tuple[Outline, str]], room: int) -> Iterator[tuple[Outline, str]]:
     for outline, path in paths:
-        room -= len(path)
-        if room < 0:
-            return
-        yield outline, path
+        if len(path) <= room:  # one that is too much by itself leaves its room to the others
+            room -= len(path)
+            yield outline, path
 
 
 def _small(slide: Slide, name: str) -> tuple[RgbPixels, float]:

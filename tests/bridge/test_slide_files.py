@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 from struct import pack
 
@@ -14,7 +16,7 @@ from bridge.annotations import Source
 from bridge.errors import AnnotationFileError
 from bridge.imagescope import ImageScopeFolder
 from bridge.qupath import GeoJSONFolder
-from bridge.slide_files import DicomHead, one_file_per_slide, read_dicom_head
+from bridge.slide_files import DicomHead, misnamed, one_file_per_slide, read_dicom_head
 
 SLIDE, NOTES = "1.2.840.10008.5.1.4.1.1.77.1.6", "1.2.840.10008.5.1.4.1.1.91.1"
 EXPLICIT, IMPLICIT, DEFLATED = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99"
@@ -122,3 +124,13 @@ class TestFolders:
         for path in (shared_data / "wsi").glob("*/*.dcm"):
             shutil.copy(path, tmp_path)
         assert [e.key for e in source(tmp_path).slides()] == ["boxes_0.dcm", "sm_image.dcm"]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are text there")
+@pytest.mark.parametrize("source", [ImageScopeFolder, GeoJSONFolder])
+def test_slide_whose_name_is_no_text_is_left_out_and_told(tmp_path: Path, source: type) -> None:
+    for name in ("whole.svs", os.fsdecode(b"M\xfcller.svs"), os.fsdecode(b"M\xfcller.xml")):
+        (tmp_path / name).touch()
+    assert [entry.name for entry in source(tmp_path).slides()] == ["whole"]
+    assert source(tmp_path).left_out() == ("M\\xfcller.svs is left out: its name is not written in UTF-8",)
+    assert misnamed(tmp_path) == source(tmp_path).left_out()

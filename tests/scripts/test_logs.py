@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -200,6 +202,13 @@ def test_folder_that_was_cleared_away_is_made_again(tmp_path: Path) -> None:
 def test_other_commands_log_as_before() -> None:
     set_up_logging(is_verbose=False, is_quiet=False)
     assert logging.getLogger("scripts").level == logging.WARNING
+
+
+def test_no_log_line_of_any_command_is_obeyed_by_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    said = "a\x1b[2Jb\x9b2Jc\u202ed\ne"
+    code = "import logging, sys, scripts.logs as logs; logs.set_up_logging(is_verbose=False, is_quiet=False)"
+    subprocess.run([sys.executable, "-c", f"{code}; logging.getLogger('scripts').warning({said!r})"], check=True)
+    assert capfd.readouterr().err == "WARNING scripts a\\x1b[2Jb\\x9b2Jc\\u202ed\\ne\n"
 
 
 def test_where_several_projects_are_watched_each_line_says_which(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typer.main import get_command
 
 from lab_support import RUNNER, Lab, draw_slide, labelled
 from scripts.cli import app
+from scripts.commands.common import print_json
 from scripts.plain_words import clean, moment, size, span
 from scripts.progress import show_progress
 from scripts.telling import Said, Tone, is_screen, tell, uses_colour
@@ -130,6 +132,16 @@ def test_through_a_pipe_there_is_not_one_escape(lab: Lab) -> None:
     assert done.stdout.decode().splitlines()[-1].startswith("next: ")
     forced = subprocess.run(command, capture_output=True, env=environ | {"FORCE_COLOR": "1"})
     assert b"\x1b[" in forced.stdout
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_json_is_printed_whatever_a_file_is_called(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr(sys, "stdout", out)
+    told = {"name": "M\udcfcller 腎"}
+    print_json(told)
+    out.seek(0)
+    assert json.loads(out.read()) == told
 
 
 def test_an_error_is_one_line_that_is_only_text(tmp_path: Path) -> None:

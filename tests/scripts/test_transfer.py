@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -126,9 +127,9 @@ def test_weights_that_were_taken_over_stand_in_for_a_file_of_them(tmp_path: Path
     assert new("--imagescope", root, "--transfer", source).exit_code == 0
     project = open_project(root)
     assert project.settings.model.pretrained and project.settings.model.encoder == "resnet18"
-    assert gather(project).model_problem is None
+    assert gather(project, datetime.now(UTC)).model_problem is None
     (project.checkpoints / "transfer.json").unlink()
-    assert "no ImageNet weights of encoder resnet18" in str(gather(project).model_problem)
+    assert "no ImageNet weights of encoder resnet18" in str(gather(project, datetime.now(UTC)).model_problem)
 
 
 def nets_of(settings: Settings) -> dict[str, NetOptions]:

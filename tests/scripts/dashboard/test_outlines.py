@@ -120,6 +120,34 @@ def test_vertices_are_bounded_too() -> None:
     assert 0 < len(facts["objects"]) < facts["there"] == 450  # type: ignore[arg-type]
 
 
+def test_an_outline_with_very_many_holes_hides_no_other_and_is_drawn_where_one_looks_closer() -> None:
+    holes = [shapely.box(x, y, x + 20, y + 20).exterior for x in range(5, 9000, 40) for y in range(5, 9000, 40)]
+    sieve = shapely.Polygon(shapely.box(0, 0, 9000, 9000).exterior, holes)
+    slide = slide_of([sieve, shapely.box(4100, 4100, 4200, 4200)])
+    whole = slide.within(EVERYTHING)
+    assert [shape.area for shape in shapes_of(whole)] == [1e4] and whole["there"] == 2
+    near, other = shapes_of(slide.within(View(4000, 4000, 5500, 4900, 1.0)))
+    assert near.equals(sieve.intersection(shapely.box(4000, 4000, 5500, 4900)))
+    assert other.area == 1e4
+    (in_a_hole,) = slide.within(View(9.0, 9.0, 20.0, 20.0, 0.05))["objects"]  # type: ignore[misc]
+    assert not any(len(ring) for ring in in_a_hole["rings"])
+
+
+def test_a_sieve_is_simplified_in_a_moment() -> None:
+    """GEOS takes a quarter of a minute for these holes where they are smaller than what is drawn."""
+    holes = [shapely.box(x, y, x + 25, y + 25).exterior for x in range(5, 10_000, 50) for y in range(5, 10_000, 50)]
+    sieve = shapely.Polygon(shapely.box(0, 0, 10_000, 10_000).exterior, holes)
+    (drawn,) = shapes_of(slide_of([sieve]).within(View(0, 0, 10_000, 10_000, 60.0)))
+    assert not drawn.interiors
+
+
+def test_outlines_that_cross_themselves_are_sent_as_they_are() -> None:
+    points = np.random.default_rng(0).uniform(0, 9000, (30_000, 2))
+    tangle = shapely.Polygon(points)
+    (sent,) = slide_of([tangle]).within(View(4000, 4000, 5000, 5000, 0.05))["objects"]  # type: ignore[misc]
+    assert len(sent["rings"]) == 1 and len(sent["rings"][0]) > 50_000
+
+
 def test_a_slide_without_outlines_has_none() -> None:
     facts = slide_of([]).within(EVERYTHING)
     assert (facts["objects"], facts["there"]) == ([], 0)

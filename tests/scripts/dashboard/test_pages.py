@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from bridge.store import JobKind, Store
 from bridge.store.location import find_store
 from lab_support import labelled, xml_of
 from scripts.daemon.heartbeat import Beat, Doing, Heartbeat
+from scripts.dashboard import looking
 from scripts.loop.loss_curve import CURVES, CurveWriter
+from scripts.project import Project, open_project
 
 BEFORE = NOW - timedelta(hours=1)
 HOSTILE = '<img src=x onerror="alert(1)">&amp;\'"</script><script>alert(2)</script>'
@@ -93,6 +96,15 @@ def test_a_store_of_another_version_is_not_brought_up_to_date(lab: Path) -> None
         said = text_of(project_page(board))
     assert "another version of SlideBridge" in said and "slidebridge sync" in said
     assert path.read_bytes() == before
+
+
+def test_a_store_that_a_newer_version_wrote_says_so(lab: Path) -> None:
+    with sqlite3.connect(next(lab.rglob("store.sqlite"))) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with opened(lab) as board:
+        said = text_of(project_page(board))
+    assert "update SlideBridge" in said and "sync" not in said
 
 
 def test_a_training_is_told_with_its_scores_and_its_curve(lab: Path) -> None:
@@ -193,6 +205,42 @@ def test_a_broken_project_has_its_line_and_the_others_go_on(lab: Path, tmp_path:
         assert "no daemon is watching" in text_of(project_page(board, 1)), "it was mended"
 
 
+def test_a_share_that_hangs_keeps_no_other_project_waiting(
+    lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, is_back = make_project(tmp_path / "away"), threading.Event()
+
+    def opening(path: Path) -> Project:
+        if path == away:
+            is_back.wait(60)
+        return open_project(path)
+
+    monkeypatch.setattr(looking, "open_project", opening)
+    with opened(lab, away) as board:
+        hanging = f"/api/p/{board.project(1)}/slides"
+        asked = [board.client.portal.start_task_soon(board.client.client.get, hanging) for _ in range(6)]
+        try:
+            answer = board.client.portal.start_task_soon(board.client.client.get, f"/api/p/{board.project(0)}/slides")
+            assert answer.result(timeout=20).status_code == 200
+        finally:
+            is_back.set()
+        assert [one.result(timeout=20).status_code for one in asked] == [200] * 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_project_keeps_its_address_and_title_whatever_becomes_of_its_folder(lab: Path, tmp_path: Path) -> None:
+    """They are needed for the line that says that a share doesn't answer, too: it isn't asked for them."""
+    link = tmp_path / "link"
+    link.symlink_to(lab)
+    with opened(link) as board:
+        before = project_page(board)
+        link.unlink()
+        link.symlink_to(tmp_path / "nowhere")
+        page = project_page(board)
+    assert re.search("<h1>.*</h1>", page)[0] == re.search("<h1>.*</h1>", before)[0]  # type: ignore[index]
+    assert f"/api/p/{board.project()}/now" in page
+
+
 def test_a_single_project_needs_no_overview(board: Board) -> None:
     assert board.client.get("/").headers["location"] == f"/p/{board.project()}"
 
@@ -241,6 +289,17 @@ def test_hidden_names_are_nowhere(lab: Path) -> None:
     assert "Erika" not in "".join(addresses)
 
 
+def test_the_name_of_a_slide_that_left_the_project_stays_hidden(lab: Path) -> None:
+    (lab / "slidebridge.toml").write_text((lab / "slidebridge.toml").read_text() + "\n[privacy]\nhash_names = true\n")
+    with Store.open(find_store(lab / ".slidebridge", None, lab)) as store:  # type: ignore[arg-type]
+        store.record_read("Muster-Erika-1956.tif", "a", BEFORE, human_count=1, name="Muster-Erika-1956")
+        failed = store.start_job(store.ask_job(JobKind.TRAIN, None, "b", NOW).id, NOW)
+        store.retry_job(failed.id, NOW, "slide Muster-Erika-1956.tif was damaged when it was trained on", NOW)
+    with opened(lab) as board:
+        said = text_of(board.client.get(f"/api/p/{board.project()}/now").text)
+    assert "was damaged when it was trained on" in said and "Erika" not in said
+
+
 def test_a_slide_that_is_away_says_where_it_was_looked_for(tmp_path: Path) -> None:
     root = make_project(tmp_path / "lab")
     with opened(root) as board:
@@ -251,10 +310,14 @@ def test_a_slide_that_is_away_says_where_it_was_looked_for(tmp_path: Path) -> No
     assert "case.tif" in text_of(answer.text) and 'id="viewer"' not in answer.text
 
 
-def test_a_qupath_project_of_flat_pictures_is_shown_too(tmp_path: Path) -> None:
-    new_project(tmp_path, "a.png")
+def make_qupath_project(folder: Path, *pictures: str) -> None:
+    new_project(folder, *pictures)
     settings = '[source]\nkind = "qupath"\npath = "project/project.qpproj"\n[classes.colors]\nTumor = "#c80000"\n'
-    (tmp_path / "slidebridge.toml").write_text(settings)
+    (folder / "slidebridge.toml").write_text(settings)
+
+
+def test_a_qupath_project_of_flat_pictures_is_shown_too(tmp_path: Path) -> None:
+    make_qupath_project(tmp_path, "a.png")
     with opened(tmp_path) as board:
         page = board.client.get(board.slide()).text
         facts = board.client.get(f"/api{board.slide()}/outlines?left=0&top=0&right=300&bottom=200&unit=1").json()
@@ -262,6 +325,35 @@ def test_a_qupath_project_of_flat_pictures_is_shown_too(tmp_path: Path) -> None:
     assert "a.png" in page and '"width": 300' in page
     assert (facts["revision"], facts["objects"], facts["mpp"]) == ("none", [], [0.5, 0.5])
     assert tile.headers["content-type"] == "image/jpeg"
+
+
+def test_a_project_file_that_is_cut_is_not_taken_for_slides_that_went(tmp_path: Path) -> None:
+    make_qupath_project(tmp_path, "a.png")
+    path = tmp_path / "project" / "project.qpproj"
+    with Store.open(tmp_path / ".slidebridge") as store, opened(tmp_path) as board:
+        slide = board.slide()
+        with board.client.app.state.site.projects[board.project()].look() as look:
+            store.record_read(next(iter(look.entries.values())).key, "a", BEFORE, human_count=1, name="a.png")
+    path.write_bytes(path.read_bytes()[:300])
+    with opened(tmp_path) as board:
+        assert slide == board.slide(), "the store knows it"
+        parts = [f"/api{slide}/revision", f"/api{slide}/outlines?left=0&top=0&right=9&bottom=9&unit=1"]
+        answers = [board.client.get(part) for part in (*parts, f"{slide}/tiles/9/0/0.jpg")]
+        page = board.client.get(slide)
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert all("project.qpproj" in text_of(answer.text) for answer in (*answers, page))
+
+
+def test_work_on_one_of_two_slides_of_one_name_leads_to_neither(tmp_path: Path) -> None:
+    make_qupath_project(tmp_path, "a.png", "b.png")
+    path = tmp_path / "project" / "project.qpproj"
+    path.write_text(path.read_text("utf-8").replace('"imageName": "b.png"', '"imageName": "a.png"'), "utf-8")
+    heart = Heartbeat(tmp_path / ".slidebridge", (), "1", lambda: NOW)
+    heart.write(Beat((Doing(JobKind.PREDICT, NOW, "a.png", "", 0.4),)))
+    with opened(tmp_path) as board:
+        now = board.client.get(f"/api/p/{board.project()}/now").text
+        rows = board.client.get(f"/api/p/{board.project()}/slides").json()["rows"]
+    assert len(rows) == 2 and "Predicting the slide" in now and "href" not in now
 
 
 @pytest.mark.parametrize("address", ["/p/none", "/p/none/s/none", "/api/p/none/now", "/p/..%2f..", "/nothing"])

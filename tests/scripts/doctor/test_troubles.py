@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,7 +30,6 @@ from scripts.doctor.report import Finding, Level
 from scripts.project import open_project
 from scripts.set_up import Beginning, set_up
 
-_NOW = datetime.now(UTC)
 _WITHOUT = ("source", "labels", "hold-out")  # a project of one slide has too few labels for these
 
 
@@ -40,7 +39,7 @@ class Ward:
 
     lab: Lab
     patch: pytest.MonkeyPatch
-    now: datetime = _NOW
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def root(self) -> Path:
@@ -142,7 +141,7 @@ def _gone_slide(ward: Ward) -> None:
     from bridge.store import Store
 
     with Store.open(ward.data) as store:
-        store.record_read("old.tif", "r" * 64, _NOW, human_count=7, name="old")
+        store.record_read("old.tif", "r" * 64, ward.now, human_count=7, name="old")
         store.record_learned(1, "old.tif", ["a"])
 
 
@@ -326,6 +325,17 @@ def test_every_trouble_is_made_somewhere() -> None:
     assert ours == MAKERS.keys() | ELSEWHERE
 
 
+@pytest.mark.parametrize("is_there", [True, False], ids=["cut", "gone"])
+def test_a_model_without_its_weights_is_damaged(ward: Ward, is_there: bool) -> None:
+    _champion(ward, 'Blob = "#c80000"')
+    (weights,) = (ward.data / "checkpoints").rglob("weights.safetensors")
+    whole = weights.read_bytes()
+    weights.unlink()
+    if is_there:
+        weights.write_bytes(whole[:-100])
+    assert "model-damaged" in {finding.trouble for finding in ward.findings()}
+
+
 def test_a_sound_project_has_no_trouble(ward: Ward) -> None:
     assert {(f.check, f.text) for f in ward.findings() if f.level is not Level.OK and f.check not in _WITHOUT} == set()
 
@@ -445,5 +455,5 @@ def test_a_thousand_slides_are_told_of_by_a_progress_bar(ward: Ward) -> None:
         def advance(self, amount: float = 1.0, note: str = "") -> None:
             told.append(note)
 
-    gather(open_project(ward.root), _NOW, progress=Told())
+    gather(open_project(ward.root), ward.now, progress=Told())
     assert told == [1, "case"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from PIL import Image
 
 from bridge.qupath import read_geojson
 from bridge.slides import open_slide
-from lab_support import SIDE, Lab, draw_slide, labelled, xml_of
+from lab_support import RUNNER, SIDE, Lab, draw_slide, labelled, xml_of
+from scripts.cli import app
 
 BLOB, IGNORE = 1, 2
 LEFT, RIGHT = shapely.box(20, 20, 180, 180), shapely.box(200, 200, 360, 360)
@@ -229,6 +231,25 @@ def test_damaged_slide_is_left_out_whole_and_the_others_are_there(many: Callable
         "good",
         "good_x1_y1",
     }
+
+
+def test_what_is_left_out_is_told_without_its_hidden_name(
+    many: Callable[..., Lab], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab = many("good", "Mrs Example", more="\n[privacy]\nhash_names = true\n")
+    damage_last_tile(lab.root / "Mrs Example.tif")
+    result = lab.run("export", "dataset", "--out", str(tmp_path / "out"), "--tile-px", "64")
+    assert result.exit_code == 1 and "left out: slide-" in result.stdout
+    assert "Example" not in f"{result.stdout}{caplog.text}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_what_is_told_of_an_export_is_plain_on_a_terminal(many: Callable[..., Lab], tmp_path: Path) -> None:
+    lab = many("good", "bad\x1b[2J")
+    damage_last_tile(lab.root / "bad\x1b[2J.tif")
+    place = ["--out", str(tmp_path / "out"), "--project", str(lab.root)]
+    result = RUNNER.invoke(app, ["export", "dataset", *place, "--tile-px", "64"], color=True)
+    assert "left out: bad\ufffd[2J" in result.stdout and "\x1b" not in result.stdout
 
 
 def test_area_that_reaches_off_the_slide_labels_nothing_there(tmp_path: Path) -> None:

@@ -83,6 +83,15 @@ def test_empty_folder_is_taken(tmp_path: Path, project: Project) -> None:
     assert (tmp_path / "out" / "file").read_text() == "a"
 
 
+def test_link_to_a_folder_stays_and_the_folder_is_filled(tmp_path: Path, project: Project) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    for text in ("first", "second"):
+        write(tmp_path / "link", project, text, is_forced=True)
+        assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "file").read_text() == text
+        assert {p.name for p in tmp_path.iterdir()} == {"real", "link"}
+
+
 def test_nothing_is_written_beside_annotations_that_lie_elsewhere(tmp_path: Path) -> None:
     lab = make_lab(tmp_path / "project")
     (tmp_path / "drawn").mkdir()

@@ -8,9 +8,25 @@ from hypothesis import strategies as st
 from scripts.exporting.naming import file_names
 
 NAMES = st.text(max_size=120) | st.sampled_from(
-    ["../../etc/passwd", "CON", "nul.svs", "a/b", "a\\b", "C:x", " .", "x\u202egnp", "A.svs", "a.SVS", "..", "com1.tif"]
+    [
+        "../../etc/passwd",
+        "CON",
+        "nul.svs",
+        "a/b",
+        "a\\b",
+        "C:x",
+        " .",
+        "x\u202egnp",
+        "A.svs",
+        "a.SVS",
+        "..",
+        "com1.tif",
+        "COM¹",
+        "腎" * 90,
+    ]
 )
-DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(10))}
+DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in "0123456789¹²³")}
+NAME_MAX = 255  # bytes, on Linux; a tile's place on the slide, and its suffix, come behind the name
 
 
 @given(st.lists(NAMES, max_size=12))
@@ -19,7 +35,8 @@ def test_every_name_is_one_file_on_every_system_and_no_two_are_the_same(names: l
 
     assert len({name.casefold() for name in found.values()}) == len(names)
     for name in found.values():
-        assert name and len(name) < 100 and not re.search(r'[<>:"/\\|?*\x00-\x1f\s]', name)
+        assert name and len(name) < 100 and len(f"{name}_x123456_y123456_0000.png".encode()) < NAME_MAX
+        assert not re.search(r'[<>:"/\\|?*\x00-\x1f\s]', name)
         assert not name.startswith(".") and not name.endswith((".", " ")) and ".." not in (name, name[:2])
         assert name.partition(".")[0].casefold() not in DEVICES
 
@@ -34,3 +51,8 @@ def test_a_slide_has_the_same_name_whatever_order_the_source_lists_them_in(names
 
 def test_letters_of_any_language_stay() -> None:
     assert file_names([("k", "Präparat 7 腎臓.mrxs")]) == {"k": "Präparat_7_腎臓"}
+
+
+def test_only_a_slide_files_suffix_is_no_part_of_a_name() -> None:
+    slides = [("a", "S21.001"), ("b", "S21.002"), ("c", "S21.003.NDPI"), ("d", ".svs")]
+    assert file_names(slides) == {"a": "S21.001", "b": "S21.002", "c": "S21.003", "d": "svs"}

@@ -137,6 +137,16 @@ def test_real_slide_is_what_the_check_looks_at(shared_data: Path, tmp_path: Path
     assert 0 < found["checked"]["largest_difference"] < 1e-4
 
 
+def test_hidden_names_of_slides_that_cant_be_read_are_not_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab = make_lab(tmp_path / "project", "\n[privacy]\nhash_names = true\n")
+    crown(lab, CARDS["one_network"])
+    lab.slide.rename(lab.root / "Mrs Example.tif").write_bytes(b"no slide")
+    result = lab.run("export", "onnx", "--out", str(tmp_path / "out"))
+    assert "none can be read" in str(result.exception) and "Example" not in f"{result.exception}{caplog.text}"
+
+
 def test_model_is_not_handed_over_unchecked_where_no_slide_can_be_read(tmp_path: Path) -> None:
     lab = make_lab(tmp_path / "project")
     crown(lab, CARDS["one_network"])

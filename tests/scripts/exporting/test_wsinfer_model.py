@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bridge.slides import open_slide
 from lab_support import Lab
 from models.checkpoints import Card, Checkpoint
-from models.inference import Predictor, Runtime
+from models.inference import Predictor, Runtime, torchscript
 
 # WSInfer's model zoo, spec 1.0, as its documentation lists the keys of config.json.
 SCHEMA = {
@@ -117,6 +117,16 @@ def test_label_head_that_labels_have_taught_says_the_class(lab: Lab, tmp_path: P
     assert np.abs(read_by_wsinfer(tmp_path / "out", tiles) - expected).max() < 1e-4
     assert np.abs(expected - network(checkpoint, tiles).mean(axis=(2, 3))).max() > 1e-3, "the two ways differ"
     assert any("your patch labels taught it" in note for note in notes)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("design", ["deepzoom", "patchwise", "weak_with_labels"])
+def test_copy_that_sees_other_brightness_is_not_handed_over(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, design: str
+) -> None:
+    crown(lab, CARDS[design])
+    monkeypatch.setattr(torchscript, "_BRIGHTEST", 2.0)
+    result = lab.run("export", "wsinfer", "--out", str(tmp_path / "out"))
+    assert "differs from the model" in str(result.exception) and list(tmp_path.iterdir()) == []
 
 
 def test_config_says_classes_in_the_models_order_and_its_resolution(lab: Lab, tmp_path: Path) -> None:

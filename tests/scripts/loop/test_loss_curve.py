@@ -111,6 +111,8 @@ def test_the_oldest_curves_make_room(tmp_path: Path) -> None:
     (tmp_path / "notes.csv").write_text("of a person's")
     found = read_curves(tmp_path)
     assert [curve.started_at for curve in found] == [BEGIN + timedelta(minutes=n) for n in range(3, KEPT + 3)]
+    assert len(list(tmp_path.glob("*-nightly.csv"))) == KEPT
+    assert read_curves(tmp_path, 2) == found[-2:]
 
 
 def test_a_training_without_steps_leaves_no_file(tmp_path: Path) -> None:
@@ -139,6 +141,14 @@ def test_rows_that_a_full_disk_spoilt_are_left_out(tmp_path: Path) -> None:
     curve = read_curve(path)
     assert curve is not None
     assert [(p.step, p.net) for p in curve.points] == [(1, "high"), (4, "high")]
+
+
+@pytest.mark.parametrize(
+    "row", [f"{10**400},9,0.5,1,high", f"{2**70},9,0.5,1,high", f"1,{10**400},0.5,1,high", "1,-9,0.5,1,high",
+            "1,9,0.5,-1,high", "1,9,0.5,1e300,high"]
+)  # fmt: skip
+def test_rows_whose_numbers_no_training_has_are_left_out(row: str) -> None:
+    assert LossPoint.parse(row) is None
 
 
 def test_nets_have_curves_of_their_own_and_one_that_began_anew_forgets_what_was_before(tmp_path: Path) -> None:

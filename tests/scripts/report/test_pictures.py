@@ -76,6 +76,14 @@ def test_too_many_outlines_leave_the_smallest_undrawn() -> None:
     assert found.shapes[0].path.startswith(f"M{widest} 0 ")
 
 
+def test_an_outline_that_is_too_much_by_itself_leaves_its_room_to_the_others() -> None:
+    holes = [shapely.box(x, y, x + 600, y + 600) for x in range(50, 59_000, 700) for y in range(50, 59_000, 700)]
+    sieve = shapely.Polygon(shapely.box(0, 0, 60_000, 60_000).exterior, [hole.exterior for hole in holes])
+    found = draw([Outline(Layer.EXPERT, "Stroma", "#c80000", sieve), outline(0, 0, 5000)], 190.0)
+    assert [shape.count for shape in found.shapes] == [1]
+    assert found.undrawn == 1
+
+
 @pytest.mark.parametrize("kind", ["flat", "noise"])
 def test_jpeg_is_small_and_says_nothing_but_pixels(kind: str) -> None:
     random = np.random.default_rng(0)
