@@ -28,7 +28,7 @@ SETTLE_SECONDS = 0.8
 PATIENCE_SECONDS = 120.0  # for anything that should take seconds: the machine may be busy
 ROUNDS = (  # of each expert
     Habits(0.5, 1, most_boxes=1, patience_seconds=PATIENCE_SECONDS),
-    Habits(0.5, 3, most_boxes=3, patience_seconds=PATIENCE_SECONDS),
+    Habits(0.5, 5, most_boxes=3, patience_seconds=PATIENCE_SECONDS),
 )
 SAVES = sum(habits.saves or 0 for habits in ROUNDS)
 BURST, BURST_SECONDS = 100, 10.0

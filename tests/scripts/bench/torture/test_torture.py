@@ -57,7 +57,7 @@ def runs() -> Iterator[Mapping[str, Run]]:
 @pytest.mark.parametrize("tool", TOOLS)
 def test_nothing_is_lost_whoever_is_killed(runs: Mapping[str, Run], tool: str) -> None:
     status, table = runs[tool].result()
-    assert status == 0, table
+    assert status == 0, "\n".join(f"{name}: {value}" for name, value in table.items())
     assert table["LOST"] == table["FALSE"] == table["UNPARSABLE at a rest"] == table["CRASHES"] == "0"
     assert int(table["human objects checked"]) > 100 and int(table["contested"]) >= 12
 
@@ -78,4 +78,4 @@ def test_sabotage_is_noticed(runs: Mapping[str, Run], kind: str) -> None:
 def test_torture_in_full(tool: str, mode: str, writes: int, kills: int) -> None:
     run = Run("--tool", tool, "--mode", mode, "--writes", str(writes), "--kills", str(kills), seconds=1800)
     status, table = run.result()
-    assert status == 0, table
+    assert status == 0, "\n".join(f"{name}: {value}" for name, value in table.items())
