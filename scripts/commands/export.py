@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +15,11 @@ from scripts.commands.common import AsJson, ProjectPath, print_json
 from scripts.telling import tell
 
 if TYPE_CHECKING:
+    from scripts.exporting.dataset_request import ExportedDataset
+    from scripts.exporting.handing_over import ModelRequest
     from scripts.exporting.outcome import ExportedModel
+    from scripts.progress import Progress
+    from scripts.project import Project
 
 app = typer.Typer(
     no_args_is_help=True, help="Hand the model over to other programs, or your labels to other training programs."
@@ -62,13 +69,9 @@ def onnx(
     """
     from scripts.exporting.handing_over import ModelRequest
     from scripts.exporting.onnx_model import export_onnx_model
-    from scripts.progress import show_progress
-    from scripts.project import open_project
 
-    with show_progress(is_shown=not as_json) as progress:
-        request = ModelRequest(out, checkpoint, licence, force)
-        done = export_onnx_model(open_project(project), request, progress, _clock, one_network=one_network)
-    _tell(done, as_json=as_json)
+    export = partial(export_onnx_model, one_network=one_network)
+    _hand_over(export, project, ModelRequest(out, checkpoint, licence, force), as_json=as_json)
 
 
 @app.command("fast")
@@ -86,13 +89,8 @@ def fast(
     """
     from scripts.exporting.fast_model import export_fast
     from scripts.exporting.handing_over import ModelRequest
-    from scripts.progress import show_progress
-    from scripts.project import open_project
 
-    with show_progress(is_shown=not as_json) as progress:
-        request = ModelRequest(out, checkpoint, licence, force)
-        done = export_fast(open_project(project), request, progress, _clock)
-    _tell(done, as_json=as_json)
+    _hand_over(export_fast, project, ModelRequest(out, checkpoint, licence, force), as_json=as_json)
 
 
 @app.command("wsinfer")
@@ -118,13 +116,9 @@ def wsinfer(
     """
     from scripts.exporting.handing_over import ModelRequest
     from scripts.exporting.wsinfer_model import export_wsinfer
-    from scripts.progress import show_progress
-    from scripts.project import open_project
 
-    with show_progress(is_shown=not as_json) as progress:
-        request = ModelRequest(out, checkpoint, licence, force)
-        done = export_wsinfer(open_project(project), request, progress, _clock, tile_px=tile_px)
-    _tell(done, as_json=as_json)
+    export = partial(export_wsinfer, tile_px=tile_px)
+    _hand_over(export, project, ModelRequest(out, checkpoint, licence, force), as_json=as_json)
 
 
 @app.command("dataset")
@@ -158,21 +152,27 @@ def dataset(
     request = DatasetRequest(out, tile_px, mpp, TileFormat(files.value), whole, force)
     with show_progress(is_shown=not as_json) as progress:
         done = export_dataset(open_project(project), request, datetime.now(UTC), progress)
-    if as_json:
-        print_json(done.as_json())
-    else:
-        tell(done.lines())
+    _tell(done, as_json=as_json)
     if done.problems:
         raise typer.Exit(1)
 
 
-def _clock() -> float:
-    from time import perf_counter
+def _hand_over(
+    export: Callable[[Project, ModelRequest, Progress, Callable[[], float]], ExportedModel],
+    project: Path,
+    request: ModelRequest,
+    *,
+    as_json: bool,
+) -> None:
+    from scripts.progress import show_progress
+    from scripts.project import open_project
 
-    return perf_counter()
+    with show_progress(is_shown=not as_json) as progress:
+        done = export(open_project(project), request, progress, perf_counter)
+    _tell(done, as_json=as_json)
 
 
-def _tell(done: ExportedModel, *, as_json: bool) -> None:
+def _tell(done: ExportedModel | ExportedDataset, *, as_json: bool) -> None:
     if as_json:
         print_json(done.as_json())
     else:

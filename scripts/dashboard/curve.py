@@ -12,6 +12,7 @@ from scripts.dashboard.looking import Look
 from scripts.loop.costs import duration
 from scripts.loop.loss_curve import CURVES, LossCurve, LossPoint, newest_curve
 from scripts.loop.status_daemon import moment
+from scripts.thinning import thinned
 
 _MOST_POINTS = 800  # of each net: a chart has no more columns
 _MOST_ROWS = 20
@@ -128,7 +129,7 @@ def _seconds_left(points: Sequence[LossPoint]) -> float | None:
 
 
 def _net_curve(name: str, points: Sequence[LossPoint]) -> NetCurve:
-    kept = _thinned(points, _MOST_POINTS)
+    kept = thinned(points, _MOST_POINTS)
     losses = tuple(point.loss if math.isfinite(point.loss) else None for point in kept)
     return NetCurve(_net_title(name), tuple(point.step for point in kept), losses)
 
@@ -136,14 +137,8 @@ def _net_curve(name: str, points: Sequence[LossPoint]) -> NetCurve:
 def _rows(points: Sequence[LossPoint]) -> Sequence[tuple[str, str, str, str, str]]:
     return [
         (_net_title(p.net), f"{p.step:,}", f"{p.planned:,}", _loss(p.loss), _duration(p.seconds))
-        for p in _thinned(points, _MOST_ROWS)
+        for p in thinned(points, _MOST_ROWS)
     ]
-
-
-def _thinned(points: Sequence[LossPoint], most: int) -> Sequence[LossPoint]:
-    """Return at most so many points, evenly, the last one among them."""
-    each = math.ceil(len(points) / most)
-    return points if each <= 1 else points[::-1][::each][::-1]
 
 
 def _net_title(name: str) -> str:

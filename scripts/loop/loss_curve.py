@@ -7,7 +7,6 @@ grows: a last line without its end is not read.
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from scripts.thinning import thinned
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ class CurveWriter:
             self._write()
 
     def _write(self) -> None:
-        rows = "".join(point.line() for point in _thinned(self._waiting))
+        rows = "".join(point.line() for point in thinned(self._waiting, _ROWS_AT_ONCE))
         self._waiting.clear()
         if not rows:
             return
@@ -232,9 +233,3 @@ def _remove_old(folder: Path) -> None:
             old.unlink(missing_ok=True)
         except OSError as error:  # on Windows, while somebody reads it: the next training removes it
             logger.debug("an old loss curve stays file=%s error=%s", old, error.strerror)
-
-
-def _thinned(points: Sequence[LossPoint]) -> Sequence[LossPoint]:
-    """Return some of the points, evenly, the last one among them."""
-    each = math.ceil(len(points) / _ROWS_AT_ONCE)
-    return points if each <= 1 else points[::-1][::each][::-1]

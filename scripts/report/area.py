@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bridge.store import ReadRecord
 from scripts.report.facts import AreaPoint
+from scripts.thinning import thinned
 
 _UM2_PER_MM2 = 1e6
 _MOST_POINTS = 400  # more are not told apart in a figure
@@ -37,7 +38,7 @@ def labelled_area(
     areas |= now_um2
     if not areas:
         return ()
-    return (*_thinned(points), AreaPoint(now, _mm2(areas)))
+    return (*thinned(points, _MOST_POINTS), AreaPoint(now, _mm2(areas)))
 
 
 def _steps(reads: Mapping[str, Sequence[ReadRecord]]) -> Iterator[tuple[datetime, str, float]]:
@@ -49,8 +50,3 @@ def _steps(reads: Mapping[str, Sequence[ReadRecord]]) -> Iterator[tuple[datetime
 
 def _mm2(areas: Mapping[str, float]) -> float:
     return sum(areas.values()) / _UM2_PER_MM2
-
-
-def _thinned(points: Sequence[AreaPoint]) -> Sequence[AreaPoint]:
-    each = -(-len(points) // _MOST_POINTS)
-    return points[::-1][::each][::-1] if each > 1 else points

@@ -13,6 +13,7 @@ from scripts.loop.effort_figures import savings_figure, times_figure
 from scripts.loop.loss_curve import LossCurve, LossPoint
 from scripts.report.drawing import inline_svg
 from scripts.report.facts import AreaPoint, ClassCurve, RunRow
+from scripts.thinning import thinned
 
 _WIDTH, _HEIGHT = 6.4, 3.5
 _BESIDE = 0.03  # iterations: error bars of several classes don't hide each other
@@ -164,6 +165,5 @@ def _naive(at: datetime, zone: Any) -> datetime:
 
 
 def _loss(points: Sequence[LossPoint]) -> tuple[list[int], list[float]]:
-    each = -(-len(points) // _MOST_LOSS_POINTS)
-    chosen = points[::-1][::each][::-1] if each > 1 else points
+    chosen = thinned(points, _MOST_LOSS_POINTS)
     return [point.step for point in chosen], [point.loss for point in chosen]
