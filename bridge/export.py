@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bridge.annotations import Edits, SlideEntry, Source
@@ -87,6 +87,7 @@ def write_edits(
     exchange: Exchange = exchange_files,
     on_step: Callable[[WriteStep], None] = ignore_step,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> WriteResult:
     """Write our edits into a slide's annotation file, whole or not at all.
 
@@ -109,6 +110,8 @@ def write_edits(
         Called between steps, by tests.
     sleep
         Waits some seconds between tries at a file that another program holds open; 1.55 s in all.
+    clock
+        Seconds of a clock that nobody sets: the old file is displaced long after ``now`` where a disk or share is slow.
 
     Raises
     ------
@@ -126,12 +129,13 @@ def write_edits(
     check_marker(edits.write_marker)
     check_ours_to_write(entry)
     check_placed(entry)
+    moment = _moments(now, clock)
     try:
         composed = compose(source, entry, base, edits, store.live_objects(entry.key), iteration=iteration)
     except AnnotationFileError as error:
         raise (error if error.path else error.at(entry.annotation_path)) from error
     on_step(WriteStep.COMPOSED)
-    write = _Write(source, entry, base, store, backups, now, exchange, on_step, sleep)
+    write = _Write(source, entry, base, store, backups, now, moment, exchange, on_step, sleep)
     return write.carry_out(edits.write_marker, composed, iteration)
 
 
@@ -148,6 +152,7 @@ def restore_version(
     exchange: Exchange = exchange_files,
     on_step: Callable[[WriteStep], None] = ignore_step,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> WriteResult:
     """Put an earlier version of a slide's annotation file in place of the one that was read, as safely as our own.
 
@@ -173,6 +178,7 @@ def restore_version(
     """
     check_marker(marker)
     check_ours_to_write(entry)
+    moment = _moments(now, clock)
     try:
         found = source.parse(version, entry)
     except AnnotationFileError as error:
@@ -182,7 +188,7 @@ def restore_version(
     present = match_written(found.annotations, moved(live, (-x, -y)))
     closes = frozenset(w.object_id for w in live if w.object_id not in present)
     carried = found.write_marker if store.remembers_write(entry.key, found.write_marker) else None
-    write = _Write(source, entry, base, store, backups, now, exchange, on_step, sleep)
+    write = _Write(source, entry, base, store, backups, now, moment, exchange, on_step, sleep)
     return write.carry_out(marker, Composed(version, closes=closes), 0, kind=WriteKind.RESTORE, carried=carried)
 
 
@@ -210,6 +216,12 @@ def check_placed(entry: SlideEntry) -> None:
         )
 
 
+def _moments(now: datetime, clock: Callable[[], float]) -> Callable[[], datetime]:
+    """Return what tells the moment from now on, by a clock that nobody sets."""
+    began = clock()
+    return lambda: now + timedelta(seconds=clock() - began)
+
+
 @dataclass(frozen=True, slots=True)
 class _Write:
     """One file that is to take the place of another, and everything that it takes."""
@@ -220,6 +232,7 @@ class _Write:
     store: Store
     backups: Backups
     now: datetime
+    moment: Callable[[], datetime]
     exchange: Exchange
     on_step: Callable[[WriteStep], None]
     sleep: Callable[[float], None]
@@ -242,11 +255,12 @@ class _Write:
         record = self._journal(marker, base_revision, composed, iteration, kind, carried)
         self.on_step(WriteStep.JOURNALLED)
         self._put(record, composed.data)
+        displaced_since = self.moment()
         self.on_step(WriteStep.SYNCED)
         told_of_companions = write_companions(self.source, self.entry, composed.data)
         self.on_step(WriteStep.COMPANIONS)
         is_displaced = _may_exist(record)
-        self._finish(marker, self.now if is_displaced else None)
+        self._finish(marker, displaced_since if is_displaced else None)
         self.on_step(WriteStep.FINISHED)
         return WriteResult(
             marker,
@@ -307,7 +321,7 @@ class _Write:
         try:
             placement.put(data)
         except OSError as error:
-            raise _ended(placement, self.store, error, self.now) from error
+            raise _ended(placement, self.store, error, self.moment()) from error
 
 
 def _ended(placement: Placement, store: Store, error: OSError, now: datetime) -> OSError:

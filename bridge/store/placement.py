@@ -218,8 +218,8 @@ class Placement:
         except OSError:
             self._put_back()
             raise
-        self._put_back()
-        raise self._conflict(said)
+        saved = self._put_back()
+        raise self._conflict(said if saved is None else f"{said}; that save is version {saved[:12]} in the backups")
 
     def _see_it_there(self) -> None:
         """Wait for a share that shows the old names after a rename that it reported done."""
@@ -245,31 +245,39 @@ class Placement:
             return "it was saved over our write at once"
         return self.blocker()
 
-    def _put_back(self) -> None:
-        """Take our file out again; if the target isn't ours any more, it is a newer save and stays."""
+    def _put_back(self) -> str | None:
+        """Take our file out again; if the target isn't ours any more, it is a newer save and stays.
+
+        Returns
+        -------
+        str | None
+            The backup of a save that goes back: somebody may have opened the file without it, and save over it.
+        """
         target, temp = self.record.target, self.record.temp
         if not self.is_in_place():
-            return
-        self._keep_displaced()
+            return None
+        saved = self._keep_displaced()
         with suppress(FileNotFoundError, FileExistsError):  # a tool has just renamed the target, or made a new one
             if self.base is None:
                 target.rename(temp)
                 if files.sha256_of(temp) != self.record.new_revision:
                     files.create_exclusively(temp, target)
-                return
+                return saved
             if files.sha256_of(temp) in (None, self.record.new_revision):
                 temp.unlink(missing_ok=True)
                 files.write_new(temp, self.base, like=target)
             _exchange_if(self.exchange, target, temp, self.record.new_revision)
         files.sync_folder(target.parent)
+        return saved
 
-    def _keep_displaced(self) -> None:
+    def _keep_displaced(self) -> str | None:
         record = self.record
         try:
             if files.sha256_of(record.temp) not in (None, record.base_revision, record.new_revision):
-                self.keep(record.temp.read_bytes())
+                return self.keep(record.temp.read_bytes())
         except (OSError, StoreError) as error:  # to put the save back matters more than to have it twice
             logger.warning("write=%s put back without a backup: %s", record.marker, error)
+        return None
 
     def _conflict(self, said: str) -> WriteConflictError:
         return WriteConflictError(f"{self.record.target}: {said}; nothing was written, read it again")

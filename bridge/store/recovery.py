@@ -205,7 +205,7 @@ class _Site:
         atomic.mend_exchange(target, temp)
         files.remove_part(temp)
         there, beside = files.sha256_of(target), files.sha256_of(temp)
-        since = None if beside is None else record.begun_at
+        since = None if beside is None else self.now  # how long after its beginning it was displaced, nobody noted
         if self._was_placed(record, there, beside):
             if self.owner is not None and there == record.new_revision:
                 write_companions(*self.owner, target.read_bytes())

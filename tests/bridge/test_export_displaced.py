@@ -93,6 +93,43 @@ def test_late_save_into_the_displaced_file_comes_back(bench: Bench) -> None:
     assert bench.names() == ["s1.lines", "summary"]
 
 
+def test_slow_write_does_not_shorten_the_wait(bench: Bench) -> None:
+    """Backing up and staging took three seconds, longer than a file must have been still: it was displaced just now."""
+    seconds = iter((0.0, 3.0))
+    with bench.target.open("r+b") as handle:
+        bench.write(BASE, clock=lambda: next(seconds))
+        assert not bench.finish("w1", NOW + timedelta(seconds=4.5))
+        handle.write(SAVE)
+        handle.truncate()
+    with pytest.raises(WriteConflictError, match="read it again"):
+        bench.finish("w1", NOW + timedelta(seconds=5))
+    assert bench.target.read_bytes() == SAVE
+
+
+def test_our_file_that_was_taken_back_waits_from_then_on(bench: Bench) -> None:
+    """Whoever opened it while it was there may still write into it."""
+    seconds = iter((0.0, 3.0))
+    save = at(WriteStep.CHECKED, lambda: exhaust(save_in_place(bench.target)))
+    with pytest.raises(WriteConflictError):
+        bench.write(BASE, on_step=save, clock=lambda: next(seconds))
+    assert not bench.finish("w1", NOW + timedelta(seconds=4.5))
+    assert bench.finish("w1", NOW + timedelta(seconds=5))
+    assert bench.names() == ["s1.lines"]
+
+
+@needs_fork
+@pytest.mark.parametrize("step", [WriteStep.SWAPPED, WriteStep.VERIFIED, WriteStep.SYNCED])
+def test_start_long_after_a_write_began_waits_for_what_it_displaced(bench: Bench, step: WriteStep) -> None:
+    """When it was displaced nobody noted: perhaps a moment ago, at the end of a slow write."""
+    with bench.target.open("r+b") as handle:
+        assert in_child(lambda: bench.write(BASE, on_step=at(step, die))) == -signal.SIGKILL
+        assert [w.outcome for w in bench.recover(LATER).writes] == [Recovery.FINISHED]
+        handle.write(SAVE)
+        handle.truncate()
+    assert [w.outcome for w in bench.recover(LATER + timedelta(seconds=1)).writes] == [Recovery.PUT_BACK]
+    assert bench.target.read_bytes() == SAVE
+
+
 def test_save_in_the_instant_of_putting_back_stays_the_newest(bench: Bench) -> None:
     other = SAVE.replace(b"Stroma", b"Fat")
     calls = iter(range(9))
@@ -169,10 +206,10 @@ def test_line_about_a_save_says_where_its_backup_is(bench: Bench) -> None:
 def test_save_that_is_put_back_at_once_is_backed_up(bench: Bench) -> None:
     """Whoever has opened the file in that instant may save over it."""
     save = at(WriteStep.CHECKED, lambda: exhaust(save_in_place(bench.target)))
-    with pytest.raises(WriteConflictError):
+    name = hashlib.sha256(SAVE).hexdigest()
+    with pytest.raises(WriteConflictError, match=f"version {name[:12]} in the backups"):
         bench.write(BASE, on_step=save)
     assert bench.target.read_bytes() == SAVE
-    name = hashlib.sha256(SAVE).hexdigest()
     assert bench.backups.load(name) == SAVE
     with bench.open() as store:
         assert name in {v.revision for v in store.versions("s1")}

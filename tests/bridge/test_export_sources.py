@@ -282,7 +282,8 @@ def test_killed(source: Source, tmp_path: Path, backups: Backups, step: WriteSte
             os._exit(70)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     with Store.open(tmp_path / "store") as store:
-        recover(store, backups, LATER, resolve=lambda key: (source, entry))
+        for seconds in (0, 2):
+            recover(store, backups, LATER + timedelta(seconds=seconds), resolve=lambda key: (source, entry))
         data = entry.annotation_path.read_bytes()
         is_new = source.parse(data, entry).write_marker == "w1"
         assert is_new == (step in (WriteStep.SWAPPED, WriteStep.FINISHED))
