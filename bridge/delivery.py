@@ -34,6 +34,7 @@ from bridge.annotations.composition import Composed, compose, moved
 from bridge.annotations.viewer import DeliveryProgress
 from bridge.errors import AnnotationFileError, BridgeError, WriteConflictError, WriteFailedError
 from bridge.export import WriteResult, check_marker, check_placed
+from bridge.files import read_plain
 from bridge.store import Backups, WriteRecord
 from bridge.store.placement import WriteStep, ignore_step, temp_name
 from bridge.store.records import WriteKind
@@ -261,7 +262,7 @@ class _Settlement:
 
 def _bytes_of(entry: SlideEntry) -> bytes | None:
     try:
-        return entry.annotation_path.read_bytes()
+        return read_plain(entry.annotation_path)
     except FileNotFoundError:
         return None
 

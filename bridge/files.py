@@ -13,8 +13,10 @@ import errno
 import hashlib
 import os
 import secrets
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from io import BufferedReader
 from pathlib import Path
 
 PREFIX = ".slidebridge-"  # of every temporary file that we put beside files of people's
@@ -23,15 +25,81 @@ UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOT
 NO_LINKS = UNSUPPORTED | {errno.EPERM, errno.EMLINK}
 """What it says to a hard link that can't be."""
 _PART = ".part"
+_KINDS: Mapping[int, str] = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 _AT_FDCWD = -100
 _RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2  # linux/fs.h
 _RENAME_SWAP, _RENAME_EXCL = 2, 4  # macOS sys/stdio.h
 
 
+def no_file(path: Path) -> str | None:
+    """Say what lies where a file should be: a folder, a named pipe; None for a file, and for nothing.
+
+    To open a named pipe for reading waits until somebody writes into it, which may be never.
+
+    Raises
+    ------
+    OSError
+        It can't be looked at.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "a link that leads to itself"
+        raise
+    return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no file of bytes")
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """Open a file for reading; what is no file is refused instead of waited for.
+
+    Raises
+    ------
+    OSError
+        It isn't there, may not be read, or is no file.
+    """
+    _refuse(path, no_file(path))
+    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # put in its place in this very moment
+        file.close()
+        _refuse(path, "no file of bytes")
+    return file
+
+
+def read_plain(path: Path) -> bytes:
+    """Return a file's bytes; as `open_plain`."""
+    with open_plain(path) as file:
+        return file.read()
+
+
+def _refuse(path: Path, kind: str | None) -> None:
+    if kind is not None:
+        raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    never_waits = getattr(os, "O_NONBLOCK", 0)
+    try:
+        descriptor = os.open(path, flags | never_waits)
+    except BlockingIOError:  # no pipe says so, but a file that a server has lent (Samba), or that lies on tape: wait
+        return os.open(path, flags)
+    if never_waits:
+        os.set_blocking(descriptor, True)  # reading may have to wait for the tape
+    return descriptor
+
+
 def sha256_of(path: Path) -> str | None:
     """Return the SHA-256 of a file's bytes, or None when it isn't there."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return None

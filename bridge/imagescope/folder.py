@@ -11,6 +11,7 @@ from typing import TypeVar
 from bridge.annotations.objects import AnnotationSet
 from bridge.annotations.source import Edits, SlideEntry
 from bridge.errors import AnnotationFileError
+from bridge.files import open_plain
 from bridge.imagescope.read import read_imagescope
 from bridge.imagescope.write import apply_edits, create_imagescope
 from bridge.slide_files import SLIDE_SUFFIXES, has_text_name, misnamed, one_file_per_slide
@@ -83,7 +84,7 @@ class ImageScopeFolder:
         """Say that the XML file is not completely written yet, or can't be opened now; None if it may be read."""
         path = entry.annotation_path
         try:
-            with path.open("rb") as file:
+            with open_plain(path) as file:
                 start = file.read(_END_BYTES)
                 file.seek(max(0, file.seek(0, 2) - _END_BYTES))
                 end = file.read()

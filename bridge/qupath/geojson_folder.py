@@ -11,6 +11,7 @@ from pathlib import Path
 from bridge.annotations.objects import AnnotationSet
 from bridge.annotations.source import Edits, SlideEntry
 from bridge.errors import AnnotationFileError, GeoJSONFormatError
+from bridge.files import open_plain
 from bridge.qupath.geojson import apply_edits, read_geojson, write_geojson
 from bridge.qupath.geojson_text import BOM, compress, is_packed, unpack
 from bridge.slide_files import SLIDE_SUFFIXES, has_text_name, misnamed, one_file_per_slide
@@ -126,7 +127,7 @@ class GeoJSONFolder:
 
 def _ends_of(path: Path) -> tuple[bytes, bytes]:
     """Return first and last bytes of the JSON text, without white space; a packed file has to be unpacked for them."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         start = file.read(_END_BYTES)
         if is_packed(start):
             start = end = unpack(start + file.read())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.errors import QuPathFormatError, WriteFailedError
-from bridge.files import replace_whole
+from bridge.files import read_plain, replace_whole
 
 MAX_BYTES = 256 * 2**20  # a project of 10,000 slides has some 30 MB
 
@@ -40,7 +40,7 @@ def read_bounded(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise QuPathFormatError(f"the file has more than {MAX_BYTES} bytes", path=path)
-        return path.read_bytes()
+        return read_plain(path)
     except FileNotFoundError as error:
         raise QuPathFormatError(
             "there is no such file; if QuPath isn't just writing it, rename its .backup to it", path=path

@@ -10,6 +10,7 @@ from typing import Any
 
 from bridge.annotations import AnnotationSet, Edits, SlideEntry
 from bridge.errors import AnnotationFileError, QuPathFormatError
+from bridge.files import open_plain
 from bridge.qupath.create import IMAGE_TYPES, QUPATH_VERSION, UNSET, create_qpdata
 from bridge.qupath.edit import apply_edits
 from bridge.qupath.json_file import read_json
@@ -188,6 +189,6 @@ class QuPathProject:
 
 
 def _is_whole(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - len(END_BYTES)))
         return file.read() == END_BYTES

@@ -71,12 +71,15 @@ class ProjectFile:
         Where the file was when it was saved; None if it doesn't say.
     left_out
         One line for each image that can't be placed on a slide, for people.
+    names
+        What people call the images, those that are left out among them.
     """
 
     version: str
     saved_as: str | None
     images: tuple[ProjectImage, ...]
     left_out: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def slide_path(self, image: ProjectImage, path: Path) -> Path:
         """Return where the slide of an image should be, the project file being at ``path`` now.
@@ -163,7 +166,8 @@ def _parse_project(data: bytes, path: Path) -> ProjectFile:
     uri = document.get("uri")
     saved_as = path_of_uri(uri) if isinstance(uri, str) else None
     left_out = tuple(image for image in images if isinstance(image, str))
-    return ProjectFile(str(document.get("version", "")), saved_as, found, left_out)
+    names = tuple(name for entry in entries or () if (name := _name(entry)))
+    return ProjectFile(str(document.get("version", "")), saved_as, found, left_out, names)
 
 
 def _read_patiently(path: Path, sleep: Callable[[float], None]) -> bytes:
@@ -191,7 +195,7 @@ def _read_image(entry: object, number: int) -> ProjectImage | str:
     entry_id = entry.get("entryID", 0) if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or not isinstance(builder, dict) or not _is_id(entry_id):
         raise QuPathFormatError(f"image {number} of the project has no serverBuilder, or an entryID that is no number")
-    name = " ".join(str(entry.get("imageName") or "").split())
+    name = _name(entry)
     found = _find_slide(builder)
     if found is None:
         logger.debug("left out entry=%s builder=%s", entry_id, builder.get("builderType"))
@@ -212,6 +216,10 @@ def _read_image(entry: object, number: int) -> ProjectImage | str:
         metadata=_metadata(entry),
         builder=builder,
     )
+
+
+def _name(entry: Json) -> str:
+    return " ".join(str(entry.get("imageName") or "").split())
 
 
 def _name_of(slide: str) -> str:

@@ -22,6 +22,7 @@ from bridge.annotations.objects import Annotation
 from bridge.annotations.viewer import Delivery, Promotion, ViewerRequest
 from bridge.coords import Region
 from bridge.errors import QuPathFormatError
+from bridge.files import open_plain
 from bridge.qupath.geojson_features import annotation_features, machine_features
 from bridge.qupath.geojson_properties import write_class
 from bridge.qupath.geojson_text import encodable, to_text
@@ -153,7 +154,7 @@ def _promotions(promotions: Sequence[Promotion]) -> list[Mapping[str, Any]]:
 
 
 def _read(path: Path, convert: Callable[[Mapping[str, Any]], _T]) -> _T:
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         data = file.read(_MAX_BYTES + 1)
     try:
         if len(data) > _MAX_BYTES:

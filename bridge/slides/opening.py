@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bridge.errors import SlideError, SlideNotFoundError, UnsupportedSlideError
+from bridge.files import no_file, open_plain
 from bridge.slides.base import Slide
 from bridge.slides.openslide_slide import OpenSlideSlide
 from bridge.slides.picture import PictureSlide
@@ -40,8 +41,13 @@ def open_slide(path: Path, *, mpp: tuple[float, float] | None = None) -> Slide:
 
 def _check_readable(path: Path) -> None:
     try:
-        with path.open("rb"):
+        found = no_file(path)
+        if found is not None:
+            raise SlideError(f"slide {path.name} is {found}, not a file; name the slide itself")
+        with open_plain(path):
             pass
+    except SlideError:
+        raise
     except FileNotFoundError as error:
         raise SlideNotFoundError(
             f"slide {path.name} is not in {path.parent}; move it there or add its folder to [slides] search"

@@ -207,7 +207,7 @@ class _Taking:
 
     def wait(self, there: bytes, stop: Callable[[], bool]) -> bytes | None:
         """Try until the other's lease is free, or shows a sign of life."""
-        logger.info("waiting up to %.0f s to see whether %s is still at work", self.stale_seconds, _who(there))
+        logger.warning("waiting up to %.0f s to see whether %s is still at work", self.stale_seconds, _who(there))
         again: bytes | None = there
         while again == there and not stop():
             self.file.sleep(min(_LOOK_SECONDS, self.stale_seconds / 4))

@@ -15,7 +15,7 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from bridge.errors import ProjectBusyError, StoreError
-from bridge.files import create_exclusively, remove_part, write_new
+from bridge.files import create_exclusively, open_plain, remove_part, write_new
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -76,12 +76,16 @@ class LeaseFile:
             yield
         except OSError as error:
             said = error.strerror or str(error)
-            raise StoreError(f"{self.path}: {said}; make its folder writable, and mount its share") from error
+            is_odd = error.errno == errno.EINVAL and error.filename == str(self.path)  # of ``open_plain``
+            way_out = "remove it" if is_odd else "make its folder writable, and mount its share"
+            if error.errno == errno.ENOSPC:
+                way_out = "make room on its disk"
+            raise StoreError(f"{self.path}: {said}; {way_out}") from error
 
     def read(self) -> bytes | None:
         """Return what it holds; None where there is none."""
         try:
-            return self._patiently(self._content)
+            return self._patiently(lambda: self._content(self.path))
         except FileNotFoundError:
             return None
 
@@ -103,7 +107,7 @@ class LeaseFile:
         aside = self._beside("old")
         with suppress(FileNotFoundError):
             self._patiently(lambda: self.path.replace(aside))
-            if aside.read_bytes() == content:
+            if self._content(aside) == content:
                 aside.unlink()
                 return
             with suppress(FileExistsError):
@@ -121,8 +125,9 @@ class LeaseFile:
                 raise
             logger.debug("no locks folder=%s error=%s", self.folder, error)
 
-    def _content(self) -> bytes:
-        with self.path.open("rb") as file:
+    def _content(self, path: Path) -> bytes:
+        """Return what a file begins with: all of it, unless it is none of ours."""
+        with open_plain(path) as file:
             return file.read(_LARGEST_BYTES)
 
     def _written(self, data: bytes) -> Path:

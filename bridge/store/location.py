@@ -9,12 +9,12 @@ import logging
 import secrets
 import sqlite3
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
 from bridge.errors import StoreError
-from bridge.files import create_exclusively, replace_whole, replacing, write_new
+from bridge.files import create_exclusively, no_file, replace_whole, replacing, write_new
 from bridge.store.holders import this_host
 from bridge.store.mounts import is_network_path as is_network_path
 
@@ -81,16 +81,37 @@ def find_store(data_folder: Path, configured: Path | None, user_folder: Path) ->
     Raises
     ------
     StoreError
-        The configured folder is another project's.
+        The configured folder is another project's; or what lies there is no database, or one that lost all it held.
     """
     if configured is not None:
         _refuse_anothers(data_folder, configured)
     known, note = known_project_id(data_folder), _lines(data_folder / NOTE_NAME)
     elsewhere = (configured, None if known is None else user_folder / known)
-    places = [place for place in (data_folder, *elsewhere) if place is not None and (place / STORE_NAME).is_file()]
+    places = [place for place in (data_folder, *elsewhere) if place is not None and (place / STORE_NAME).exists()]
     if note:
         places = [place for place in places if _known(place / STORE_ID_NAME) == note[0]]
-    return next(iter(places), None)
+    found = next(iter(places), None)
+    if found is not None:
+        _refuse_emptied(found / STORE_NAME, data_folder)
+    return found
+
+
+def _refuse_emptied(store: Path, data_folder: Path) -> None:
+    """Raise where a store is no file, or an empty one though the project was worked on.
+
+    SQLite takes an empty file for a new database; what we wrote into people's files would then pass for theirs. A first
+    command that was killed leaves one, too, and no backups.
+    """
+    way_out = f"put {STORE_NAME} back from a copy, or move it away to begin anew"
+    kind = no_file(store)
+    if kind is not None:
+        raise StoreError(f"store {store}: it is {kind}, not a database; {way_out}")
+    if store.stat().st_size == 0 and any(path.is_dir() for path in _inside(data_folder / "backups")):
+        raise StoreError(f"store {store}: it is empty, all records are lost; {way_out}")
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    return folder.iterdir() if folder.is_dir() else iter(())
 
 
 def bring_store(
@@ -239,6 +260,8 @@ def _known(path: Path) -> str | None:
         return str(uuid.UUID(path.read_text("ascii").strip()))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; make it readable") from error
     except ValueError as error:
         raise StoreError(f"{path} holds no id; put it back from a copy") from error
 

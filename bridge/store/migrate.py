@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
@@ -34,6 +36,20 @@ def migrate(engine: Engine, path: Path) -> None:
             version = _version(connection, path)  # again: another process may have been faster
             if version != HEAD:
                 _upgrade(connection, version, path)
+
+
+def is_changed_by_opening(path: Path) -> bool:
+    """Say whether opening a store file would make its tables, or bring them up to date; nothing is changed for it."""
+    try:
+        with closing(sqlite3.connect(path, timeout=5.0)) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            if "alembic_version" not in tables:
+                return not tables
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error:  # whoever opens it says why that can't be done
+        return False
+    return row is not None and row[0] < HEAD
 
 
 def _version(connection: Connection, path: Path) -> str | None:

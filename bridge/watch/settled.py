@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bridge.annotations.source import SlideEntry, Source
 from bridge.errors import AnnotationFileError
+from bridge.files import no_file, read_plain
 from bridge.watch.settling import FileState, SettleOptions, is_settled, observe
 
 _LOOKS = 30  # looks at a file that never comes to rest before we say so
@@ -93,7 +94,13 @@ def read_all_settled(
         The slide, and its file, or why it can't be read. In the order in which they come to rest.
     """
     site = _Site(source, options, known, clock, wall)
-    waiting = [site.begin(entry) for entry in entries]
+    waiting = []
+    for entry in entries:
+        refused = _refusal(entry.annotation_path)
+        if refused is None:
+            waiting.append(site.begin(entry))
+        else:
+            yield entry, refused
     for turn in range(_LOOKS):
         if turn:
             sleep(max(options.settle_seconds / 4, 0.01))
@@ -138,6 +145,9 @@ def read_still(
         The file can't be read.
     """
     site = _Site(source, options, _NOTHING_KNOWN, time.monotonic, wall)
+    refused = _refusal(entry.annotation_path)
+    if refused is not None:
+        raise refused
     try:
         said = source.blocker(entry)
         if said is not None:
@@ -219,7 +229,18 @@ class _Site:
             said = f"{path}: a save stopped at its very end and left {spare.name} beside it; the file is whole and read"
             return SettledFile(whole, f"{said}, but nothing is written to it until it is saved again")
         said = f"{path}: a save failed and left it cut; {spare.name}, the version before it, is read instead"
-        return SettledFile(spare.read_bytes(), f"{said}, and nothing is written until the slide is saved again")
+        return SettledFile(read_plain(spare), f"{said}, and nothing is written until the slide is saved again")
+
+
+def _refusal(path: Path) -> AnnotationFileError | None:
+    """Return why a path is never read, however long one waits: what lies there is no file."""
+    try:
+        found = no_file(path)
+    except OSError:  # a share that is away: it may come back
+        return None
+    if found is None:
+        return None
+    return AnnotationFileError(f"it is {found}, not a file of annotations; remove it, or rename it", path=path)
 
 
 def _unreadable(error: OSError) -> str:
@@ -229,7 +250,7 @@ def _unreadable(error: OSError) -> str:
 def _read_whole(path: Path, expected: FileState) -> bytes | None:
     """Return the bytes, or None when the file changed while it was read."""
     try:
-        data = path.read_bytes()
+        data = read_plain(path)
     except FileNotFoundError:
         return None
     return data if observe(path) == expected and len(data) == expected.size else None
@@ -237,7 +258,7 @@ def _read_whole(path: Path, expected: FileState) -> bytes | None:
 
 def _whole_file(source: Source, entry: SlideEntry) -> bytes | None:
     try:
-        data = entry.annotation_path.read_bytes()
+        data = read_plain(entry.annotation_path)
         source.parse(data, entry)
     except (FileNotFoundError, AnnotationFileError):
         return None

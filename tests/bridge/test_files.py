@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,3 +153,22 @@ def test_content_is_on_the_disk_before_the_name_and_the_name_before_we_return(
     monkeypatch.setattr(Path, "replace", lambda self, target: (steps.append("name"), replace(self, target))[1])
     files.replace_whole(tmp_path / "file", b"one")
     assert steps == ["content", "name", "folder"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no leases")
+def test_a_file_that_a_server_has_lent_is_waited_for(tmp_path: Path) -> None:
+    """As Samba lends files to Windows: who opens one without waiting is told to come again."""
+    import fcntl
+
+    path = tmp_path / "case.xml"
+    path.write_bytes(b"drawn")
+    with path.open("rb+") as lender:
+        before = signal.signal(signal.SIGIO, lambda *_: fcntl.fcntl(lender, fcntl.F_SETLEASE, fcntl.F_UNLCK))
+        try:
+            try:
+                fcntl.fcntl(lender, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            except OSError:
+                pytest.skip("this file system has none")
+            assert files.read_plain(path) == b"drawn"
+        finally:
+            signal.signal(signal.SIGIO, before)

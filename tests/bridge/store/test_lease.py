@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -199,7 +200,7 @@ def test_waiting_ends_when_a_signal_says_so(folder: Path) -> None:
     assert world.seconds < 1010
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"[" * 9000, b'{"host": "there"}', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"[" * 9000, b'{"host": "there"}', b"\xff\xfe", b"x" * 20_000])
 def test_damaged_lease_is_one_clear_line_and_free_after_a_while(folder: Path, content: bytes) -> None:
     world, look = World(), Look()
     folder.mkdir(parents=True)
@@ -208,6 +209,14 @@ def test_damaged_lease_is_one_clear_line_and_free_after_a_while(folder: Path, co
         take(folder, world, is_waiting=False, look=look)
     take(folder, world)
     assert world.seconds >= 1090
+
+
+def test_whoever_waits_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder.mkdir(parents=True)
+    (folder / "lease.json").write_bytes(b"?")
+    take(folder, World())
+    (waiting,) = [record for record in caplog.records if "waiting up to 90 s" in record.getMessage()]
+    assert waiting.levelno == logging.WARNING  # what a command shows that isn't asked to say more
 
 
 @pytest.mark.parametrize(

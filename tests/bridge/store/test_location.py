@@ -295,3 +295,26 @@ def test_project_that_was_moved_keeps_the_database_that_its_settings_name(
         assert marked(bring(moved, user, tmp_path / "set")) == now
     with pytest.raises(StoreError, match="give each project"):
         bring(data, user, tmp_path / "set")
+
+
+def test_an_emptied_database_is_refused_where_it_had_records(data: Path, user: Path) -> None:
+    (data / "backups" / "aa").mkdir(parents=True)
+    (data / STORE_NAME).write_bytes(b"")
+    for look in (lambda: find_store(data, None, user), lambda: bring(data, user, is_network=False)):
+        with pytest.raises(StoreError, match=r"is empty, all records are lost; .* from a copy, or move it away"):
+            look()
+    (data / STORE_NAME).unlink()
+    assert find_store(data, None, user) is None
+
+
+def test_an_empty_database_of_a_killed_first_command_is_one(data: Path, user: Path, now: datetime) -> None:
+    data.mkdir(parents=True)
+    (data / STORE_NAME).write_bytes(b"")
+    assert find_store(data, None, user) == data
+    fill(data, now)
+
+
+def test_a_folder_in_place_of_the_database_is_refused(data: Path, user: Path) -> None:
+    (data / STORE_NAME).mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"it is a folder, not a database; .* move it away"):
+        find_store(data, None, user)

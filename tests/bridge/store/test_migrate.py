@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -185,3 +186,32 @@ def _rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
     plain.close()
     del found["alembic_version"]
     return found
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_changed"),
+    [
+        (None, False),
+        ("UPDATE alembic_version SET version_num = '0001'", True),
+        ("UPDATE alembic_version SET version_num = '9999'", False),
+        ("DROP TABLE alembic_version", False),
+    ],
+    ids=["as it is", "older", "newer", "of another program"],
+)
+def test_whether_opening_a_store_changes_it_is_told_without_changing_it(
+    tmp_path: Path, statement: str | None, *, is_changed: bool
+) -> None:
+    Store.open(tmp_path).close()
+    path = tmp_path / "store.sqlite"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement or "SELECT 1")
+    before = path.read_bytes()
+    assert migrate.is_changed_by_opening(path) is is_changed
+    assert path.read_bytes() == before
+
+
+def test_opening_an_empty_file_would_make_its_tables(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    path.touch()
+    assert migrate.is_changed_by_opening(path)
+    assert path.read_bytes() == b""

@@ -262,23 +262,39 @@ class Careless(Many):
         return None
 
 
-def test_file_that_cannot_be_read_is_an_error_in_one_line(many: Callable[[int], Many]) -> None:
+def _hold_open(path: Path, patch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Have a file refuse to be read, as Windows does while another program has it open; return what lets go of it."""
+    is_held = True
+
+    def let_go() -> None:
+        nonlocal is_held
+        is_held = False
+
+    def read_plain(asked: Path) -> bytes:
+        if is_held and asked == path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return asked.read_bytes()
+
+    patch.setattr("bridge.watch.settled.read_plain", read_plain)
+    path.write_bytes(WHOLE)
+    return let_go
+
+
+def test_file_that_cannot_be_read_is_an_error_in_one_line(
+    many: Callable[[int], Many], monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = Careless(many(1).root)
-    path_of(source).mkdir()
+    _hold_open(path_of(source), monkeypatch)
     with pytest.raises(AnnotationFileError, match="can't be read") as caught:
         read(source, World())
     assert "\n" not in str(caught.value) and caught.value.path == path_of(source)
 
 
-def test_file_that_is_held_open_for_a_moment_is_read_after_it(many: Callable[[int], Many]) -> None:
+def test_file_that_is_held_open_for_a_moment_is_read_after_it(
+    many: Callable[[int], Many], monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, world = Careless(many(1).root), World()
-    path_of(source).mkdir()
-
-    def let_go() -> None:
-        path_of(source).rmdir()
-        path_of(source).write_bytes(WHOLE)
-
-    world.events = {2: let_go}
+    world.events = {2: _hold_open(path_of(source), monkeypatch)}
     assert read(source, world) == SettledFile(WHOLE)
 
 
