@@ -20,13 +20,14 @@ from bridge.annotations import ClassScheme, LabelOptions, parse_color
 from bridge.annotations.split import HoldOutOptions
 from bridge.annotations.writing import WriteOptions
 from bridge.errors import ConfigError
+from bridge.files import read_plain
 from bridge.ingest import SlideOptions
 from bridge.qupath.paquo_backend import PaquoOptions
 from bridge.slides import TissueOptions
 from bridge.store.pruning import StoreOptions
 from bridge.watch import WatchOptions
 from scripts.daemon.schedule import check_schedule
-from scripts.executors.choice import check_scheduler
+from scripts.executors.scheduler import check_scheduler
 from scripts.options import (
     ComputeOptions,
     HookOptions,
@@ -206,14 +207,18 @@ def load_settings(
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        data = path.read_bytes()
+        data = read_plain(path)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; slidebridge new makes it") from error
     if len(data) > _MOST_BYTES:
         raise ConfigError(f"{path}: {len(data)} bytes is no settings file")
     try:
-        return tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(data.decode("utf-8-sig"))  # the mark at the beginning is of Windows' editors
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        said = f"{path}: line {line} is not written in UTF-8; save the file as UTF-8 in your editor"
+        raise ConfigError(said) from error
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 

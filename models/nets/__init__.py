@@ -11,7 +11,7 @@ from models.nets.batch_renorm import (
     RenormLimits,
     set_renorm_momentum,
 )
-from models.nets.build import NetKind, NetOptions, build_encoder, build_net
+from models.nets.build import build_encoder, build_net
 from models.nets.device import choose_device, mixed_precision, moved, place
 from models.nets.efficientnet_lite0 import EfficientNetLite0, read_imagenet_weights
 from models.nets.encoder import CENTRED, IMAGENET, UNIT, Encoder, Normalization, PlainEncoder
@@ -21,6 +21,7 @@ from models.nets.mobilenet_v2 import MobileNetV2
 from models.nets.monai_net import MONAI_CHANNELS, MonaiNet
 from models.nets.names import AnyEncoder, EncoderName, MonaiName, TimmName, parse_encoder
 from models.nets.net import Net
+from models.nets.net_options import NetKind, NetOptions
 from models.nets.patch_classifier import PatchClassifier
 from models.nets.refinement import REFINEMENT_CHANNELS, REFINEMENT_SIDE, RefinementUNet
 from models.nets.resnet18 import ResNet18

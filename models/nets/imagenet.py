@@ -6,13 +6,10 @@ import logging
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from models.errors import CheckpointError
 from models.nets.names import EncoderName
-
-if TYPE_CHECKING:
-    from models.nets.build import NetOptions
+from models.nets.net_options import NetOptions
 
 logger = logging.getLogger(__name__)
 

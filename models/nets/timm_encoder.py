@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
+from bridge.installing import how_to_add
 from models.errors import CheckpointError
 from models.nets.encoder import Encoder, Normalization
 
@@ -74,7 +75,7 @@ def _create(name: str, wanted: Mapping[str, object]) -> Any:  # Any: timm is not
         import timm
     except ImportError as error:
         raise CheckpointError(
-            f'encoder timm/{name} needs timm; install it by: pip install "slidebridge[timm]"'
+            f"encoder timm/{name} needs timm; install it by: {how_to_add('timm', ['timm'])}"
         ) from error
     try:
         return timm.create_model(name, pretrained=False, features_only=True, **wanted)

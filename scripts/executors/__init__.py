@@ -4,11 +4,12 @@ The interface is the standard library's `concurrent.futures.Executor`; whoever h
 no slide. Dask is imported only where a cluster is asked for.
 """
 
-from scripts.executors.choice import LOCAL, check_scheduler, open_chosen
+from scripts.executors.choice import open_chosen
 from scripts.executors.cluster import Cluster, StopAskedError, host_of, open_cluster
 from scripts.executors.connecting import cores_here
 from scripts.executors.dask_executor import ClusterGoneError, LostWorkError, is_wanted
 from scripts.executors.processes import InlineExecutor, begin_logging, open_executor
+from scripts.executors.scheduler import LOCAL, check_scheduler
 
 __all__ = [
     "LOCAL",

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from bridge.errors import ConfigError
-from scripts.executors.choice import LOCAL
 from scripts.executors.connecting import connected
 from scripts.executors.dask_executor import ClusterGoneError, DaskExecutor
+from scripts.executors.scheduler import LOCAL
 from scripts.options import ComputeOptions
 
 if TYPE_CHECKING:

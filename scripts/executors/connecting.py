@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigError
-from scripts.executors.choice import LOCAL
+from bridge.installing import how_to_add
+from scripts.executors.scheduler import LOCAL
 from scripts.options import ComputeOptions
 from scripts.version import PACKAGE, is_release, program_version
 
@@ -36,7 +37,7 @@ def connected(options: ComputeOptions) -> Iterator[Client]:
         from distributed.versions import VersionMismatchWarning
     except ImportError as error:
         raise ConfigError(
-            f'[compute] scheduler = {options.scheduler!r} needs Dask: pip install "slidebridge[dask]"'
+            f"[compute] scheduler = {options.scheduler!r} needs Dask: {how_to_add('dask', ['dask', 'distributed'])}"
         ) from error
     with _dask_silent(), ExitStack() as stack, warnings.catch_warnings():
         warnings.simplefilter("ignore", VersionMismatchWarning)  # told below, in one line, where it matters
