@@ -29,6 +29,7 @@ from bridge.annotations import (
 )
 from bridge.annotations.ownership import WrittenObject
 from bridge.annotations.roles import Reconciliation, Role, reconcile
+from bridge.annotations.unread import unread_lines
 from bridge.coords import Pyramid, Region
 from bridge.errors import AnnotationFileError, SlideError, SlideNotFoundError, UnknownPathClassError
 from bridge.qupath.slide_uri import path_of_uri
@@ -232,7 +233,8 @@ def read_slide(
     found = replace(found, annotations=shifted(found.annotations, entry.origin))
     found, off_slide = _counted(found, pyramid.bounds)
     if off_slide:
-        warnings = (*warnings, f"{entry.name}: {off_slide} objects lie off the slide and teach nothing")
+        lie = "object lies off the slide and teaches" if off_slide == 1 else "objects lie off the slide and teach"
+        warnings = (*warnings, f"{entry.name}: {off_slide} {lie} nothing")
     reconciled = reconcile(
         found,
         known.written,
@@ -253,15 +255,8 @@ def read_slide(
         revision_of(data) if data is not None else None,
         found,
         reconciled,
-        (*warnings, *_unknown_lines(entry, reconciled)),
+        (*warnings, *(f"{entry.name}: {line}" for line in unread_lines(reconciled, scheme, labels))),
     )
-
-
-def _unknown_lines(entry: SlideEntry, reconciled: Reconciliation) -> list[str]:
-    return [
-        f"{entry.name}: {count} objects of class {name!r} kept as other; add it to [classes.colors] or [classes.map]"
-        for name, count in sorted(reconciled.unknown.items())
-    ]
 
 
 T = TypeVar("T", Annotation, WrittenObject, MachineObject)

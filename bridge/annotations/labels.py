@@ -9,13 +9,13 @@ from itertools import compress
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from bridge.annotations.geometry import repair_area, repair_areas
 from bridge.annotations.outlines import as_array
 from bridge.annotations.ownership import WrittenObject, share_inside
 from bridge.annotations.plan import LabelledShape, LabelPlan, PatchLabel
+from bridge.annotations.plan_areas import cut_far, in_order, places_in_order, share_area
 from bridge.annotations.roles import INSIDE_SHARE, Fate, Interpreted, Reconciliation, Role
 from bridge.annotations.scheme import IGNORE_LABEL, ClassScheme, LabelOptions
 from bridge.coords import Region
@@ -57,6 +57,9 @@ def build_plan(
     -----
     A prediction that became an annotation by lying in an ROI by half or more is cut off at the edge: nobody has said
     that the labels outside are right.
+
+    The order of the file decides nothing: the same areas give the same plan, however a save or a write of ours has
+    rearranged them. What reaches off the slide by more than the slide's longer side ends at its edge.
     """
     slide_box = extent.to_polygon()
     rois = _roi_areas(reconciled, slide_box)
@@ -65,18 +68,19 @@ def build_plan(
         LabelledShape(area, scheme.label(item.path_class or ""), is_blind=not item.began_as_prediction)
         for item, area in _areas(reconciled.of(Role.ANNOTATION), slide_box)
     ]
+    patches = [
+        PatchLabel(_box_of(area), scheme.label(item.path_class or ""))
+        for item, area in _areas(reconciled.of(Role.PATCH_LABEL), slide_box)
+    ]
     plan = LabelPlan(
         slide_key=slide_key,
-        shapes=_cut_at_edges(shapes, complete),
+        shapes=_in_order(_cut_at_edges(shapes, complete)),
         complete=tuple(complete),
-        ignore=tuple(area for _, area in _areas(reconciled.of(Role.IGNORE), slide_box)),
-        patch_labels=tuple(
-            PatchLabel(_box_of(area), scheme.label(item.path_class or ""))
-            for item, area in _areas(reconciled.of(Role.PATCH_LABEL), slide_box)
-        ),
+        ignore=tuple(in_order([area for _, area in _areas(reconciled.of(Role.IGNORE), slide_box)])),
+        patch_labels=tuple(sorted(patches, key=lambda patch: (patch.region.bounds, patch.label))),
     )
     gone = [o.written.geometry for o in reconciled.with_fate(Fate.REJECTED)] + [w.geometry for w in rejected]
-    emphasis = _new_areas(plan, rois, learned) + _shared_areas(gone, rois)
+    emphasis = _new_areas(plan, rois, learned) + _shared_areas(in_order(gone), rois)
     return apply_hold_out(replace(plan, emphasis=emphasis), hold_out)
 
 
@@ -202,10 +206,15 @@ def taught_by(plan: LabelPlan) -> Taught:
     return Taught(shapes, patches, len(plan.complete) > len(plan.hold_out))
 
 
-def missing_among(taught: Iterable[Taught]) -> str | None:
-    """Say what is missing before training can start, or None when there is enough.
+def missing_among(taught: Iterable[Taught], answer: str = "set the box's class to ROI") -> str | None:
+    """Say what is missing before training can start, and what to do about it, or None when there is enough.
 
     Fewer than two labels don't do: background counts as one as soon as an area is complete.
+
+    Parameters
+    ----------
+    answer
+        How a person says in their tool that labelling in a box is complete.
     """
     slides = list(taught)
     labels = frozenset[int]().union(*(slide.shapes | slide.patches for slide in slides))
@@ -214,8 +223,8 @@ def missing_among(taught: Iterable[Taught]) -> str | None:
     if found >= 2:
         return None
     if not labels:
-        return "nothing is labelled yet: outline what is in a proposed box, by class, and answer the box with ROI"
-    return "only one label so far: set one box to ROI (labelling inside is complete), or label a second class"
+        return f"nothing is labelled yet: outline what is in a proposed box, by class, then {answer}, and save"
+    return f"only one label so far: label all that is in a box, then {answer}, or label a second class, and save"
 
 
 def training_shapes(plan: LabelPlan) -> list[LabelledShape]:
@@ -229,7 +238,12 @@ def training_shapes(plan: LabelPlan) -> list[LabelledShape]:
 
 
 def _roi_areas(reconciled: Reconciliation, slide_box: BaseGeometry) -> list[BaseGeometry]:
-    return [area for _, area in _areas(reconciled.of(Role.ROI), slide_box)]
+    return in_order([area for _, area in _areas(reconciled.of(Role.ROI), slide_box)])
+
+
+def _in_order(shapes: Sequence[LabelledShape]) -> tuple[LabelledShape, ...]:
+    labels, blind = [shape.label for shape in shapes], [shape.is_blind for shape in shapes]
+    return tuple(shapes[place] for place in places_in_order([s.geometry for s in shapes], labels, blind))
 
 
 def _areas(items: Sequence[Interpreted], slide_box: BaseGeometry) -> list[tuple[Interpreted, BaseGeometry]]:
@@ -237,18 +251,13 @@ def _areas(items: Sequence[Interpreted], slide_box: BaseGeometry) -> list[tuple[
     if not items:
         return []
     areas = repair_areas([item.annotation.geometry for item in items])
-    is_on = _shares_area(areas, slide_box)
-    return [(item, area) for item, area, on in zip(items, areas, is_on, strict=True) if on]
-
-
-def _shares_area(areas: NDArray[np.object_], other: BaseGeometry) -> NDArray[np.bool_]:
-    shapely.prepare(other)
-    # Touching is not sharing; GEOS knows it cheaply only for single pairs, and nearly nothing touches.
-    return shapely.intersects(other, areas) & ~shapely.touches(other, areas)
+    is_on = share_area(areas, slide_box)
+    near = cut_far(areas, slide_box)
+    return [(item, area) for item, area, on in zip(items, near, is_on, strict=True) if on]
 
 
 def _overlaps(first: BaseGeometry, second: BaseGeometry) -> bool:
-    return bool(_shares_area(np.array([first], dtype=object), second)[0])
+    return bool(share_area(as_array([first]), second)[0])
 
 
 def _box_of(area: BaseGeometry) -> Region:

@@ -50,14 +50,14 @@ class PatchLabel:
 
 @dataclass(frozen=True, slots=True)
 class LabelPlan:
-    """What one slide teaches.
+    """What one slide teaches; the order in which things are listed means nothing.
 
     Parameters
     ----------
     slide_key
         The slide within its project.
     shapes
-        Labelled areas, in file order; overlap is decided by the scheme's priority.
+        Labelled areas, in whatever order: overlap is decided by the scheme's priority.
     complete
         Areas (ROIs) inside which unlabelled pixels are background. Outside, unlabelled pixels are ignored.
     ignore
@@ -85,22 +85,24 @@ class LabelPlan:
         return not (self.shapes or self.complete or self.patch_labels)
 
     def content_hash(self) -> str:
-        """Return a SHA-256 over everything that decides the labels; same plan, same hash."""
+        """Return a SHA-256 over everything that decides the labels; same plan, same hash, whatever is listed first."""
         if not self._hash:
             self._hash.append(self._hashed())
         return self._hash[0]
 
     def _hashed(self) -> str:
-        digest = hashlib.sha256(self.slide_key.encode())
-        for shape, wkb in zip(self.shapes, _wkb([shape.geometry for shape in self.shapes]), strict=True):
-            digest.update(f"shape {shape.label} {shape.is_blind}".encode())
+        digest = hashlib.sha256(f"{self.slide_key}\0".encode())
+        outlines = _wkb([shape.geometry for shape in self.shapes])
+        said = [f"shape {shape.label} {shape.is_blind}".encode() for shape in self.shapes]
+        for wkb, what in sorted(zip(outlines, said, strict=True)):
+            digest.update(what)
             digest.update(wkb)
         for title, areas in (("complete", self.complete), ("ignore", self.ignore), ("hold-out", self.hold_out)):
-            for wkb in _wkb(areas):
+            for wkb in sorted(_wkb(areas)):
                 digest.update(title.encode())
                 digest.update(wkb)
-        for patch in self.patch_labels:
-            digest.update(f"patch {patch.label} {patch.region.bounds}".encode())
+        for line in sorted(f"patch {patch.label} {patch.region.bounds}" for patch in self.patch_labels):
+            digest.update(line.encode())
         return digest.hexdigest()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from bridge.annotations import IGNORE_LABEL, ClassScheme, LabelledShape, LabelPl
 from bridge.coords import Region, Window
 from bridge.errors import UnknownPathClassError
 from bridge.raster.masks import LabelMask
+from bridge.raster.runs import IntArray, expand
 from bridge.raster.shape_index import ShapeIndex
 
 
@@ -30,8 +30,9 @@ class PlanRaster:
         elsewhere inside an ROI         0                                  0
         elsewhere                       255                                255
 
-    Where shapes overlap the later in the scheme's priority wins, then the later in the file. Patch labels are no masks
-    and are not burnt. What of an accepted prediction lies outside its ROI, ``build_plan`` has cut off.
+    Where shapes overlap the later in the scheme's priority wins; of one class, what was predicted: it must not judge.
+    The order of the plan's lists decides nothing. Patch labels are no masks and are not burnt. What of an accepted
+    prediction lies outside its ROI, ``build_plan`` has cut off.
 
     Parameters
     ----------
@@ -81,16 +82,18 @@ class PlanRaster:
 
         All are ``tile_px`` grid pixels wide and high and start at multiples of it; they may reach off the slide.
         """
-        if self.bounds is None:
-            return
         size = tile_px * self._downsample
         tree = shapely.STRtree(self._areas)
-        left, top, right, bottom = (bound / size for bound in self.bounds.bounds)
-        for row in range(math.floor(top), math.ceil(bottom)):
-            for column in range(math.floor(left), math.ceil(right)):
-                tile = Window(column * tile_px, row * tile_px, tile_px, tile_px, self._downsample)
-                if tree.query(shapely.box(*tile.bounds), predicate="intersects").size:
-                    yield tile
+        bounds = shapely.bounds(np.array(self._areas, dtype=object)).reshape(-1, 4)
+        # Rows and columns that areas reach, not all within the bounds of all: a few far apart have millions between.
+        first, last = np.floor(bounds[:, :2] / size).astype(np.int64), np.ceil(bounds[:, 2:] / size).astype(np.int64)
+        for row in _covered(first[:, 1], last[:, 1]).tolist():
+            in_row = (first[:, 1] <= row) & (row < last[:, 1])
+            columns = _covered(first[in_row, 0], last[in_row, 0])
+            boxes = shapely.box(columns * size, row * size, (columns + 1) * size, (row + 1) * size)
+            touched, _ = tree.query(boxes, predicate="intersects")
+            for column in columns[np.unique(touched)].tolist():
+                yield Window(column * tile_px, row * tile_px, tile_px, tile_px, self._downsample)
 
     def burn(self, window: Window) -> LabelMask:
         """Return the labels under a window; it may reach off the slide, where all is ignored.
@@ -106,12 +109,17 @@ class PlanRaster:
         return LabelMask(labels, window, self._names)
 
 
+def _covered(first: IntArray, stop: IntArray) -> IntArray:
+    """Return the numbers that lie in any of some ranges, each once, rising."""
+    return np.unique(expand(first, stop - first))
+
+
 def _by_priority(shapes: Sequence[LabelledShape], scheme: ClassScheme) -> list[LabelledShape]:
     rank = {label: position for position, label in enumerate(scheme.labels_by_priority())}
     for shape in shapes:
         if shape.label not in rank:
             raise UnknownPathClassError(f"label {shape.label}", scheme.names)
-    return sorted(shapes, key=lambda shape: rank[shape.label])
+    return sorted(shapes, key=lambda shape: (rank[shape.label], not shape.is_blind))
 
 
 def _labelled_areas(plan: LabelPlan, part: Part) -> tuple[BaseGeometry, ...]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.annotations.labels import area_key, area_keys, shape_keys
-from bridge.annotations.plan import LabelledShape, LabelPlan
+from bridge.annotations.plan import LabelledShape
 
 COORDINATES = st.one_of(
     st.integers(-9, 99_999).map(float),
@@ -30,16 +28,3 @@ def test_keys_taken_at_once_are_those_of_each(areas: list[shapely.Polygon]) -> N
     shapes = [LabelledShape(area, place % 3) for place, area in enumerate(areas)]
     assert area_keys(areas) == [area_key(area) for area in areas]
     assert shape_keys(shapes) == [name for shape in shapes for name in shape_keys([shape])]
-
-
-@given(areas=st.lists(boxes(), max_size=4))
-@settings(max_examples=20, deadline=None)
-def test_the_hash_of_a_plan_is_what_it_was_before_areas_were_taken_at_once(areas: list[shapely.Polygon]) -> None:
-    plan = LabelPlan("s", tuple(LabelledShape(area, 1) for area in areas), complete=tuple(areas))
-    digest = hashlib.sha256(b"s")
-    for area in areas:
-        digest.update(b"shape 1 True" + shapely.to_wkb(area))
-    for area in areas:
-        digest.update(b"complete" + shapely.to_wkb(area))
-    assert plan.content_hash() == digest.hexdigest()
-    assert plan.content_hash() == plan.content_hash()

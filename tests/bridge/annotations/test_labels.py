@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from shapely import box
 from shapely.geometry import Polygon
 
-from bridge.annotations import LabelledShape, LabelOptions, LabelPlan, PatchLabel
+from bridge.annotations import LabelledShape, LabelOptions, LabelPlan, Part, PatchLabel
 from bridge.annotations.labels import (
     WHOLE_SLIDE,
     apply_hold_out,
@@ -26,6 +27,7 @@ from bridge.annotations.labels import (
     without_patch_labels,
 )
 from bridge.coords import Region
+from bridge.raster import PlanRaster
 
 SLIDE = Region(0, 0, 10_000, 10_000)
 LEFT, RIGHT = box(0, 0, 500, 500), box(1000, 0, 1500, 500)
@@ -272,3 +274,51 @@ def test_labels_in_held_out_areas_do_not_count_for_training() -> None:
     assert missing_among([taught_by(plan)]) is not None
     assert missing_among([taught_by(replace(plan, hold_out=(RIGHT,)))]) is None
     assert missing_among([taught_by(replace(plan, hold_out=(LEFT, RIGHT)))]) is not None
+
+
+# Order, and what lies far off
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_a_file_lists_first_the_plan_is_the_same(qupath, ours, plan_of, seed) -> None:
+    chance = random.Random(seed)
+    border = [ours.prediction(box(440, 100 * i, 540, 100 * i + 90)) for i in range(3)]
+    patches = [ours.proposal(box(3000, y, 3512, y + 512)) for y in (3000, 4000)]
+    gone = [ours.prediction(box(50 * i, 300, 50 * i + 40, 340)) for i in range(3)]
+    halves = [Polygon([(20, 20), (80, 20), (80, 80)]), Polygon([(20, 20), (80, 80), (20, 80)])]  # of one box
+    drawn = [
+        *(qupath.draw(roi, "ROI") for roi in (LEFT, RIGHT, box(400, 0, 900, 300))),
+        *(qupath.draw(half, "Stroma") for half in halves),
+        *(qupath.draw(CELL, name) for name in ("Stroma", "Tumor")),
+        *(qupath.draw(box(x, 5000, x + 10, 5010), "Ignore*") for x in (100, 50)),
+        *(qupath.show(w) for w in border),
+        *(qupath.name(qupath.show(w), "Tumor") for w in patches),
+    ]
+    written = [*border, *patches, *gone]
+    expected = plan_of(qupath.save(drawn), written)
+    assert len(expected.shapes) == 7 and len(expected.emphasis) > 10
+    mixed = chance.sample(drawn, len(drawn)), chance.sample(written, len(written))
+    assert plan_of(qupath.save(mixed[0]), mixed[1]) == expected
+
+
+FURTHEST = 1e7
+
+
+@pytest.mark.parametrize("path_class", ["ROI", "Ignore*", "Stroma"])
+def test_what_reaches_far_off_the_slide_ends_at_its_edge(qupath, plan_of, path_class) -> None:
+    slip = box(9000, 9000, FURTHEST, FURTHEST)
+    plan = plan_of(qupath.save([qupath.draw(slip, path_class)]))
+    (found,) = (*plan.complete, *plan.ignore, *(shape.geometry for shape in plan.shapes))
+    assert found.equals(box(9000, 9000, 10_000, 10_000))
+
+
+def test_what_reaches_over_the_edge_a_little_stays_as_drawn(qupath, plan_of) -> None:
+    over = box(-500, 9000, 300, 10_400)
+    assert plan_of(qupath.save([qupath.draw(over, "ROI")])).complete[0].equals(over)
+
+
+@pytest.mark.parametrize(("near", "most"), [(0, 100), (9000, 4)])
+def test_an_area_that_ends_far_off_costs_the_tiles_of_the_slide(qupath, plan_of, scheme, near, most) -> None:
+    plan = plan_of(qupath.save([qupath.draw(box(near, near, FURTHEST, FURTHEST), "ROI")]))
+    raster = PlanRaster(plan, scheme, 2.0, Part.TRAINING)
+    assert 0 < sum(1 for _ in raster.tiles(512)) <= most

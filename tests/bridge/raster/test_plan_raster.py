@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import shapely
@@ -83,6 +87,31 @@ def test_hold_out_judges_within_its_areas_by_blind_labels_only() -> None:
     assert burn(plan, Part.HOLD_OUT) == [0, STROMA, OFF, OFF, OFF, OFF]
 
 
+def test_of_one_class_what_was_predicted_judges_nothing_whichever_comes_first() -> None:
+    shapes = LabelledShape(columns(0, 3), TUMOR), LabelledShape(columns(2, 5), TUMOR, is_blind=False)
+    for order in (shapes, shapes[::-1]):
+        plan = LabelPlan("s", shapes=order, complete=(columns(0, 6),), hold_out=(columns(0, 6),))
+        assert burn(plan, Part.HOLD_OUT) == [TUMOR, TUMOR, OFF, OFF, OFF, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.randoms(use_true_random=False), st.sampled_from(list(Part)))
+def test_the_order_in_which_a_plan_lists_things_changes_no_pixel(
+    data: st.DataObject, chance: random.Random, part: Part
+) -> None:
+    span = st.tuples(st.integers(0, 5), st.integers(1, 4)).map(lambda at: columns(at[0], at[0] + at[1]))
+    spans = st.lists(span, max_size=3)
+    shapes = data.draw(st.lists(st.builds(LabelledShape, span, st.integers(0, 2), st.booleans()), max_size=5))
+    complete, ignore, hold_out = data.draw(spans), data.draw(spans), data.draw(spans)
+
+    def plan(mixed: Callable[[list[Any]], list[Any]]) -> LabelPlan:
+        lists = (tuple(mixed(part)) for part in (shapes, complete, ignore, hold_out))
+        return LabelPlan("s", *lists)
+
+    as_listed, otherwise = plan(list), plan(lambda items: chance.sample(items, len(items)))
+    assert burn(as_listed, part, 9) == burn(otherwise, part, 9)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.data(), st.sampled_from(list(Part)), st.sampled_from([1.0, 2.5, 4.0]))
 def test_tile_is_exactly_the_crop_of_the_whole(data: st.DataObject, part: Part, downsample: float) -> None:
@@ -116,6 +145,39 @@ def test_tiles_are_those_of_the_grid_that_touch_a_labelled_area() -> None:
     tiles = list(PlanRaster(plan, SCHEME, 2.0, Part.TRAINING).tiles(10))
     assert [(t.x, t.y) for t in tiles] == [(0, 0), (10, 0), (0, 10), (10, 10), (30, 30)]
     assert {(t.width, t.height, t.downsample) for t in tiles} == {(10, 10, 2.0)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.sampled_from([7, 10]), st.sampled_from([1.0, 2.5]))
+def test_tiles_hold_every_labelled_pixel_once_row_by_row(data: st.DataObject, side: int, downsample: float) -> None:
+    corner, size = st.floats(-30, 90), st.floats(0.5, 60)
+    boxes = data.draw(st.lists(st.tuples(corner, corner, size, size, st.floats(0, 90)), min_size=1, max_size=4))
+    areas = [shapely.affinity.rotate(shapely.box(x, y, x + w, y + h), turn) for x, y, w, h, turn in boxes]
+    raster = PlanRaster(LabelPlan("s", complete=tuple(areas)), SCHEME, downsample, Part.TRAINING)
+    tiles = list(raster.tiles(side))
+    assert [(t.y, t.x) for t in tiles] == sorted({(t.y, t.x) for t in tiles})
+    assert all(t.x % side == t.y % side == 0 for t in tiles)
+    assert all(any(shapely.box(*t.bounds).intersects(area) for area in areas) for t in tiles)
+    whole = raster.burn(Window(-70, -70, 260, 260, downsample)).labels != OFF
+    for tile in tiles:
+        rows, columns = Window(-70, -70, 260, 260, downsample).slices(tile)
+        whole[rows, columns] = False
+    assert not whole.any()
+
+
+def test_what_lies_between_two_areas_far_apart_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    far = 10_000_000
+    plan = LabelPlan("s", complete=(shapely.box(10, 10, 20, 20), shapely.box(far, far, far + 10, far + 10)))
+    looked_at, box = [], shapely.box
+
+    def counted(*bounds: Any) -> Any:
+        boxes = box(*bounds)
+        looked_at.append(np.size(boxes))
+        return boxes
+
+    monkeypatch.setattr("bridge.raster.plan_raster.shapely.box", counted)
+    tiles = list(PlanRaster(plan, SCHEME, 1.0, Part.TRAINING).tiles(512))
+    assert len(tiles) == 2 and sum(looked_at) < 10
 
 
 def test_empty_plan_labels_nothing() -> None:
