@@ -43,7 +43,7 @@ def select_adaptive(
     while len(boxes) < options.k:
         peak = areas.next_peak()
         if peak is None:
-            return boxes, "no informative area is left where a region fits"
+            return boxes, "no informative area is left where a box fits"
         boxes.append(areas.box_around(peak))
         areas.take(boxes[-1])
     return boxes, None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from models.active.diversity import DiversityOptions, Looks
+from models.active.options import boxes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ def _shortage(fates: Sequence[Fate], budget: Budget, slides: int) -> str | None:
     wanted = allowed if budget.total is None else min(budget.total, allowed)
     if counts[Fate.CHOSEN] >= wanted:
         return None
-    said = f"{counts[Fate.CHOSEN]} of {wanted} regions: "
+    said = f"{boxes_of(counts[Fate.CHOSEN], wanted)}: "
     if counts[Fate.LOOKS_THE_SAME]:
         return f"{said}{counts[Fate.LOOKS_THE_SAME]} more look like chosen ones"
     return f"{said}the slides have no more candidates"

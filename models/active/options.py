@@ -100,6 +100,17 @@ class MapBox(NamedTuple):
     height: int
 
 
+def boxes_of(found: int, wanted: int) -> str:
+    """Return how many boxes of those wanted were found, in words.
+
+    Examples
+    --------
+    >>> boxes_of(0, 1), boxes_of(3, 5)
+    ('0 of 1 box', '3 of 5 boxes')
+    """
+    return f"{found} of {wanted} {'box' if wanted == 1 else 'boxes'}"
+
+
 @dataclass(frozen=True, slots=True)
 class ScoredBox:
     """A selected region.

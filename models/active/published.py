@@ -32,7 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.active.options import MapBox, ScoredBox, SelectionMethod, SelectionOptions
+from models.active.options import MapBox, ScoredBox, SelectionMethod, SelectionOptions, boxes_of
 from models.active.selection import checked_priority
 from models.active.sliding import candidate_shapes
 from models.active.smoothing import FloatMap, median3
@@ -232,4 +232,4 @@ def _mean(priority: FloatMap, box: MapBox) -> float:
 def _shortage(boxes: Sequence[MapBox], options: SelectionOptions) -> str | None:
     if len(boxes) == options.k:
         return None
-    return f"{len(boxes)} of {options.k} regions: the published code found no more"
+    return f"{boxes_of(len(boxes), options.k)}: the published code found no more"

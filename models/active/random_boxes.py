@@ -36,7 +36,7 @@ def select_random(
     for _ in range(options.k):
         places = np.flatnonzero(is_free)
         if places.size == 0:
-            return boxes, f"no place is left for a region with {options.min_tissue:.0%} tissue"
+            return boxes, f"no place is left for a box with {options.min_tissue:.0%} tissue"
         y, x = divmod(int(places[generator.integers(places.size)]), is_free.shape[1])
         boxes.append(MapBox(x, y, width, height))
         is_free[starts_touching(boxes[-1], width, height)] = False

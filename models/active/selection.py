@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.active.adaptive import select_adaptive
-from models.active.options import ScoredBox, Selection, SelectionMethod, SelectionOptions
+from models.active.options import ScoredBox, Selection, SelectionMethod, SelectionOptions, boxes_of
 from models.active.random_boxes import select_random
 from models.active.sliding import select_sliding
 from models.active.sums import clipped
@@ -82,4 +82,4 @@ def checked_priority(priority: npt.NDArray[np.floating], tissue: npt.NDArray[np.
 
 
 def _shortage(boxes: Sequence[object], reason: str | None, options: SelectionOptions) -> str | None:
-    return None if reason is None else f"{len(boxes)} of {options.k} regions: {reason}"
+    return None if reason is None else f"{boxes_of(len(boxes), options.k)}: {reason}"

@@ -57,7 +57,7 @@ def select_sliding(
     for _ in range(options.k):
         box, total = search.best()
         if box is None:
-            return boxes, f"no place is left for a region with {options.min_tissue:.0%} tissue"
+            return boxes, f"no place is left for a box with {options.min_tissue:.0%} tissue"
         if total == 0:
             return boxes, "the priority is zero in every place that is left"
         boxes.append(box)

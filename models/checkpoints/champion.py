@@ -7,11 +7,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.files import replace_whole
+from bridge.files import read_plain, replace_whole
 from models.checkpoints.files import Checkpoint, load_checkpoint
 from models.errors import CheckpointError
 
 POINTER_NAME = "champion.json"
+_WAY_OUT = "delete it and run `slidebridge train`"
 TRANSFER_NAME = "transfer.json"
 _MAX_BYTES = 2**20
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -49,15 +50,15 @@ def read_pointer(folder: Path, name: str = POINTER_NAME) -> ChampionPointer | No
     path = folder / name
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise CheckpointError(f"{path} is too large for a pointer; delete it and promote a checkpoint")
-        data = json.loads(path.read_bytes())
+            raise CheckpointError(f"{path} is too large to say which model is in use; {_WAY_OUT}")
+        data = json.loads(read_plain(path))
         return ChampionPointer(_checked_id(data["id"]), tuple(_checked_id(old) for old in data["previous"]))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise CheckpointError(f"{path} can't be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{path} is no champion pointer; delete it and promote a checkpoint") from error
+        raise CheckpointError(f"{path} doesn't say which model is in use; {_WAY_OUT}") from error
 
 
 def read_champion(folder: Path) -> str | None:

@@ -4,7 +4,7 @@ Nothing is chopped to disk: tiles come straight from the slide, decoded blocks a
 no net. May call ``bridge.slides``, ``bridge.raster``, ``bridge.annotations`` and ``bridge.coords``.
 """
 
-from models.data.appearance import MOST_TILE_PX, features_at, tile_features, training_features
+from models.data.appearance import MOST_TILE_PX, features_at, tile_features, tissue_windows, training_features
 from models.data.augmentation import Augmentation, AugmentationOptions, to_tensors
 from models.data.batches import BatchMaker, Maker, batches_ahead
 from models.data.centred import CentredOptions, CentredTile, SplitRule, components, index_centres, tiles_on
@@ -99,6 +99,7 @@ __all__ = [
     "subset_sizes",
     "tile_features",
     "tiles_on",
+    "tissue_windows",
     "to_tensors",
     "training_features",
 ]

@@ -22,7 +22,7 @@ from bridge.annotations import IGNORE_LABEL, ClassScheme, Part
 from bridge.coords import Window
 from bridge.errors import SlideError
 from bridge.raster import PlanRaster
-from bridge.slides import Slide
+from bridge.slides import Slide, TissueMask, tissue_mask
 from models.data.slides import TrainingSlide, clear_of
 from models.data.stains import optical_density
 
@@ -34,6 +34,7 @@ _GLASS = 0.15  # length of the optical density vector up to which a pixel is gla
 _BLACK = 1.2  # optical density in all three channels above which it is no tissue
 _LEAST_TISSUE = 0.1  # share of a tile
 _TRIES = 8  # places looked at for each tile wanted, before a slide is taken to have no more
+_MOSTLY_TISSUE = 0.5  # share of a tile's ground, where there are such tiles
 
 Features = NDArray[np.float64]
 
@@ -73,11 +74,14 @@ def features_at(slide: Slide, windows: Iterable[Window], *, most: int) -> Featur
 def training_features(
     slides: Sequence[TrainingSlide], scheme: ClassScheme, *, mpp: float, tile_px: int, most: int = 64, seed: int = 0
 ) -> tuple[Features, int]:
-    """Measure tiles that a training learned from: around places drawn evenly over what is labelled.
+    """Measure tiles of the slides that a training learned from: half from all over the tissue, half from what trained.
+
+    Those around labelled places alone would say too little: one labelled box looks like itself and nothing else, and
+    the rest of its slide would lie far from it. Stain and scanner are the slide's.
 
     No tile touches what is held out. Every slide gives as many, whatever its size; the same slides, labels and seed
-    give the same numbers. A slide that can't be read there is passed over: what it looks like is a help, not worth a
-    training.
+    give the same numbers. A slide on which nothing trains gives none, and one that can't be read is passed over: what
+    it looks like is a help, not worth a training.
 
     Parameters
     ----------
@@ -94,21 +98,41 @@ def training_features(
     generator = np.random.default_rng((seed, len(slides)))
     chosen = sorted(generator.permutation(len(slides))[:most].tolist())
     each = max(1, most // max(1, len(chosen)))
-    found = []
+    found, of_slides = [], 0
     for place in chosen:
         slide = slides[place]
         try:
-            windows = _labelled_windows(slide, scheme, mpp, tile_px, each * _TRIES, generator)
-            found.append(features_at(slide.slide, windows, most=each))
+            labelled = _labelled_windows(slide, scheme, mpp, tile_px, each * _TRIES, generator)
+            ground = _ground_windows(slide, mpp, tile_px, each // 2 * _TRIES, generator) if labelled else []
+            around = features_at(slide.slide, ground, most=each // 2)
+            found += [around, features_at(slide.slide, labelled, most=each - len(around))]
+            of_slides += len(found[-1]) > 0
         except SlideError as error:
             logger.warning("slide=%s is not among those whose look is remembered: %s", slide.slide.path.name, error)
-    features = np.concatenate([np.zeros((0, FEATURES)), *found])
-    return features, sum(len(part) > 0 for part in found)
+    return np.concatenate([np.zeros((0, FEATURES)), *found]), of_slides
+
+
+def tissue_windows(tissue: TissueMask, tile_px: int, downsample: float, generator: np.random.Generator) -> list[Window]:
+    """Return tiles with tissue from all over a slide, side by side, in an order that chance decides.
+
+    They are half tissue or more, where there are such tiles.
+    """
+    tiles = list(tissue.tiles(tile_px, downsample, min_fraction=_MOSTLY_TISSUE))
+    tiles = tiles or list(tissue.tiles(tile_px, downsample))
+    return [tiles[place] for place in generator.permutation(len(tiles)).tolist()]
 
 
 def _features(slide: Slide, window: Window) -> Features | None:
     inside = window.intersection(slide.pyramid.window_at(window.downsample))
     return None if inside is None else tile_features(slide.read_window(inside))
+
+
+def _ground_windows(
+    slide: TrainingSlide, mpp: float, tile_px: int, tries: int, generator: np.random.Generator
+) -> list[Window]:
+    """Return tiles from all over the tissue; no more than tried, for ink passes for tissue and isn't measured."""
+    windows = tissue_windows(tissue_mask(slide.slide), tile_px, slide.downsample(mpp), generator)
+    return clear_of(slide.plan.hold_out, windows)[:tries]
 
 
 def _labelled_windows(

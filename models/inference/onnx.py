@@ -15,6 +15,7 @@ from torch.jit._trace import TracerWarning
 
 from models.checkpoints import Checkpoint, NetCard, NetRole
 from models.nets import MonaiName, NetKind, Segmenter, UNet
+from models.onnx_library import load_onnxruntime
 
 OPSET = 17
 INPUT, OUTPUT = "pixels", "probabilities"
@@ -133,8 +134,7 @@ def open_session(model: bytes, *, threads: int = 0) -> Any:  # Any: onnxruntime 
 
     ``threads`` 0 takes one per core.
     """
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # Threads that have nothing to do would keep those that read, glue and run other passes off the cores.
@@ -146,8 +146,6 @@ def open_session(model: bytes, *, threads: int = 0) -> Any:  # Any: onnxruntime 
 
 def shrinking() -> Any:
     """Return what makes a session's run give back the memory that it and those before it took."""
-    import onnxruntime
-
-    options = onnxruntime.RunOptions()
+    options = load_onnxruntime().RunOptions()
     options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     return options

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -87,12 +88,20 @@ def has_taught_label_head(checkpoint: Checkpoint) -> bool:
     return has_head and any(slide.patch_labels for slide in checkpoint.card.lineage.values())
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out that torch would rather have its successor used: that is not what the readers load."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # the same, from torch 2.15 on
+        yield
+
+
 def export_torchscript(classifier: nn.Module, tile_px: int, channels: int = 3) -> bytes:
     """Return a module, traced with tiles of a side, as the bytes of a TorchScript file; any number of tiles runs."""
     example = torch.zeros((1, channels, tile_px, tile_px))
     buffer = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch's successor of it is not what the readers load
+    with _quiet(), torch.no_grad():
         warnings.filterwarnings("ignore", category=TracerWarning)  # of checks of sizes, which are one side here
         traced = torch.jit.trace(classifier, (example,))  # type: ignore[no-untyped-call]
         torch.jit.save(traced, buffer)
@@ -101,7 +110,6 @@ def export_torchscript(classifier: nn.Module, tile_px: int, channels: int = 3) -
 
 def load_torchscript(script: bytes) -> Callable[[Tensor], Tensor]:
     """Return what `export_torchscript` made, loaded as others load it, on the CPU."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with _quiet():
         module: Callable[[Tensor], Tensor] = torch.jit.load(io.BytesIO(script), map_location="cpu")  # type: ignore[no-untyped-call]
     return module

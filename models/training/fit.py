@@ -66,7 +66,8 @@ def fit(
         if trained and not trained[-1][1].is_finished:
             break  # asked to stop: the other net's turn comes when the training goes on
         seconds = _seconds_for(card.role, len(cards), options.max_seconds)
-        trained.append((card, _train_one(run, card, model, seconds)))
+        part = run.within(*_part_of(card.role, len(cards)))
+        trained.append((card, _train_one(part, card, model, seconds)))
     return run.end(DesignName.DEEPZOOM, trained, [kept_low] if kept_low is not None else [])
 
 
@@ -113,6 +114,13 @@ def _kept_low(model: ModelOptions, before: Checkpoint | None) -> NetCard | None:
     if model.one_network or not model.keep_low or before is None or NetRole.LOW not in before.card.roles:
         return None
     return before.card.net(NetRole.LOW)
+
+
+def _part_of(role: NetRole, nets: int) -> tuple[float, float]:
+    """Return from where to where a net's training goes in the whole; the low one comes last."""
+    if nets == 1:
+        return 0.0, 1.0
+    return (1 - _LOW_SHARE, 1.0) if role is NetRole.LOW else (0.0, 1 - _LOW_SHARE)
 
 
 def _seconds_for(role: NetRole, nets: int, max_seconds: float | None) -> float | None:

@@ -143,7 +143,7 @@ class _Training:
             strangers = replace(run, parent=_parent_from_elsewhere(run))
             strangers.check_weights([patch_card(self._model, run.scheme)], self._model.weights_path)
         seconds = _share(run.options.max_seconds, _PATCH_SHARE / (1 + len(folds)))
-        final = train_patches(run, self._model.patchwise(), max_seconds=seconds)
+        final = train_patches(run.within(*_part_of(0, len(folds))), self._model.patchwise(), max_seconds=seconds)
         seen = self._look(final, folds, seconds) if final[1].is_finished else None
         refined = _refine(run, self._model, self._card, seen) if seen is not None else self._untrained()
         return run.end(DesignName.HYBRID, [final, (self._card, refined)])
@@ -165,7 +165,7 @@ class _Training:
         ours = self._maker(final)
         makers = {slide.key: ours for slide in self._run.slides}
         for number, fold in enumerate(folds):
-            stranger = self._stranger(number, fold, seconds)
+            stranger = self._stranger(number, fold, seconds, _part_of(1 + number, len(folds)))
             if stranger is None:
                 continue
             if not stranger[1].is_finished:
@@ -174,11 +174,11 @@ class _Training:
             makers |= {slide.key: maker for slide in fold}
         return self._guided(makers, ours)
 
-    def _stranger(self, number: int, fold: Fold, seconds: float | None) -> _Trained | None:
+    def _stranger(self, number: int, fold: Fold, seconds: float | None, part: tuple[float, float]) -> _Trained | None:
         """Return a classifier that saw no slide of a fold; None where too little is labelled on all others."""
         run, unseen = self._run, {slide.key for slide in fold}
         rest = [slide for slide in run.slides if slide.key not in unseen]
-        others = replace(run, slides=rest, parent=_parent_from_elsewhere(run))
+        others = replace(run.within(*part), slides=rest, parent=_parent_from_elsewhere(run))
         try:
             return train_patches(others, self._model.patchwise(), max_seconds=seconds, name=f"fold-{number}")
         except TrainingDataError as error:
@@ -230,6 +230,12 @@ class _Training:
         return TrainedNet(net.state_dict(), 0, (), is_finished=False)
 
 
+def _part_of(number: int, folds: int) -> tuple[float, float]:
+    """Return from where to where a classifier's training goes in the whole: the final one's, then one for each fold."""
+    length = _PATCH_SHARE / (1 + folds)
+    return number * length, (number + 1) * length
+
+
 def _parent_from_elsewhere(run: Run) -> Checkpoint | None:
     """Return the parent if it is another project's, and saw no slide of this one."""
     parent = run.parent
@@ -240,7 +246,7 @@ def _parent_from_elsewhere(run: Run) -> Checkpoint | None:
 
 def _refine(run: Run, model: HybridOptions, card: NetCard, seen: _Seen) -> TrainedNet:
     """Train the refinement on what it sees."""
-    run = replace(run, options=replace(run.options, learning_rate=model.refine_rate))
+    run = replace(run.within(_PATCH_SHARE, 1.0), options=replace(run.options, learning_rate=model.refine_rate))
     options = run.options
     device = choose_device(options.device)
     task = RefinementTask(

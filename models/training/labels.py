@@ -26,9 +26,10 @@ def require_labels(labels: Mapping[str, set[int]], scheme: ClassScheme, min_labe
     if len(found) >= min_labels:
         return
     names = ", ".join(scheme.names[label] for label in found) or "nothing"
+    slides = "1 slide" if len(labels) == 1 else f"{len(labels)} slides"
     raise TrainingDataError(
-        f"fewer than {'two' if min_labels == 2 else min_labels} labels to train on: {names} on {len(labels)} slides;"
-        " label completely inside one proposal and set its class to ROI"
+        f"fewer than {'two' if min_labels == 2 else min_labels} labels to train on: {names} on {slides};"
+        " label all that is in one proposed box, and set its class (in ImageScope its Text) to ROI"
     )
 
 

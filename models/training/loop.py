@@ -34,12 +34,25 @@ _DROPOUT_STREAM = 2  # tells the generator of the net from those of places and p
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """How far a net's training is; ``role`` says which net, ``loss`` is the mean since the last look."""
+    """How far a training is.
+
+    Parameters
+    ----------
+    role
+        Which net is trained now.
+    step, steps
+        Of that net: done, and planned.
+    loss
+        The mean since the last look.
+    share
+        Of the whole training, all its nets together, 0 to 1: by steps or by time, whichever is nearer its end.
+    """
 
     role: str
     step: int
     steps: int
     loss: float
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,7 +227,14 @@ class NetTraining:
     def _tell(self, progress: Callable[[TrainingProgress], None] | None) -> None:
         counters = self._state.counters
         if progress is not None:
-            progress(TrainingProgress(self._in.role, counters.step, counters.planned, counters.recent_loss))
+            step, planned = counters.step, counters.planned
+            progress(TrainingProgress(self._in.role, step, planned, counters.recent_loss, self._share()))
+
+    def _share(self) -> float:
+        counters = self._state.counters
+        of_steps = counters.step / max(1, counters.planned)
+        of_time = counters.elapsed / self._max_seconds if self._max_seconds else 0.0
+        return min(1.0, max(of_steps, of_time))
 
     def _pause_to_look(self) -> None:
         step = self._state.counters.step

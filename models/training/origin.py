@@ -12,7 +12,7 @@ from bridge.annotations import ClassScheme
 from models.checkpoints import NetCard, PixelStatistics, SlideLineage
 from models.data import MOST_TILE_PX, TrainingSlide, training_features
 
-_LEAST_TILES = 8  # fewer say nothing of a spread: then nobody is warned of anything
+_LEAST_TILES = 9  # fewer say nothing of a spread: then nobody is warned of anything
 
 
 def pixel_statistics(

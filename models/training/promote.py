@@ -16,6 +16,7 @@ from models.training.evaluate import WindowPredictor, evaluate
 from models.training.one_grid import on_one_grid
 
 logger = logging.getLogger(__name__)
+_USED = "the new model is used from now on"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +28,7 @@ class Decision:
     promoted
         Whether it should become the champion; moving the pointer is the caller's.
     reason
-        In words, for the log and the report.
+        A sentence for people, the verdict first: what is in use from now on, and why.
     candidate_scores, champion_scores
         On the same pixels; None where there was no hold-out, or no champion.
     """
@@ -85,7 +86,7 @@ def promote(
     """
     held_out = [slide for slide in slides if slide.plan.hold_out]
     if not held_out:
-        return Decision(True, "promoted: nothing is held out to judge by")
+        return Decision(True, f"{_USED}; nothing is held out to judge it by")
 
     def judge(predictor: WindowPredictor) -> Scores:
         return evaluate(predictor, held_out, scheme, most_tiles=most_tiles)
@@ -102,19 +103,19 @@ def promote(
 def _evidence(held_out: Sequence[TrainingSlide], scores: Scores) -> str:
     """Say what the judgement rests on: a single small area is little, and it chose the candidate's weights as well."""
     areas = sum(len(slide.plan.hold_out) for slide in held_out)
-    return f"{scores.pixels} pixels in {areas} held-out area{'s' if areas > 1 else ''}"
+    return f"{scores.pixels:,} pixels in {areas} held-out area{'s' if areas > 1 else ''}"
 
 
 def _decide(ours: Scores, theirs: Scores | None, evidence: str, *, force: bool) -> Decision:
     if math.isnan(ours.score):
-        return Decision(True, "promoted: the hold-out shows no class to judge by", ours, theirs)
+        return Decision(True, f"{_USED}; what is held out shows no class to judge it by", ours, theirs)
     if theirs is None:
-        return Decision(True, f"promoted: the first champion, hold-out score {ours.score:.3f} on {evidence}", ours)
+        return Decision(True, f"the first model is used from now on; it scores {ours.score:.3f} on {evidence}", ours)
     if math.isnan(theirs.score):
-        return Decision(True, "promoted: the hold-out shows no class to judge the champion by", ours, theirs)
-    comparison = f"hold-out score {ours.score:.3f}, the champion's {theirs.score:.3f}, on {evidence}"
+        return Decision(True, f"{_USED}; what is held out shows no class that the model before knows", ours, theirs)
+    comparison = f"scores {ours.score:.3f}, the model before {theirs.score:.3f}, on {evidence}"
     if ours.score >= theirs.score:
-        return Decision(True, f"promoted: {comparison}", ours, theirs)
+        return Decision(True, f"{_USED}; it {comparison}", ours, theirs)
     if force:
-        return Decision(True, f"promoted by force: {comparison}", ours, theirs)
-    return Decision(False, f"kept the champion: {comparison}", ours, theirs)
+        return Decision(True, f"{_USED}, by force; it {comparison}", ours, theirs)
+    return Decision(False, f"the model before stays in use; the new one {comparison}", ours, theirs)

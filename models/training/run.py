@@ -147,6 +147,13 @@ class Run:
         """
         check_weights([card.options for card in cards if not self._continues(card)], weights_path)
 
+    def within(self, begin: float, end: float) -> Run:
+        """Return the same training, one net of which takes from ``begin`` to ``end`` of the whole, each 0 to 1."""
+        told = self.progress
+        if told is None:
+            return self
+        return replace(self, progress=lambda step: told(replace(step, share=begin + (end - begin) * step.share)))
+
     @property
     def kept_from(self) -> Checkpoint | None:
         """What a design takes nets from that it keeps as they are."""

@@ -291,6 +291,8 @@ def _killed(folder: Path, ranks: Ranks) -> None:
     """Lose the last process in the middle; the first says so."""
     stop = killed_after(4) if ranks.rank == ranks.count - 1 else lambda: False
     kept = folder / "killed" if ranks.is_first else None
+    if ranks.is_first:  # torchrun asks the others to end as soon as it sees one dead, before they may have seen it
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         ranks.together(lambda: train(folder / "discs.png", "deepzoom", ranks, stop=stop, resume_folder=kept))
     except BridgeError as error:

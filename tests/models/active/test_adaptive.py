@@ -149,7 +149,7 @@ def test_fewer_areas_than_asked_for_is_said() -> None:
         priority[y : y + 15, x : x + 15] = 0.5
     selection = select(priority, k=5)
     assert len(selection.boxes) == 2
-    assert selection.reason == "2 of 5 regions: no informative area is left where a region fits"
+    assert selection.reason == "2 of 5 boxes: no informative area is left where a box fits"
 
 
 def test_box_is_cut_back_to_what_is_free() -> None:

@@ -151,8 +151,8 @@ def test_one_not_chosen_for_the_budget_takes_no_look_away() -> None:
     ("slides", "diversity", "reason"),
     [
         (None, None, None),
-        (3, None, "3 of 4 regions: the slides have no more candidates"),
-        (3, DiversityOptions(1), "1 of 4 regions: 2 more look like chosen ones"),
+        (3, None, "3 of 4 boxes: the slides have no more candidates"),
+        (3, DiversityOptions(1), "1 of 4 boxes: 2 more look like chosen ones"),
     ],
     ids=["slides with candidates only", "a slide without any", "one look"],
 )
@@ -164,7 +164,7 @@ def test_fewer_than_allowed_is_said(slides: int | None, diversity: DiversityOpti
 
 def test_nothing_to_choose_from() -> None:
     assert allot([], Budget(5, 10), DiversityOptions()) == Allotment((), ())
-    assert allot([], Budget(5), slides=2).reason == "0 of 10 regions: the slides have no more candidates"
+    assert allot([], Budget(5), slides=2).reason == "0 of 10 boxes: the slides have no more candidates"
 
 
 @pytest.mark.parametrize("wrong", [(-1, None), (1, -1)], ids=str)

@@ -266,7 +266,7 @@ def test_what_fits_nowhere_is_said() -> None:
     priority = blank(8, 8, (0, 0, 8, 8, 0.5))
     found = select_as_published(priority, priority > 0, [], SelectionOptions(STANDARD, 2, 8), np.random.default_rng(0))
     assert found.boxes == ()
-    assert found.reason == "0 of 2 regions: the published code found no more"
+    assert found.reason == "0 of 2 boxes: the published code found no more"
 
 
 def test_score_is_the_mean_of_what_lies_on_the_map() -> None:

@@ -100,7 +100,7 @@ def test_the_only_place_is_found() -> None:
     tissue[150:154, 37:41] = True
     selection = select_regions(tissue * 1.0, tissue, [], options(2, 4, 1.0), np.random.default_rng(0))
     assert [scored.box for scored in selection.boxes] == [(37, 150, 4, 4)]
-    assert selection.reason == "1 of 2 regions: no place is left for a region with 100% tissue"
+    assert selection.reason == "1 of 2 boxes: no place is left for a box with 100% tissue"
 
 
 @pytest.mark.parametrize(("share", "is_enough"), [(25, False), (26, True)])

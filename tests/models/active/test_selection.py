@@ -158,7 +158,7 @@ def test_nothing_informative_is_said(method: SelectionMethod) -> None:
     selection = select_regions(zeros, zeros == 0, [], SelectionOptions(method, 3, 5), np.random.default_rng(0))
     assert selection.boxes == ()
     assert selection.reason is not None
-    assert selection.reason.startswith("0 of 3 regions: ")
+    assert selection.reason.startswith("0 of 3 boxes: ")
 
 
 @pytest.mark.parametrize("method", ALL)

@@ -27,7 +27,7 @@ from tiny_checkpoint import CARD, saved
 
 STATISTICS = PixelStatistics((0.1, 0.2), ((0.01, 0.0), (0.0, 0.02)), 1.0, 128, 64, 2)
 ORIGIN = replace(CARD, statistics=STATISTICS, lineage={"s": SlideLineage("ab" * 32, 3, 2, 1)})
-FEATURES = hnp.arrays(np.float64, st.tuples(st.integers(8, 40), st.just(6)), elements=st.floats(0, 2.4))
+FEATURES = hnp.arrays(np.float64, st.tuples(st.integers(9, 40), st.just(6)), elements=st.floats(0, 2.4))
 
 
 def test_a_card_keeps_its_origin() -> None:
@@ -78,6 +78,22 @@ def test_distance_grows_with_a_shift_and_is_none_at_the_centre(features: np.ndar
     places = np.stack([centre, centre + shift, centre + 2 * shift])
     at, near, far = found.distances(places, floor=0.01)
     assert at == 0 and near > 0 and far == pytest.approx(2 * near)
+
+
+@pytest.mark.parametrize(("tiles", "within"), [(16, 0.08), (32, 0.04), (64, 0.03), (500, 0.02)])
+def test_tiles_of_one_look_are_as_far_as_each_other_however_few_are_known(tiles: int, within: float) -> None:
+    generator = np.random.default_rng(tiles)
+    squares = []
+    for _ in range(200):
+        known, others = (generator.normal(0, 5.0, (count, 6)) for count in (tiles, 50))
+        found = PixelStatistics.of(known, mpp=1.0, tile_px=64, slides=1)
+        squares.append(found.distances(others, floor=0.0) ** 2)
+    assert np.mean(squares) == pytest.approx(6, rel=within), "of a normal distribution in six numbers"
+
+
+def test_of_very_few_tiles_nothing_can_be_said() -> None:
+    few = PixelStatistics.of(np.random.default_rng(0).normal(0, 1, (8, 6)), mpp=1.0, tile_px=64, slides=1)
+    assert few.distances(np.full((1, 6), 9.0), floor=0.01).tolist() == [0.0]
 
 
 def test_one_odd_tile_moves_neither_centre_nor_spread_far() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bridge.annotations import LabelPlan, PatchLabel
 from bridge.coords import Region, Window
 from bridge.errors import SlideError
+from bridge.slides import Slide
 from models.data import TrainingSlide, tile_features, training_features
 
 PINK = (225, 150, 190)
@@ -75,23 +76,50 @@ def test_what_is_held_out_or_unlabelled_is_not_measured(ground: Any) -> None:
     assert features.shape == (0, 6) and count == 0
 
 
+class Watched(Slide):
+    """Another slide, and the windows of it that were read, but for the overview, which tells where tissue is."""
+
+    def __init__(self, slide: Slide) -> None:
+        super().__init__(slide.path, slide.pyramid, slide.properties)
+        self.slide = slide
+        self.asked: list[Window] = []
+
+    def is_tile(self, window: Window) -> bool:
+        return window.downsample == 1  # the overview is coarser
+
+    def read_level(self, level: int, x: int, y: int, width: int, height: int) -> np.ndarray:
+        return np.asarray(self.slide.read_level(level, x, y, width, height))
+
+    def read_window(self, window: Window) -> np.ndarray:
+        if self.is_tile(window):
+            self.asked.append(window)
+        return super().read_window(window)
+
+    def close(self) -> None: ...
+
+
 @pytest.mark.parametrize("is_patch", [True, False])
 def test_no_measured_tile_reaches_into_what_is_held_out(ground: Any, is_patch: bool) -> None:
-    asked: list[Window] = []
-
-    class Watched:
-        path, pyramid = ground.path, ground.slide.pyramid
-
-        def read_window(self, window: Window) -> np.ndarray:
-            asked.append(window)
-            return np.asarray(ground.slide.read_window(window))
-
+    watched = Watched(ground.slide)
     plan = ground.plan(hold_out=True)
     if is_patch:
         plan = replace(plan, shapes=(), complete=plan.hold_out, patch_labels=(PatchLabel(Region(64, 0, 64, 128), 1),))
-    features, _ = measure([TrainingSlide(Watched(), plan)], ground)  # type: ignore[arg-type]
+    features, _ = measure([TrainingSlide(watched, plan)], ground)
     assert len(features) == 64
-    assert max(window.right for window in asked) <= 128
+    assert max(window.right for window in watched.asked) <= 128
+
+
+def test_a_slide_on_which_ink_passes_for_tissue_is_not_read_to_its_end(ground: Any) -> None:
+    class Inked(Watched):
+        def read_window(self, window: Window) -> np.ndarray:
+            return np.zeros_like(super().read_window(window)) if self.is_tile(window) else super().read_window(window)
+
+    inked = Inked(ground.slide)
+    features, count = training_features(
+        [TrainingSlide(inked, ground.plan())], ground.scheme, mpp=0.5, tile_px=8, most=4
+    )
+    assert len(features) == count == 0
+    assert 0 < len(inked.asked) <= 6 * 8, "eight places for each of two tiles of the ground, and of four labelled ones"
 
 
 def test_patch_labels_are_places_too(ground: Any) -> None:
@@ -100,11 +128,23 @@ def test_patch_labels_are_places_too(ground: Any) -> None:
     assert len(features) == 5 and count == 1
 
 
+def test_half_of_the_tiles_are_from_all_over_the_slide(ground: Any) -> None:
+    corner = LabelPlan("one", complete=(shapely.box(0, 0, 40, 40),))
+    features, count = measure([TrainingSlide(ground.slide, corner)], ground, most=20)
+    around = [
+        Window(max(0, x), max(0, y), min(32, x + 32), min(32, y + 32)) for x in range(-16, 24) for y in range(-16, 24)
+    ]
+    near = [tile_features(ground.slide.read_window(window)) for window in around]
+    is_near = [any(np.allclose(found, other) for other in near if other is not None) for found in features]
+    assert len(features) == 20 and count == 1
+    assert 10 <= sum(is_near) < 15, "at least those around the labelled place, and nearly none of the others"
+
+
 def test_a_slide_that_can_t_be_read_is_passed_over(ground: Any, caplog: pytest.LogCaptureFixture) -> None:
     class Damaged:
         path, pyramid = ground.path, ground.slide.pyramid
 
-        def read_window(self, window: object) -> np.ndarray:
+        def thumbnail_window(self, side: int) -> Window:
             raise SlideError("the file is cut")
 
     plan = ground.plan()

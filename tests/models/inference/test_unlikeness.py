@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 from PIL import Image
 
 from bridge.annotations import ClassScheme, LabelPlan
@@ -80,6 +81,48 @@ def test_another_scanner_s_light_is_far(tmp_path: Path) -> None:
     with open_slide(tmp_path / "blue.tif") as slide:
         found = measure_unlikeness(slide, tissue_mask(slide), statistics)
     assert found is not None and found.is_far
+
+
+def of_one_box(slide: Slide, side_um: float, mpp: float, tile_px: int = 64) -> list[PixelStatistics]:
+    """Return what a model knows of a slide of which one small box is labelled: in the middle, and off it."""
+    width, height = slide.pyramid.dimensions[0]
+    assert slide.pyramid.mpp is not None
+    side = side_um / slide.pyramid.mpp[0]
+    found = []
+    for x, y in ((0.5, 0.5), (0.3, 0.6)):
+        box = shapely.box(x * width, y * height, x * width + side, y * height + side)
+        training = [TrainingSlide(slide, LabelPlan("s", complete=(box,)))]
+        features, count = training_features(training, SCHEME, mpp=mpp, tile_px=tile_px)
+        found.append(PixelStatistics.of(features, mpp=mpp, tile_px=tile_px, slides=count))
+    return found
+
+
+def test_a_slide_of_two_tissues_is_near_though_one_alone_was_labelled(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:1024, :1024]
+    noise = np.random.default_rng(0).normal(0, 8, (1024, 1024, 3))
+    pixels = np.where(((columns // 384 + rows // 384) % 2 == 0)[..., None], (225, 150, 190), (150, 90, 160)) + noise
+    write_pyramid(tmp_path / "two.tif", pixels.clip(0, 255).astype(np.uint8), (MPP, MPP))
+    with open_slide(tmp_path / "two.tif") as slide:
+        for statistics in of_one_box(slide, 40, MPP):
+            found = measure_unlikeness(slide, tissue_mask(slide), statistics)
+            assert found is not None and not found.is_far
+
+
+REAL = ["wsi/CMU-1-Small-Region.svs", *(f"segmentation/langerhans_islets/image/Lh{n}.jpg" for n in ("05-04", "10-03"))]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_real_slide_of_which_little_was_labelled_is_near_and_another_is_far(
+    shared_data: Path, tmp_path: Path, name: str
+) -> None:
+    other = tmp_path / "other.tif"
+    with Image.open(shared_data / "segmentation/langerhans_islets/image/Lh05-09.jpg") as picture:
+        write_pyramid(other, np.asarray(picture), (MPP, MPP))
+    with open_slide(shared_data / name, mpp=(MPP, MPP)) as slide, open_slide(other) as unlike:
+        for statistics in of_one_box(slide, 60, MPP):
+            own, far = (measure_unlikeness(one, tissue_mask(one), statistics) for one in (slide, unlike))
+            assert own is not None and not own.is_far
+            assert far is not None and far.is_far
 
 
 def test_without_tissue_nothing_is_said(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from models.checkpoints import NetRole, load_checkpoint, save_checkpoint
 from models.data import SamplingOptions, TrainingSlide
 from models.errors import CheckpointError, TrainingDataError
 from models.inference import Predictor
-from models.training import ModelOptions, TrainingOptions, evaluate, fit, forget_state
+from models.training import ModelOptions, TrainingOptions, TrainingProgress, evaluate, fit, forget_state
 
 
 def same(first: Any, second: Any) -> bool:
@@ -238,3 +239,29 @@ def test_a_plateau_on_the_hold_out_ends_the_training(
     candidate = fit(judged_slides, ground.scheme, tiny_model, options)
     assert candidate.checkpoint.card.steps < 100
     assert candidate.is_finished
+
+
+def shares(slides: Any, scheme: Any, model: Any, options: Any, **how: Any) -> list[float]:
+    told: list[TrainingProgress] = []
+    fit(slides, scheme, model, options, progress=told.append, **how)
+    return [step.share for step in told]
+
+
+@pytest.mark.parametrize("is_one", [True, False], ids=["one net", "two nets"])
+def test_progress_ends_at_the_whole_by_steps(
+    disc_slides: Any, ground: Any, tiny_model: Any, brief: Any, is_one: bool
+) -> None:
+    model = replace(tiny_model, one_network=is_one, low_factor=2.0)
+    found = shares(disc_slides, ground.scheme, model, brief)
+    assert found == sorted(found) and found[-1] == pytest.approx(1.0)
+    assert found[0] < 0.5
+
+
+def test_progress_follows_the_time_where_that_ends_a_training(
+    disc_slides: Any, ground: Any, tiny_model: Any, brief: Any
+) -> None:
+    ticks = itertools.count()
+    options = replace(brief, max_steps=1000, max_seconds=8.0)
+    found = shares(disc_slides, ground.scheme, tiny_model, options, clock=lambda: float(next(ticks)))
+    assert len(found) < 20 and found == sorted(found) and found[-1] == 1.0
+    assert found[1] >= 2 / 8

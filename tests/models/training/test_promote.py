@@ -22,7 +22,7 @@ def test_the_better_one_is_kept(good_and_bad: Any, judged_slides: Any, ground: A
     assert better.promoted
     worse = promote(bad, good, judged_slides, ground.scheme)
     assert not worse.promoted
-    assert worse.reason.startswith("kept the champion")
+    assert worse.reason.startswith("the model before stays in use")
     assert (better.candidate_score, better.champion_score) == (worse.champion_score, worse.candidate_score)
 
 
@@ -54,4 +54,4 @@ def test_the_reason_says_how_much_it_rests_on(good_and_bad: Any, judged_slides: 
     decision = promote(*good_and_bad, judged_slides, ground.scheme)
     assert decision.candidate_scores is not None
     areas = sum(len(slide.plan.hold_out) for slide in judged_slides)
-    assert f"{decision.candidate_scores.pixels} pixels in {areas} held-out area" in decision.reason
+    assert f"{decision.candidate_scores.pixels:,} pixels in {areas} held-out area" in decision.reason
