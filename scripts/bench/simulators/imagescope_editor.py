@@ -7,7 +7,7 @@ happens to the file while it is written.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import shapely
@@ -95,7 +95,15 @@ def _draw(region: etree._Element, geometry: BaseGeometry) -> None:
         etree.SubElement(vertices, "Vertex", X=f"{x:g}", Y=f"{y:g}", Z="0")
 
 
-def save_xml(path: Path, data: bytes, *, count: int, pause: Pause, hold: Pause | None = None) -> float:
+def save_xml(
+    path: Path,
+    data: bytes,
+    *,
+    count: int,
+    pause: Pause,
+    hold: Pause | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> float:
     """Write in place; return the seconds between opening the file and changing it.
 
     Parameters
@@ -107,20 +115,17 @@ def save_xml(path: Path, data: bytes, *, count: int, pause: Pause, hold: Pause |
     hold
         Called between opening the file and truncating it, so that it may have been replaced in between; None: it is
         truncated in the moment of opening.
+    clock
+        Seconds: looked at before the file is opened and when it has been changed.
     """
-    seconds = 0.0
+    began = clock()  # before it is opened: a busy machine may stop us between any two lines
     with path.open("wb" if hold is None or not path.exists() else "r+b") as file:
         if hold is not None:
-            seconds = _timed(hold)
+            hold()
         file.truncate(0)
+        seconds = clock() - began
         for piece in pieces(data, count):
             file.write(piece)
             file.flush()
             pause()
     return seconds
-
-
-def _timed(hold: Pause) -> float:
-    began = time.monotonic()
-    hold()
-    return time.monotonic() - began

@@ -39,6 +39,8 @@ class Memory:
                 self.saved, self.begun = self.begun[-1], []
             case "failed" if not event.get("is_cut"):  # else the tool has put its own cut file back
                 self.begun.pop()
+            case "restored":  # from here on the file may hold that; a kill may come before it is shown
+                self.begun.append(human_state(self, event["everything"], event["humans"]))
             case "shown":
                 self.show(frozenset(event["state"]))
 

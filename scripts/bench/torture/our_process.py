@@ -6,10 +6,10 @@ record; write; look after what the write displaced.
 
 from __future__ import annotations
 
+import ctypes
 import time
 from datetime import UTC, datetime
 from functools import partial
-from multiprocessing.sharedctypes import Synchronized
 from random import Random
 from typing import Any
 
@@ -38,7 +38,7 @@ from scripts.project import Project, open_project
 _PREDICTIONS = 8
 
 
-def run_ours(job: Job, generation: int, attempts: Synchronized[int]) -> None:
+def run_ours(job: Job, generation: int, attempts: ctypes.c_long) -> None:
     """Run passes until told to stop.
 
     Parameters
@@ -65,7 +65,7 @@ def settle_ours(job: Job) -> None:
 
 
 class _Ours:
-    def __init__(self, job: Job, generation: int, attempts: Synchronized[int] | None) -> None:
+    def __init__(self, job: Job, generation: int, attempts: ctypes.c_long | None) -> None:
         self._job, self._attempts = job, attempts
         self.project: Project = open_project(job.root)
         self.ledger = Ledger(job.our_ledger)
@@ -152,8 +152,7 @@ class _Ours:
     ) -> WriteResult:
         """Write as ``write_edits`` does, on the file system under test, watched, and perhaps killed in between."""
         if self._attempts is not None:
-            with self._attempts.get_lock():
-                self._attempts.value += 1
+            self._attempts.value += 1
         began, self._began = self._began, time.monotonic()
         steps = Steps(self.ledger, self._random, self._job.options.kills / self._job.options.writes / 4)
         facts = {"began": began, "marker": edits.write_marker}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import itertools
 import multiprocessing
 import signal
 import sys
@@ -10,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkContext, ForkProcess
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from random import Random
 
@@ -29,7 +30,7 @@ from scripts.bench.torture.world import make_world
 _TICK_SECONDS = 0.005
 _CHECKS = 12  # times that everything comes to rest, over a long run
 _FEWEST_TRIES = 12  # between two rests
-_GRACE_SECONDS = 10.0  # for a side that was asked to end
+_GRACE_SECONDS = 120.0  # for a side that was asked to end: only one that hangs takes so long, however busy the machine
 _MOST_CRASHES = 5
 
 
@@ -42,9 +43,9 @@ class Result:
     kills
         Side → processes that ended by SIGKILL, the referee's and their own.
     crashes
-        Processes that ended otherwise than asked.
-    is_complete
-        The numbers asked for were reached in time.
+        Processes that ended otherwise than asked: a line each.
+    tries
+        Writes that our side began.
     """
 
     options: Options
@@ -53,15 +54,22 @@ class Result:
     contested: int
     closely: int
     kills: Counter[str]
-    crashes: int
+    crashes: tuple[str, ...]
+    tries: int
     seconds: float
-    is_complete: bool
 
     @property
     def is_good(self) -> bool:
         """Nothing lost that isn't explained, nothing broken, nothing counted that nobody did."""
         verdict = self.verdict
         return not (verdict.lost or verdict.unparsable or verdict.false_deletions or self.crashes)
+
+    @property
+    def is_complete(self) -> bool:
+        """The numbers asked for were reached in time."""
+        options = self.options
+        is_written = self.tries >= options.writes and self.contested >= options.writes
+        return is_written and self.kills.total() >= options.kills
 
 
 def run(options: Options, root: Path) -> Result:
@@ -93,13 +101,15 @@ class Referee:
 
     job: Job
     _kills: Counter[str] = field(default_factory=Counter)
-    _crashes: int = 0
+    _crashes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._context: ForkContext = multiprocessing.get_context("fork")
         self._random = Random(f"{self.job.options.seed}/referee")
-        self._attempts: Synchronized[int] = self._context.Value("l", 0)
+        # One process writes it at a time; with a lock, one that is killed holding it would stop everybody for good.
+        self._attempts: ctypes.c_long = self._context.RawValue(ctypes.c_long, 0)
         self._ledger = Ledger(self.job.tool_ledger)
+        self._lasts = itertools.count(10_000)  # generations of the tool that save once, at a rest
 
     def run(self) -> Result:
         """Torture until enough was written and killed, then judge."""
@@ -110,8 +120,8 @@ class Referee:
         )
         while not self._is_enough() and time.monotonic() - began < self.job.options.limit_seconds:
             self._round(sides, began)
-            self._rest(sides)
-            if self._crashes >= _MOST_CRASHES:
+            self.rest(sides)
+            if len(self._crashes) >= _MOST_CRASHES:
                 break
         return self._result(time.monotonic() - began)
 
@@ -137,7 +147,7 @@ class Referee:
                 self._kill(self._random.choice(list(sides)))
             for side in sides:
                 self._bury(side)
-            if self._crashes >= _MOST_CRASHES:
+            if len(self._crashes) >= _MOST_CRASHES:
                 return
 
     def _kill(self, side: _Side) -> None:
@@ -158,9 +168,9 @@ class Referee:
         if process.exitcode == -signal.SIGKILL:
             self._kills[name] += 1
         elif process.exitcode not in (0, -signal.SIGTERM):  # asked to end before it had learned to listen
-            self._crashes += 1
+            self._crashes.append(f"{name} ended with exit status {process.exitcode}, its error is on the error output")
 
-    def _rest(self, sides: Iterable[_Side]) -> None:
+    def rest(self, sides: Iterable[_Side]) -> None:
         """Let both sides end, the tool finish what it was cut in, and ours what it was; then look at the file."""
         for side in sides:
             if side.process is not None:
@@ -168,19 +178,27 @@ class Referee:
                 side.process.join(_GRACE_SECONDS)
                 if side.process.is_alive():
                     side.process.kill()
-                    self._crashes += 1
+                    self._crashes.append(f"{side.name}, asked to end, was still there after {_GRACE_SECONDS:.0f} s")
                 self._count_end(side.name, side.process)
                 side.process = None
-        if not self._is_whole():
-            self._finish(self._spawn(run_tool, 10_000 + self._attempts.value, is_last=True))
-        self._finish(self._spawn(settle_ours))
+        self._settle()
+        if not self._is_whole():  # what ours put back was cut: the tool was killed while it wrote into what we replaced
+            self._settle()
         self._check()
 
-    def _finish(self, process: ForkProcess) -> None:
+    def _settle(self) -> None:
+        if not self._is_whole():
+            self._finish("tool, opening a file", self._spawn(run_tool, next(self._lasts), is_last=True))
+        self._finish("ours, settling", self._spawn(settle_ours))
+
+    def _finish(self, name: str, process: ForkProcess) -> None:
         process.join(_GRACE_SECONDS)
-        if process.exitcode != 0:
+        if process.exitcode is None:
             process.kill()
-            self._crashes += 1
+            self._crashes.append(f"{name}, wasn't done after {_GRACE_SECONDS:.0f} s")
+        elif process.exitcode != 0:
+            said = "its error is on the error output"
+            self._crashes.append(f"{name}, ended with exit status {process.exitcode}, {said}")
 
     def _is_whole(self) -> bool:
         """Say whether the last save of the tool was finished."""
@@ -224,7 +242,7 @@ class Referee:
             contested(tool, ours),
             contested_closely(tool, ours),
             self._kills,
-            self._crashes,
+            tuple(self._crashes),
+            self._attempts.value,
             seconds,
-            self._is_enough(),
         )

@@ -17,7 +17,8 @@ def table(results: Sequence[Result]) -> str:
     width = 2 + max(map(len, names))
     lines = [f"{name:<{width}}" + "".join(f"{column[name]:>14}" for column in columns) for name in names]
     notes = [f"{title(r.options)}: {note}" for r in results for note in r.verdict.notes[:_NOTES]]
-    return "\n".join([*lines, *notes])
+    failures = [f"{title(r.options)}: {verdict_of(r)}: {why}" for r in results for why in reasons(r)]
+    return "\n".join([*lines, *notes, *failures])
 
 
 def title(options: Options) -> str:
@@ -30,6 +31,24 @@ def verdict_of(result: Result) -> str:
     if not result.is_good:
         return "FAILED"
     return "ok" if result.is_complete else "incomplete"
+
+
+def reasons(result: Result) -> tuple[str, ...]:
+    """Return everything for which a run's exit status is 1, a line each; none where it is 0."""
+    verdict, asked = result.verdict, result.options
+    counted = {
+        "drawings of the person's were lost, and nothing explains it": verdict.lost,
+        "times the file could not be read, though no save of the tool had been cut": verdict.unparsable,
+        "deletions were counted that nobody made": verdict.false_deletions,
+    }
+    found = [f"{count} {what}" for what, count in counted.items() if count]
+    found += result.crashes
+    if not result.is_complete:
+        found.append(
+            f"given up after {result.seconds:.0f} s, a busy machine needs a longer --limit: {result.contested} of"
+            f" {asked.writes} contested writes, {result.tries} tries, {result.kills.total()} of {asked.kills} kills"
+        )
+    return tuple(found)
 
 
 def _column(result: Result) -> dict[str, str]:
@@ -67,7 +86,7 @@ def _column(result: Result) -> dict[str, str]:
         "UNPARSABLE at a rest": verdict.unparsable,
         "deletions counted": verdict.deletions,
         "  FALSE": verdict.false_deletions,
-        "CRASHES": result.crashes,
+        "CRASHES": len(result.crashes),
         "seconds": round(result.seconds),
         "result": verdict_of(result),
     }

@@ -8,7 +8,6 @@ import time
 from dataclasses import asdict
 from random import Random
 
-from bridge.annotations import AnnotationSet
 from bridge.files import PREFIX, replace_whole
 from bridge.store import Backups, Store
 from scripts.bench.torture.ledger import Ledger, read_ledger
@@ -82,19 +81,23 @@ class Viewer:
         """Open the file; where a save of the tool's own was cut, put the last version back that was believed."""
         data = whole_version(self._job.options.tool, self._job.target)
         self._is_cut = data is not None and self._job.target.exists() and self._job.target.read_bytes() != data
-        event = "open"
         if data is None:
             data = self._last_believed()
-            replace_whole(self._job.target, data)
-            event = "restored"
-        found = self._simulator.parse(data)
-        self._sitting.mine = set(self._look(event, found))
+            everything, humans = self._note("restored", data)  # first: a kill right after it leaves the file so
+            replace_whole(self._job.target, data, is_shared=False)  # by a name that none of our temporary files has
+        else:
+            everything, humans = self._note("open", data)
+        self._sitting.mine = set(self._look(everything, humans))
         return data
 
-    def _look(self, event: str, found: AnnotationSet) -> frozenset[str]:
-        everything = prints_of(found.annotations)
-        humans = prints_of(a for a in found.annotations if not a.is_ours)
+    def _note(self, event: str, data: bytes) -> tuple[set[str], set[str]]:
+        """Note what a version holds; return the prints of all objects, and of those without our identity."""
+        found = self._simulator.parse(data)
+        everything, humans = prints_of(found.annotations), prints_of(a for a in found.annotations if not a.is_ours)
         self._ledger.note(event, everything=sorted(everything), humans=sorted(humans))
+        return everything, humans
+
+    def _look(self, everything: set[str], humans: set[str]) -> frozenset[str]:
         state = human_state(self._memory, everything, humans)
         self._ledger.note("shown", state=sorted(state))
         self._memory.show(state)

@@ -52,6 +52,19 @@ def test_save_replaces_every_byte(tmp_path: Path, data: bytes) -> None:
     assert path.read_bytes() == data == open_xml(path)
 
 
+def test_file_counts_as_held_until_it_was_changed(tmp_path: Path, data: bytes) -> None:
+    """A busy machine may stop a program between any two steps: the referee must know of every second of it."""
+    path, sizes = tmp_path / "case.xml", []
+    path.write_bytes(data)
+
+    def clock() -> float:
+        sizes.append(path.stat().st_size)
+        return len(sizes)
+
+    assert save_xml(path, data, count=2, pause=lambda: None, hold=lambda: None, clock=clock) == 1
+    assert sizes == [len(data), 0]
+
+
 def test_kill_within_a_save_leaves_a_cut_file(tmp_path: Path, data: bytes) -> None:
     def pause() -> None:
         raise KilledError

@@ -145,6 +145,14 @@ def test_what_the_tool_cut_itself_is_its_own_loss() -> None:
     assert judged(save(1, A, B), restored, look(3, A)).unparsable == 1, "nobody was saving: that was us"
 
 
+def test_tool_that_is_killed_while_it_restores_a_file_has_lost_nothing_more() -> None:
+    cut = [event("begin", 1.5, state=(A, B, C), acts=())]
+    restored = event("restored", 2, everything=(A,), humans=(A,))  # noted before it is done; killed before it is shown
+    assert judged(save(1, A, B), cut, [restored], look(3, A)).lost == 0, "done"
+    assert judged(save(1, A, B), cut, [restored], look(3, A, B)).lost == 0, "not done"
+    assert judged(save(1, A, B), cut, [restored], look(3, B)).lost == 1, "that is neither"
+
+
 def test_file_that_cannot_be_parsed_at_rest_is_counted() -> None:
     assert judged(save(1, A), [event("unparsable", 2)]).unparsable == 1
 
