@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import Annotated
+import traceback
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -27,6 +28,9 @@ from scripts.commands import (
     validate,
     watch,
 )
+
+if TYPE_CHECKING:
+    from scripts.naming.hidden import HiddenNames
 
 _GARBAGE = (50_000, 20, 20)
 """How seldom Python looks for cycles. A slide's ten thousand annotations are many small objects that stay: by default
@@ -80,11 +84,12 @@ def root(
 ) -> None:
     """Set up logging, before any command."""
     from scripts.logs import set_up_logging
+    from scripts.naming.hidden import hidden_names
     from scripts.processes import Launch, refusal
 
     launch = Launch.read()
     is_first = launch is None or launch.rank == 0
-    set_up_logging(is_verbose=verbose, is_quiet=quiet or not is_first)
+    set_up_logging(is_verbose=verbose, is_quiet=quiet or not is_first, hide=hidden_names().hide)
     refused = refusal(launch, context.invoked_subcommand)
     if refused is not None:
         if is_first:
@@ -99,23 +104,40 @@ def main() -> None:
     found = stranger()
     if found is not None:
         sys.exit(f"slidebridge: {found}")
-    from bridge.errors import BridgeError
-    from scripts.telling import complain
+    from scripts.naming.hidden import hiding
 
     gc.set_threshold(*_GARBAGE)
+    with hiding() as hidden:
+        _run(hidden)
+
+
+def _run(hidden: HiddenNames) -> None:
+    from bridge.errors import BridgeError
+    from scripts.telling import complain, system_said
+
+    is_verbose = bool({"-v", "--verbose"} & set(sys.argv[1:]))
     try:
         app()
     except BridgeError as error:
-        if {"-v", "--verbose"} & set(sys.argv[1:]):
-            raise
+        if is_verbose:
+            _show(error, hidden)
         complain(str(error))
         sys.exit(1)
     except OSError as error:  # a name too long for the disk, a share that went away: of a path that nobody looked at
-        if {"-v", "--verbose"} & set(sys.argv[1:]) or error.strerror is None:
-            raise
-        named = "" if error.filename is None else f"{error.filename}: "
-        complain(f"{named}{error.strerror}; check the path")
+        if is_verbose or error.strerror is None:
+            _show(error, hidden)
+        complain(system_said(error))
         sys.exit(1)
+    except Exception as error:
+        _show(error, hidden)
+
+
+def _show(error: Exception, hidden: HiddenNames) -> NoReturn:
+    """End with a traceback: Python's own, or one without the slides' names where they are hidden."""
+    if not hidden.is_any:
+        raise error
+    sys.stderr.write(hidden.hide("".join(traceback.format_exception(error))))
+    sys.exit(1)
 
 
 if __name__ == "__main__":

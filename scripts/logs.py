@@ -23,14 +23,25 @@ _project: ContextVar[Path | None] = ContextVar("project", default=None)
 Hide = Callable[[str], str]
 
 
-def set_up_logging(*, is_verbose: bool, is_quiet: bool) -> None:
-    """Send log lines to stderr: DEBUG when verbose, ERROR when quiet, else WARNING."""
+def set_up_logging(*, is_verbose: bool, is_quiet: bool, hide: Hide = lambda text: text) -> None:
+    """Send log lines to stderr: DEBUG when verbose, ERROR when quiet, else WARNING.
+
+    Parameters
+    ----------
+    hide
+        Takes slides' names out of a whole line, error and traceback included.
+    """
     level = logging.DEBUG if is_verbose else logging.ERROR if is_quiet else logging.WARNING
-    handler = logging.StreamHandler()
-    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s %(message)s"))
+    handler = Terminal()
+    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s %(message)s", hide))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for room in _ROOMS:
         logging.getLogger(room).setLevel(level)
+
+
+def tells_errors_only() -> bool:
+    """Say whether ``--quiet`` was asked for: nothing but errors is told on stderr then."""
+    return logging.getLogger(_ROOMS[0]).level >= logging.ERROR
 
 
 @contextmanager
@@ -89,7 +100,23 @@ def log_file(data_folder: Path, name: str = "watch") -> Path:
 
 
 class PlainFormatter(logging.Formatter):
-    """What would break a line, or a terminal, is escaped: messages quote files of people's."""
+    """What would break a line, or a terminal, is escaped: messages quote files of people's.
+
+    Parameters
+    ----------
+    line
+        How one is laid out, as for `logging.Formatter`.
+    hide
+        Takes slides' names out of a whole line, error and traceback included.
+    """
+
+    def __init__(self, line: str | None = None, hide: Hide = lambda text: text) -> None:
+        super().__init__(line)
+        self._hide = hide
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, with a traceback below it where there is one."""
+        return self._hide(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
         """Return the line."""
@@ -108,8 +135,7 @@ class LineFormatter(PlainFormatter):
     def __init__(
         self, hide: Hide = lambda text: text, *, is_verbose: bool = False, names_project: bool = False
     ) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s " + ("%(name)s " if is_verbose else "") + "%(message)s")
-        self._hide = hide
+        super().__init__("%(asctime)s %(levelname)-7s " + ("%(name)s " if is_verbose else "") + "%(message)s", hide)
         self._names_project = names_project
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  (logging's name)
@@ -122,10 +148,6 @@ class LineFormatter(PlainFormatter):
         if self._names_project and project is not None and " project=" not in line:
             line += f" project={project.name}"
         return line
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line, with a traceback below it where there is one."""
-        return self._hide(super().format(record))
 
 
 class Terminal(logging.StreamHandler[TextIO]):

@@ -30,7 +30,7 @@ class SourceOptions:
 class ProposeOptions:
     """Which boxes are proposed (``[propose]``)."""
 
-    method: SelectionMethod = SelectionMethod.ADAPTIVE  # random as long as there is no champion
+    method: SelectionMethod = SelectionMethod.ADAPTIVE  # random as long as there is no model
     acquisition: Acquisition = Acquisition.LEAST_CONFIDENCE  # what makes a place worth labelling
     draws: int = 4  # bald: predictions of a slide; the first is plain, the others see it turned or flipped
     checkpoints: int = 3  # disagreement: champions that are asked, the one in use and those before it
@@ -111,7 +111,7 @@ class ModelOptions:
     mpp: float = 1.0  # working resolution, µm per pixel; slides of every scanner are brought to it
     one_network: bool = False  # true: no coarse pass, every tissue pixel is segmented
     low_factor: float = 4.0  # the coarse pass's pixels are this many times larger per side
-    keep_low: bool = False  # true: keep the champion's coarse network as it is
+    keep_low: bool = False  # true: keep the coarse network of the model in use as it is
     hot_spot_threshold: float = 0.3  # least probability of any class in the coarse pass
     hot_spot_min_um2: float = 40.0  # smaller hot-spots are noise
     hot_spot_padding_um: float = 12.5  # grown on every side
@@ -144,7 +144,7 @@ class TrainOptions:
     tree: tuple[str, ...] = ("slide", "class")  # stages of the sampling tree; any metadata may stand before "slide"
     patience: int = 6  # looks at the hold-out without improvement before the training stops
     checkpoint_every: int = 50  # steps between states that a killed training resumes from
-    from_scratch: bool = False  # true: from the transfer weights every time, not from the champion
+    from_scratch: bool = False  # true: from the transfer weights every time, not from the model in use
     seed: int = 0
     device: str = "auto"  # "auto", "cpu", "cuda", "mps"
     cache_mb: float = 512.0  # decoded tiles kept in memory
@@ -173,7 +173,7 @@ class HookOptions:
     """Commands of people that the daemon runs, each with a JSON event on its standard input (``[hooks]``)."""
 
     on_predictions: str = ""  # predictions or proposals were written to a slide
-    on_training: str = ""  # a training ended, promoted or not
+    on_training: str = ""  # a training ended, whether its model is used or not
     on_nightly: str = ""  # a nightly training ended
     on_failure: str = ""  # something failed
     timeout_seconds: float = 60.0  # a command that takes longer is killed
@@ -195,4 +195,4 @@ class ComputeOptions:
 class PrivacyOptions:
     """What may be said of slides outside the project's own files (``[privacy]``)."""
 
-    hash_names: bool = False  # true: logs, events and status carry a short hash for every slide's name and path
+    hash_names: bool = False  # true: a short hash stands for every slide's name and path in all that is said

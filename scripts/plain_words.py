@@ -1,4 +1,4 @@
-"""Sizes, times and names as people read them, and made harmless for a terminal."""
+"""Sizes, times, counts and names as people read them, and made harmless for a terminal."""
 
 from __future__ import annotations
 
@@ -37,6 +37,22 @@ def span(seconds: float) -> str:
     parts = [(days, "day" if days == 1 else "days"), (hours, "h"), (minutes, "min"), (left, "s")]
     first = next((i for i, (count, _) in enumerate(parts) if count), len(parts) - 1)
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count or len(parts) - 1 == first)
+
+
+def counted(count: int, one: str, several: str | None = None) -> str:
+    """Return a number with what is counted, in the singular or the plural.
+
+    Parameters
+    ----------
+    one, several
+        What one, and what none or several, are called; None adds an s.
+
+    Examples
+    --------
+    >>> counted(1, "proposal"), counted(0, "proposal"), counted(12_345, "box", "boxes")
+    ('1 proposal', '0 proposals', '12,345 boxes')
+    """
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
 
 
 def moment(at: datetime, now: datetime) -> str:

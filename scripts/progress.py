@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Protocol
 
+from scripts.naming.hidden import hidden_names
 from scripts.plain_words import clean
-from scripts.telling import is_screen
+from scripts.telling import is_screen, tell
+
+READING, TRAINING = "reading", "training"  # titles of steps: the one is quick, the other counts no slides
+_SECONDS_BETWEEN_LINES = 20.0
 
 
 class Progress(Protocol):
@@ -57,17 +62,64 @@ class Renamed:
         self._progress.advance(amount, self._rename(note))
 
 
+class Lines:
+    """Tells what long steps are at in plain lines, for pipes, files and cron: when each begins, then now and then.
+
+    Parameters
+    ----------
+    write
+        Takes a line.
+    clock
+        Seconds.
+    """
+
+    def __init__(self, write: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._write = write
+        self._clock = clock
+        self._title = ""
+        self._total: float | None = None
+        self._done = self._told = 0.0
+
+    def start(self, title: str, total: float | None) -> None:
+        """Tell that a step begins; reading is quick mostly, and only told while it lasts."""
+        self._title, self._total, self._done, self._told = title, total, 0.0, self._clock()
+        if total and title != READING:
+            self._tell()
+
+    def advance(self, amount: float = 1.0, note: str = "") -> None:
+        """Tell how far it is, where nothing was told for a while."""
+        self._done += amount
+        is_over = self._total is None or self._done >= self._total
+        if not is_over and self._clock() - self._told >= _SECONDS_BETWEEN_LINES:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told = self._clock()
+        self._write(f"{self._title}{self._how_far()}")
+
+    def _how_far(self) -> str:
+        if self._title == TRAINING:
+            return f", {self._done:.0%} done" if self._done else ""
+        return f": slide {int(self._done) + 1} of {int(self._total or 1)}"
+
+
 @contextmanager
-def show_progress(*, is_shown: bool) -> Iterator[Progress]:
-    """Show bars on stderr while the block runs; nothing when it is no terminal and nothing when not asked for."""
+def show_progress(*, is_shown: bool, in_lines: bool = False) -> Iterator[Progress]:
+    """Show bars on stderr while the block runs; nothing when not asked for.
+
+    Parameters
+    ----------
+    in_lines
+        Where stderr is no terminal, tell in lines what begins; else nothing is shown there.
+    """
     if not (is_shown and is_screen(sys.stderr)):
-        yield Silent()
+        yield Lines(lambda line: tell([line], sys.stderr), monotonic) if is_shown and in_lines else Silent()
         return
     from rich.console import Console
     from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    console = Console(stderr=True)
+    console, hidden = Console(stderr=True), hidden_names()
     title, note = (TextColumn(text, markup=False) for text in ("{task.description:24}", "{task.fields[note]}"))
 
     with Bars(title, BarColumn(), TimeElapsedColumn(), note, console=console, disable=not console.is_terminal) as bars:
@@ -81,6 +133,6 @@ def show_progress(*, is_shown: bool) -> Iterator[Progress]:
 
             def advance(self, amount: float = 1.0, note: str = "") -> None:
                 if self._task is not None:
-                    bars.update(self._task, advance=amount, note=clean(note, console.encoding))
+                    bars.update(self._task, advance=amount, note=clean(hidden.hide_note(note), console.encoding))
 
         yield Shown()

@@ -16,10 +16,14 @@ from bridge.errors import ConfigError
 from bridge.imagescope import MAX_CLASS, HailFolder, ImageScopeFolder, LayerClass
 from bridge.qupath import GeoJSONFolder, QuPathProject
 from bridge.store import Store
+from bridge.store.consistency import copy_store
 from bridge.store.lease import Lease, Look
 from bridge.store.lease_beat import Beat
-from bridge.store.location import bring_store, find_store, known_project_id, refuse_unknown
+from bridge.store.location import STORE_NAME, bring_store, find_store, known_project_id, refuse_unknown
+from bridge.store.migrate import is_changed_by_opening
 from scripts.config import FILE_NAME, ClassOptions, LoadedSettings, Settings, load_settings
+from scripts.naming.hidden import Everything, hidden_names
+from scripts.naming.project_names import passing_names, project_names
 from scripts.options import SourceKind, SourceOptions
 from scripts.version import program_version
 
@@ -68,6 +72,31 @@ class Project:
         """Folder of checkpoints and of the champion pointer."""
         return self.data_folder / "checkpoints"
 
+    @property
+    def hides_names(self) -> bool:
+        """Whether what others may read says hashes in place of slides' names."""
+        return self.settings.privacy.hash_names
+
+    def find_store(self, user: Path | None = None) -> Path | None:
+        """Return the folder that has the project's database now; None before the first writing command.
+
+        Parameters
+        ----------
+        user
+            As of ``open_store``.
+
+        Raises
+        ------
+        StoreError
+            It is where this machine can't see it.
+        """
+        data_folder, configured, user = self.data_folder, self.configured_store, user or user_folder()
+        found = find_store(data_folder, configured, user)
+        known = known_project_id(data_folder)
+        if found is None and known is not None:
+            refuse_unknown(data_folder, configured or user / known)
+        return found
+
 
 def open_project(
     path: Path, environ: Mapping[str, str] = os.environ, given: Mapping[str, object] | None = None
@@ -92,34 +121,23 @@ def open_project(
         if (candidate / FILE_NAME).is_file():
             loaded = _with_folders(load_settings(candidate / FILE_NAME, environ, given), candidate)
             settings = loaded.settings
-            return Project(candidate, loaded, open_source(candidate, settings.source, settings.classes))
+            project = Project(candidate, loaded, open_source(candidate, settings.source, settings.classes))
+            if project.hides_names:
+                _hide_names(project)
+            return project
     raise ConfigError(f"{path}: no {FILE_NAME} here or above; set the project up with `slidebridge new`")
+
+
+def _hide_names(project: Project) -> None:
+    """Have whatever this command says from now on leave out what the project's slides are called."""
+    hidden = hidden_names()
+    hidden.know(project.root, Everything())  # what is said by looking
+    hidden.know(project.root, passing_names(project))
 
 
 def user_folder() -> Path:
     """Return this account's folder, on this machine, for the databases of projects on network drives."""
     return user_data_path("slidebridge", appauthor=False) / "stores"
-
-
-def find_store_folder(project: Project, user: Path | None = None) -> Path | None:
-    """Return the folder that has the project's database now; None before the first writing command.
-
-    Parameters
-    ----------
-    user
-        As in ``open_store``.
-
-    Raises
-    ------
-    StoreError
-        It is where this machine can't see it.
-    """
-    data_folder, configured, user = project.data_folder, project.configured_store, user or user_folder()
-    found = find_store(data_folder, configured, user)
-    known = known_project_id(data_folder)
-    if found is None and known is not None:
-        refuse_unknown(data_folder, configured or user / known)
-    return found
 
 
 @contextmanager
@@ -129,7 +147,8 @@ def open_store(project: Project, *, is_dry_run: bool, user: Path | None = None) 
     Parameters
     ----------
     is_dry_run
-        Nothing is made or moved. Otherwise the caller holds the lease.
+        Nothing is made, moved or changed: of a store that an older SlideBridge wrote a copy is opened, for opening it
+        brings it up to date. Otherwise the caller holds the lease.
     user
         For databases of projects on network drives; ``user_folder()`` when None.
     """
@@ -137,9 +156,13 @@ def open_store(project: Project, *, is_dry_run: bool, user: Path | None = None) 
         with Store.open(bring_store(project.data_folder, project.configured_store, user or user_folder())) as store:
             yield store
         return
-    there = find_store_folder(project, user)
-    with TemporaryDirectory() as empty, Store.open(there or Path(empty)) as store:
-        yield store
+    there = project.find_store(user)
+    with TemporaryDirectory() as beside:
+        if there is not None and is_changed_by_opening(there / STORE_NAME):
+            copy_store(there / STORE_NAME, Path(beside))
+            there = None
+        with Store.open(there or Path(beside)) as store:
+            yield store
 
 
 def take_lease(project: Project, purpose: str, *, is_waiting: bool = True, look: Look | None = None) -> Lease:
@@ -170,8 +193,13 @@ def open_to_write(project: Project, purpose: str, *, is_dry_run: bool) -> Iterat
         yield store, beat.check
 
 
-def find_entry(project: Project, name: str) -> SlideEntry:
+def find_entry(project: Project, name: str, call: Callable[[SlideEntry], str] = lambda entry: entry.name) -> SlideEntry:
     """Return the slide that a person means: by key, or by name.
+
+    Parameters
+    ----------
+    call
+        Returns what a slide is called where others may read it.
 
     Raises
     ------
@@ -184,8 +212,20 @@ def find_entry(project: Project, name: str) -> SlideEntry:
         return found[0]
     if found:
         raise ConfigError(f"{len(found)} slides are called {name!r}; say which: {', '.join(e.key for e in found)}")
-    known = sorted(entry.name for entry in slides)
+    known = sorted(map(call, slides))
     raise ConfigError(f"no slide {name!r} in the project; there are {', '.join(known[:10])}")
+
+
+def find_called(project: Project, called: str) -> SlideEntry:
+    """Return the slide that a person means: by key, by name, or by the hash that logs and status show.
+
+    Raises
+    ------
+    ConfigError
+        There is none, or the name is that of several.
+    """
+    names = project_names(project, project.source.slides())
+    return find_entry(project, names.key_of(called) or called, lambda entry: names.of(entry.key))
 
 
 def _with_folders(loaded: LoadedSettings, root: Path) -> LoadedSettings:

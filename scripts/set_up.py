@@ -13,6 +13,7 @@ from subprocess import list2cmdline
 from typing import TYPE_CHECKING
 
 from bridge.annotations import Rgb, predicted_class
+from bridge.annotations.unread import NO_AREA
 from bridge.annotations.writing import WriteOptions
 from bridge.errors import ConfigError, QuPathFormatError
 from bridge.files import replace_whole
@@ -23,6 +24,7 @@ from bridge.store import Backups
 from scripts.config import FILE_NAME
 from scripts.new_images import new_image, new_images, slide_files
 from scripts.options import SourceKind, SourceOptions
+from scripts.plain_words import counted
 from scripts.project import left_out, open_project, open_source
 from scripts.survey import Survey, colors_for, settings_path, settings_text, survey, write_settings
 
@@ -118,13 +120,18 @@ class SetUp:
         found = self.found
         lines = [
             *self.created,
-            f"{_counted(found.slides, 'slide')}, {found.files} with annotations, {_counted(found.objects, 'object')}",
+            f"{counted(found.slides, 'slide')}, {found.files - found.empty} with annotations,"
+            f" {counted(found.objects, 'object')}",
             f"classes: {', '.join(found.colors) or 'none yet'}",
         ]
         lines += [
             f"layer {key} is called {name!r}; rename it in [classes.map] and [classes.colors]"
             for key, name in found.mapping.items()
         ]
+        if found.empty:
+            lines.append(f"empty: {counted(found.empty, 'annotation file')} without an object")
+        if found.without_area:
+            lines.append(f"only points or lines are of class {', '.join(found.without_area)}; {NO_AREA}")
         alike = [name for name, color in found.colors.items() if list(found.colors.values()).count(color) > 1]
         if alike:
             lines.append(f"of one colour: {', '.join(alike)}; change [classes.colors], or predictions look alike")
@@ -145,10 +152,6 @@ class SetUp:
         root = str(self.settings_path.parent)
         sync = f"slidebridge sync -p {list2cmdline([root]) if os.name == 'nt' else shlex.quote(root)}"
         return sync if self.found.colors else f"write your classes there, below [classes.colors], then {sync}"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def set_up(beginning: Beginning, *, is_dry_run: bool = False) -> SetUp:
@@ -216,7 +219,7 @@ def _create(beginning: Beginning, *, is_dry_run: bool) -> SetUp:
     settings = settings_path(path.parent, may_replace=beginning.may_replace)
     names, make = _maker(beginning)
     listed = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
-    line = f"{'would make' if is_dry_run else 'made'} {path} with {len(names)} images: {listed}"
+    line = f"{'would make' if is_dry_run else 'made'} {path} with {counted(len(names), 'image')}: {listed}"
     planned = _planned_transfer(beginning)
     if is_dry_run:
         classes = None if beginning.keep_classes else path.parent / "classifiers" / "classes.json"

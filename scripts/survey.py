@@ -54,6 +54,10 @@ class Survey:
         One line per file that couldn't be read.
     unmeasured
         Names of flat pictures for which neither they nor their annotation files say the resolution.
+    empty
+        Annotation files without an object.
+    without_area
+        Classes that only points and lines have.
     """
 
     colors: Mapping[str, Rgb]
@@ -63,6 +67,8 @@ class Survey:
     objects: int
     problems: tuple[str, ...]
     unmeasured: tuple[str, ...] = ()
+    empty: int = 0
+    without_area: tuple[str, ...] = ()
 
 
 def survey(source: Source) -> Survey:
@@ -90,7 +96,9 @@ def survey(source: Source) -> Survey:
         colors = {**named, **unnamed}
     objects = sum(len(s) for s in sets)
     unmeasured = tuple(_unmeasured(entry for entry in entries if entry.key not in measured and entry.mpp is None))
-    return Survey(colors, mapping, len(entries), len(sets), objects, tuple(problems), unmeasured)
+    empty = sum(len(s) == 0 for s in sets)
+    points = tuple(name for name in _without_area(sets) if name not in colors)
+    return Survey(colors, mapping, len(entries), len(sets), objects, tuple(problems), unmeasured, empty, points)
 
 
 def _unmeasured(entries: Iterable[SlideEntry]) -> Iterator[str]:
@@ -120,6 +128,16 @@ def _class_colors(found: Mapping[str, Annotation]) -> dict[str, Rgb]:
         if name not in special and annotation.shape.is_area:
             colors.setdefault(name, annotation.color or _PALETTE[len(colors) % len(_PALETTE)])
     return colors
+
+
+def _without_area(sets: Iterable[AnnotationSet]) -> Iterator[str]:
+    """Yield each class that only points and lines have: they cover nothing that could be learned from."""
+    is_area: dict[str, bool] = {}
+    for annotation in itertools.chain.from_iterable(found.annotations for found in sets):
+        if annotation.path_class is not None:
+            name = plain_class(annotation.path_class) or annotation.path_class
+            is_area[name] = is_area.get(name, False) or annotation.shape.is_area
+    yield from (name for name, has_area in is_area.items() if not has_area and name not in _special_classes())
 
 
 def colors_for(classes: Sequence[str]) -> dict[str, Rgb]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from typing import Protocol, TextIO
 
 import typer
 
+from scripts.naming.hidden import hidden_names
 from scripts.plain_words import clean
 
 
@@ -25,6 +27,7 @@ class Tone(Enum):
     NEXT = "next"  # what to do now
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
 _STYLES: Mapping[Tone, Mapping[str, object]] = {
     Tone.HEAD: {"bold": True},
     Tone.GOOD: {"fg": "green"},
@@ -92,7 +95,15 @@ def tell(lines: Iterable[str | Said], stream: TextIO | None = None, environ: Map
 
 def complain(text: str) -> None:
     """Print one line on stderr: why a command ends."""
-    sys.stderr.write(f"slidebridge: {clean(text, getattr(sys.stderr, 'encoding', None))}\n")
+    shown = clean(hidden_names().hide(text), getattr(sys.stderr, "encoding", None))
+    sys.stderr.write(f"slidebridge: {shown}\n")
+
+
+def system_said(error: OSError) -> str:
+    """Return one line of what the system complains of, with the way out."""
+    named = "" if error.filename is None else f"{error.filename}: "
+    way_out = "make room on the disk and run again" if error.errno in _FULL else "check the path"
+    return f"{named}{error.strerror or error}; {way_out}"
 
 
 def say(text: str) -> None:
@@ -101,8 +112,9 @@ def say(text: str) -> None:
 
 
 def _printed(said: Said, encoding: str | None, *, is_coloured: bool) -> str:
-    text = clean(said.text, encoding)
+    hide = hidden_names().hide
+    text = clean(hide(said.text), encoding)
     if not is_coloured or said.tone is Tone.PLAIN:
         return text
-    end = len(text) if said.marked is None else said.marked
+    end = len(text) if said.marked is None else len(hide(said.text[: said.marked]))
     return typer.style(text[:end], **_STYLES[said.tone]) + text[end:]  # type: ignore[arg-type]  # its own words

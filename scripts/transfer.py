@@ -60,9 +60,9 @@ class Transferred:
         """Return the facts for people."""
         found = self.found
         verb = "would take over" if self.is_dry_run else "took over"
-        lines = [f"{verb} checkpoint {found.origin} as iteration 0; classes: {', '.join(found.shared) or 'none'}"]
+        lines = [f"{verb} model {found.origin}; classes: {', '.join(found.shared) or 'none'}"]
         if found.fresh:
-            lines.append(f"not in the checkpoint, learned from the first training on: {', '.join(found.fresh)}")
+            lines.append(f"not in the model, learned from the first training on: {', '.join(found.fresh)}")
         if found.dropped:
             lines.append(f"not in [classes.colors], forgotten by the first training: {', '.join(found.dropped)}")
         if not self.is_dry_run:
@@ -90,7 +90,7 @@ def find_checkpoint(path: Path) -> Checkpoint:
     else:
         found = load_champion(_checkpoints_of(folder))
     if found is None:
-        raise ConfigError(f"{path}: the project has no champion yet; train it, or name a checkpoint's folder")
+        raise ConfigError(f"{path}: the project has no model yet; train it, or name a model's folder (checkpoint)")
     check_usable(found)
     return found
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from models.onnx_library import load_onnxruntime
 from scripts.bench.measuring import repeated
 from scripts.bench.networks import MPP, TILE_PX
 from scripts.bench.rows import Figure
@@ -76,8 +77,7 @@ def slide_to_outlines(slide: Path, checkpoint: Path) -> Predicted:
 
 def bare_onnxruntime(model: Path, count: int) -> Figure:
     """Run the network on pixels in memory, one tile at a time, all else as ONNX Runtime has it."""
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

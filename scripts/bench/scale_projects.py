@@ -13,7 +13,6 @@ from bridge.store import Backups, Store
 from bridge.watch import FileState, SettledFile, scan
 from scripts.bench.many_slides import ManySlides, make_many
 from scripts.bench.measuring import Figure, Row, Scale, Scaling, at_most, in_child, in_turn, repeated, timed
-from scripts.daemon.names import project_names
 from scripts.daemon.slides_now import SlidesNow
 from scripts.loop.effort import read_effort
 from scripts.loop.knowing import known_of_writes
@@ -25,6 +24,7 @@ from scripts.loop.status_slides import slides_read_before
 from scripts.loop.training_due import why_not
 from scripts.loop.training_run import RunKind, data_hash
 from scripts.loop.versions import list_versions
+from scripts.naming.project_names import project_names
 from scripts.options import SourceKind
 from scripts.project import Project, open_project, open_store
 

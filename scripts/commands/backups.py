@@ -9,6 +9,7 @@ import typer
 
 from scripts.commands import completing
 from scripts.commands.common import AsJson, DryRun, ProjectPath, print_json
+from scripts.plain_words import counted
 from scripts.telling import say
 
 app = typer.Typer(no_args_is_help=True, help="List the kept versions of a slide's annotation file, or bring one back.")
@@ -31,7 +32,7 @@ def list_(
         print_json({name: [version.as_json() for version in versions] for name, versions in found.items()})
         return
     for name, versions in found.items():
-        say(f"{name}: {len(versions)} versions")
+        say(f"{name}: {counted(len(versions), 'version')}")
         for version in versions:
             say(f"  {version.line()}")
 

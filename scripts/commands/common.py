@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from scripts.logs import tells_errors_only
+from scripts.naming.hidden import hidden_names
 from scripts.telling import say
 
 ProjectPath = Annotated[
@@ -21,8 +23,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; 
 Force = Annotated[bool, typer.Option("--force", help="Do it even where it would be skipped or refused.")]
 
 
-def print_json(value: Mapping[str, object]) -> None:
+def print_json(told: Mapping[str, object]) -> None:
     """Print one JSON object on stdout; where that has no character for something, all but ASCII is escaped."""
+    value = hidden_names().hide_json(told)
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
@@ -41,7 +44,7 @@ def run_pass(
     asks_again: bool = False,
     given: Mapping[str, object] | None = None,
 ) -> bool:
-    """Run one pass of the loop with a progress bar on stderr, and print what it did; exit 1 if a slide failed.
+    """Run one pass of the loop, tell on stderr what it is at, and print what it did; exit 1 if a slide failed.
 
     ``given`` goes over the settings: ``section.key`` → value. Where ``torchrun`` started several processes the first
     does all that, and trains with the others; returned is whether this is the first.
@@ -51,7 +54,8 @@ def run_pass(
     from scripts.progress import show_progress
 
     launch = Launch.read()
-    with show_progress(is_shown=not as_json and (launch is None or launch.rank == 0)) as progress:
+    is_shown = not (as_json or tells_errors_only()) and (launch is None or launch.rank == 0)
+    with show_progress(is_shown=is_shown, in_lines=True) as progress:
         request = Request(
             STEPS[steps],
             is_dry_run=is_dry_run,

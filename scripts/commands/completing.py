@@ -57,7 +57,7 @@ def _slide_names(path: Path) -> Iterator[str]:
     root = next((folder for folder in (start, *start.parents) if (folder / "slidebridge.toml").is_file()), None)
     if root is None:
         return
-    settings = tomllib.loads((root / "slidebridge.toml").read_text("utf-8"))
+    settings = tomllib.loads((root / "slidebridge.toml").read_text("utf-8-sig"))
     kind, source = settings["source"]["kind"], root / settings["source"].get("path", ".")
     if settings.get("privacy", {}).get("hash_names"):
         return  # names are hidden, and the hashes of them take long to make

@@ -33,7 +33,7 @@ def effort(
     """
     from scripts.loop.effort import read_effort
 
-    found = read_effort(project, times)
+    found = read_effort(project, times, is_kept=out is not None)
     written: tuple[Path, ...] = ()
     if out is not None:
         from scripts.loop.effort_figures import write_effort

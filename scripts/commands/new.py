@@ -58,7 +58,7 @@ def new(
     mpp: Annotated[float | None, typer.Option(help="Working resolution of the model, µm per pixel.")] = None,
     transfer: Annotated[
         Path | None,
-        typer.Option(help="Begin from another project's champion, or a checkpoint's folder; a project may be there."),
+        typer.Option(help="Begin from another project's model, or a checkpoint's folder; a project may be there."),
     ] = None,
     keep_classes: Annotated[bool, typer.Option(help="Leave QuPath's classes.json as it is.")] = False,
     force: Force = False,

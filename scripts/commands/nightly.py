@@ -14,7 +14,7 @@ from scripts.commands.common import AsJson, DryRun, print_json
 from scripts.telling import say
 
 if TYPE_CHECKING:
-    from scripts.daemon.names import HiddenNames
+    from scripts.naming.hidden import HiddenNames
     from scripts.project import Project
 
 
@@ -42,9 +42,9 @@ def nightly(
     from contextlib import ExitStack
     from dataclasses import replace
 
-    from scripts.daemon.names import HiddenNames
     from scripts.logs import daemon_logging, log_file
     from scripts.loop.nightly import NightRequest, train_nightly
+    from scripts.naming.hidden import hidden_names
     from scripts.processes import Launch, lead_or_follow
     from scripts.progress import show_progress
     from scripts.project import open_project
@@ -56,14 +56,14 @@ def nightly(
         return
     asked = context.find_root().params
     projects = [open_project(path) for path in project or [Path()]]
-    hidden = HiddenNames()
+    hidden = hidden_names()
     _hide_names(hidden, projects)
     files = {} if dry_run else {p.root: log_file(p.data_folder, "nightly") for p in projects}
     with ExitStack() as stack:
         is_verbose, is_quiet = bool(asked.get("verbose")), bool(asked.get("quiet"))
         stack.enter_context(daemon_logging(files, is_verbose=is_verbose, is_quiet=is_quiet, hide=hidden.hide))
         stop = stack.enter_context(stopped_by_signals("stopping after the current step; once more stops at once"))
-        progress = stack.enter_context(show_progress(is_shown=not as_json and not is_quiet))
+        progress = stack.enter_context(show_progress(is_shown=not as_json and not is_quiet, in_lines=True))
         request = NightRequest(math.inf if hours is None else hours, dry_run, force, hidden.hide)
         nights = lead_or_follow(
             launch,
@@ -85,7 +85,7 @@ def nightly(
 def _hide_names(hidden: HiddenNames, projects: Sequence[Project]) -> None:
     """Hide the slides' names of those projects that want it; one whose slides can't be listed fails by itself."""
     from bridge.errors import BridgeError
-    from scripts.daemon.names import project_names
+    from scripts.naming.project_names import project_names
 
     for project in projects:
         try:

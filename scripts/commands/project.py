@@ -10,6 +10,7 @@ import typer
 
 from scripts.commands import completing
 from scripts.commands.common import AsJson, DryRun, Force, ProjectPath, print_json, run_pass
+from scripts.naming.hidden import HiddenNames, hiding
 from scripts.telling import say, tell
 
 
@@ -38,7 +39,9 @@ def train(
     dry_run: DryRun = False,
     force: Force = False,
 ) -> None:
-    """Train a candidate from the champion; keep the better of the two. --force trains though nothing is new.
+    """Train the model on with what is newly labelled; the better of the two is used from then on.
+
+    --force trains though nothing is new, and takes the new model though it is worse.
 
     What is said here of the network holds for this training only; slidebridge.toml says it for all. On several GPUs:
     torchrun --nproc-per-node 2 --no-python slidebridge train
@@ -58,7 +61,7 @@ def train(
 def predict(
     project: ProjectPath = Path(), as_json: AsJson = False, dry_run: DryRun = False, force: Force = False
 ) -> None:
-    """Predict every slide with the champion and write the predictions. --force renews current ones."""
+    """Predict every slide with the model in use and write the predictions. --force renews current ones."""
     run_pass(project, "predict", as_json=as_json, is_dry_run=dry_run, is_forced=force)
 
 
@@ -137,11 +140,12 @@ def _print(found: _Told, *, as_json: bool) -> None:
 
 
 def _print_names(table: Sequence[tuple[str, str]], *, as_json: bool) -> None:
-    if as_json:
-        print_json(dict(table))
-        return
-    for called, name in table:
-        say(name if called == name else f"{called}  {name}")
+    with hiding(HiddenNames()):  # here alone names are told, for they are what was asked for
+        if as_json:
+            print_json(dict(table))
+            return
+        for called, name in table:
+            say(name if called == name else f"{called}  {name}")
 
 
 def confirm(

@@ -36,5 +36,5 @@ def pull(project: ProjectPath = Path(), as_json: AsJson = False, dry_run: DryRun
 
 @app.command("push")
 def push(project: ProjectPath = Path(), as_json: AsJson = False, dry_run: DryRun = False, force: Force = False) -> None:
-    """Predict with the champion, propose boxes, and write both into the files."""
+    """Predict with the model in use, propose boxes, and write both into the files."""
     run_pass(project, "push", as_json=as_json, is_dry_run=dry_run, is_forced=force)

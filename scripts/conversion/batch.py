@@ -15,6 +15,7 @@ from scripts.conversion.finding import Job
 from scripts.conversion.report import ConversionReport, encodable
 from scripts.conversion.run import ConversionOptions, ConversionRequest, convert
 from scripts.csv_text import csv_text
+from scripts.plain_words import counted
 from scripts.progress import Progress, Silent
 
 _REPORT_SUFFIXES = (".csv", ".json")
@@ -124,8 +125,8 @@ class BatchReport:
         done = [row for row in self.rows if row.status is Status.CONVERTED]
         failed, passed = self.count(Status.FAILED), self.count(Status.PASSED_OVER)
         verb = "would convert" if self.is_dry_run else "converted"
-        objects = f"{sum(row.written for row in done)} of {sum(row.read for row in done)} objects"
-        lines = [f"{verb} {len(done)} files ({objects}); {failed} failed; {passed} passed over"]
+        objects = f"{sum(row.written for row in done)} of {counted(sum(row.read for row in done), 'object')}"
+        lines = [f"{verb} {counted(len(done), 'file')} ({objects}); {failed} failed; {passed} passed over"]
         reasons = Counter(row.reason for row in self.rows if row.status is Status.PASSED_OVER)
         lines += [f"passed over: {', '.join(f'{n} × {why}' for why, n in reasons.most_common())}"] if reasons else []
         return lines if self.rows else ["there is nothing to convert: no file was found"]

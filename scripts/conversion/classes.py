@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bridge.annotations import Annotation, ClassScheme, LabelOptions, Rgb, parse_color, plain_class
 from bridge.errors import ConfigError
+from bridge.files import read_plain
 from scripts.config import load_settings
 
 _MOST_BYTES = 1_000_000
@@ -44,7 +45,7 @@ def read_class_file(path: Path) -> ClassFile:
         Not there, none of these, or without a class; the message says the way out.
     """
     try:
-        data = path.read_bytes()
+        data = read_plain(path)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; --classes names a file of classes and colours") from error
     if len(data) > _MOST_BYTES:
@@ -62,7 +63,7 @@ def read_class_file(path: Path) -> ClassFile:
 
 def _parse(path: Path, data: bytes) -> Mapping[str, object]:
     try:
-        values = tomllib.loads(data.decode()) if path.suffix.lower() == ".toml" else json.loads(data)
+        values = tomllib.loads(data.decode("utf-8-sig")) if path.suffix.lower() == ".toml" else json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: neither TOML nor JSON ({error}); name it .toml or .json") from error
     if not isinstance(values, dict):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bridge.annotations import SlideEntry, Source
 from bridge.errors import AnnotationFileError
+from bridge.files import open_plain
 from bridge.formats import HEAD_BYTES, MASK_SUFFIXES, AnnotationFormat, recognize, way_out
 from bridge.imagescope import ImageScopeFolder
 from bridge.qupath import GeoJSONFolder, QuPathProject
@@ -88,7 +89,7 @@ def parse_source(text: str) -> Endpoint:
 def recognize_file(path: Path) -> AnnotationFormat | None:
     """Return the format of a file by its content; None where it can't be read."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return recognize(path, file.read(HEAD_BYTES))
     except OSError:
         return None

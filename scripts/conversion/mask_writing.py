@@ -16,6 +16,7 @@ from bridge.raster import ShapeIndex
 from scripts.conversion.classes import IGNORE_CLASS
 from scripts.conversion.mask_plan import MaskPlan
 from scripts.conversion.reading import Mpp, Size
+from scripts.plain_words import counted
 from scripts.progress import Progress
 
 _BAND_PX = 512  # rows, those of a TIFF tile; a band of a slide 200,000 px wide is 100 MB
@@ -84,7 +85,8 @@ class _Burner:
         notes = []
         if self._contested:
             order = ", ".join(names.values())
-            notes.append(f"{self._contested} mask pixels lie in several classes; the later wins: {order}")
+            contested = counted(self._contested, "mask pixel lies", "mask pixels lie")
+            notes.append(f"{contested} in several classes; the later wins: {order}")
         if hidden:
             notes.append(f"nothing is seen of {', '.join(hidden)}: covered, off the slide, or below a pixel")
         return tuple(notes)

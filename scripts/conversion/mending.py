@@ -12,6 +12,7 @@ from bridge.annotations import Annotation, Repaired, Shape, repair
 from bridge.annotations.seams import snap_neighbours, without_slivers, without_tiny_holes
 from bridge.errors import ConfigError
 from scripts.conversion.reading import Material
+from scripts.plain_words import counted
 
 _NO_AREA = "repair leaves no area of {count} outlines (points, lines drawn back and forth): they stay as drawn"
 
@@ -83,7 +84,8 @@ def _told(mended: Sequence[Repaired]) -> Iterator[str]:
         changed = [item for item in mended if item.defects]
         drawn, area = (sum(areas) for areas in zip(*((i.drawn_px2, i.area_px2) for i in changed), strict=True))
         kinds = ", ".join(f"{count} {what}" for what, count in sorted(met.items()))
-        yield f"{len(changed)} outlines repaired ({kinds}): {drawn:.1f} px² as drawn, {area:.1f} px² as written"
+        outlines = counted(len(changed), "outline")
+        yield f"{outlines} repaired ({kinds}): {drawn:.1f} px² as drawn, {area:.1f} px² as written"
     without = sum(item.area.is_empty for item in mended)
     if without:
         yield _NO_AREA.format(count=without)

@@ -13,6 +13,7 @@ import shapely
 from bridge.annotations import Annotation, AnnotationSet, Rgb, SlideEntry
 from bridge.coords import Region
 from bridge.errors import AnnotationFileError, ConfigError, MissingResolutionError, SlideError
+from bridge.files import read_plain
 from bridge.formats import AsapFile, read_asap
 from bridge.imagescope import read_imagescope
 from bridge.ingest import locate_slide, place_if_found
@@ -139,7 +140,7 @@ def read_file(path: Path) -> bytes:
         It isn't there, or may not be read.
     """
     try:
-        return path.read_bytes()
+        return read_plain(path)
     except FileNotFoundError as error:
         raise AnnotationFileError("there is no such file; check the path", path=path) from error
     except OSError as error:

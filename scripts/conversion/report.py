@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from scripts.plain_words import counted
+
 
 @dataclass(frozen=True, slots=True)
 class ConversionReport:
@@ -59,15 +61,15 @@ class ConversionReport:
     def lines(self) -> list[str]:
         """Return the facts for people."""
         off = "off the slide not known, give --slide" if self.off_slide is None else f"{self.off_slide} off the slide"
-        holes = f" ({self.objects} objects)" if self.objects != self.read else ""
-        verbatim = f"verbatim: {_counted(self.verbatim) or 'none'}"
-        by_class = _counted({name or "no class": count for name, count in self.classes.items()})
+        holes = f" ({counted(self.objects, 'object')})" if self.objects != self.read else ""
+        verbatim = f"verbatim: {_told(self.verbatim) or 'none'}"
+        by_class = _told({name or "no class": count for name, count in self.classes.items()})
         verb = "would write" if self.is_dry_run else "wrote"
         lines = [
             f"read {self.read}{holes} from {self.source}: {self.repaired} repaired; {verbatim}; {off}",
             f"{verb} {self.written} to {self.target}" + (f": {by_class}" if by_class else ""),
         ]
-        lines += [f"left out, the target can't hold it: {_counted(self.left_out)}"] if self.left_out else []
+        lines += [f"left out, the target can't hold it: {_told(self.left_out)}"] if self.left_out else []
         lost = ", ".join(f"{what} of {count}" for what, count in self.lost.items())
         lines += [f"lost, the target has no place for it: {lost}"] if lost else []
         return [encodable(line) for line in (*lines, *self.notes)]
@@ -84,5 +86,5 @@ def encodable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _counted(counts: Mapping[str, int]) -> str:
+def _told(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count)

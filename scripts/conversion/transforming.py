@@ -17,6 +17,7 @@ from bridge.coords import Region, Window, um_to_px
 from bridge.errors import ConfigError
 from bridge.raster import changed_pixels, simplify_outlines
 from scripts.conversion.reading import Material, SlideFacts
+from scripts.plain_words import counted
 
 _MOST_LABELS = 255
 
@@ -113,7 +114,7 @@ def simplified(material: Material, tolerance_um: float) -> Material:
     corners = [sum(shapely.get_num_coordinates(polygon) for _, polygon in shapes) for shapes in (before, after)]
     note = (
         f"simplified by {tolerance_um:g} µm ({tolerance:.2f} px): {corners[0]} corners became {corners[1]},"
-        f" {changed} mask pixels changed"
+        f" {counted(changed, 'mask pixel')} changed"
     )
     found = replace(material.found, annotations=tuple(map(_with_outline, annotations, (p for _, p in after))))
     return replace(material, found=found, notes=(*material.notes, note))

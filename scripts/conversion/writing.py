@@ -31,6 +31,7 @@ from scripts.conversion.mask_plan import MaskPlan, plan_mask
 from scripts.conversion.mask_writing import refuse_picture, write_mask
 from scripts.conversion.placing import find_site, put_in_place, refuse_blocked
 from scripts.conversion.reading import Mpp, Size, count_off_slide, read_file
+from scripts.plain_words import counted
 from scripts.progress import Progress, Silent
 
 _RELOAD = "if the image is open in QuPath, choose File > Reload data there before anything is saved"
@@ -151,9 +152,7 @@ class Writing:
         if appended.renamed and not self.may_replace:
             message = f"{appended.renamed} of the objects are in it already; --force appends copies of them"
             raise AnnotationFileError(message, path=entry.annotation_path)
-        copies = (
-            (f"{appended.renamed} are copies of objects that were there, with new ids",) if appended.renamed else ()
-        )
+        copies = (f"copies of objects that were there, with new ids: {appended.renamed}",) if appended.renamed else ()
         is_idle = self.is_dry_run or not appended.written
         notes = () if is_idle else (*put_in_place(site, base, appended.data), _RELOAD)
         changed = count_changed(appended.written, read_qpdata(appended.data).annotations)
@@ -176,7 +175,7 @@ class Writing:
             _without_zeros({**plan.left_out, "off the slide": off}),
             {**count_lost(plan.written, IN_MASK), **joined},
             _by_class(plan.written),
-            (*notes, *([f"{small} objects are smaller than a mask pixel and may be missing"] if small else [])),
+            (*notes, *(_too_small(small))),
         )
 
     def _burn(self, plan: MaskPlan, size: Size) -> tuple[str, ...]:
@@ -254,3 +253,9 @@ def _unfaithful(path: Path, found: int, expected: int) -> WriteFailedError:
         f"{path}: the new file would read back as {found} objects instead of {expected};"
         " nothing was written, please report it"
     )
+
+
+def _too_small(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    return (f"{counted(count, 'object is', 'objects are')} smaller than a mask pixel and may be missing",)

@@ -12,9 +12,10 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
+from bridge.files import open_plain
 from bridge.store import JobKind
 from bridge.store.holders import Holder, holder_from, lives, this_host, this_process
-from scripts.daemon.names import hide_name
+from scripts.naming.slide_names import hide_name
 
 logger = logging.getLogger(__name__)
 FILE_NAME = "daemon.json"
@@ -280,7 +281,7 @@ class Heartbeat:
 def read_heartbeat(folder: Path) -> DaemonState | None:
     """Return what a project's daemon last said; None where there never was one, or its file is damaged."""
     try:
-        with (folder / FILE_NAME).open("rb") as file:
+        with open_plain(folder / FILE_NAME) as file:
             data = file.read(_MOST_BYTES + 1)
         state = _file().validate_json(data)
     except (OSError, ValidationError) as error:

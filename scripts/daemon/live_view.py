@@ -15,14 +15,15 @@ from rich.text import Text
 
 from bridge.store import JobKind
 from scripts.daemon.heartbeat import Beat, DaemonState, Doing, Failure, Queued, seconds_left
-from scripts.plain_words import clean, moment, size, span
+from scripts.plain_words import clean, counted, moment, size, span
 
 _LABEL = 12  # cells of the words before a line
 _INDENT = 2
 _NARROW = 60  # cells; below that, words take the place of the bar
 _BAR, _LEAST_BAR = 24, 8
-_LONGEST_NAME = 48
+_LONGEST_NAME, _FAIR_NAME, _SHORTEST_NAME = 48, 16, 8
 _ERROR_LINES, _NARROW_ERROR_LINES = 4, 8
+_FACT_LINES = 4
 _NOW: Mapping[JobKind, str] = {
     JobKind.READ: "reading",
     JobKind.TRAIN: "training",
@@ -101,54 +102,81 @@ class _Drawing:
             yield from self._project(project)
 
     def _title(self, shown: View) -> str:
-        count = len(shown.projects)
-        parts = [f"SlideBridge watches {count} project{'' if count == 1 else 's'}"]
-        if shown.memory_bytes is not None:
-            parts.append(f"{size(shown.memory_bytes)} of memory")
-        return self._joined([*parts, "Ctrl-C stops it"])
+        """Return as much of the title as fits; how it is stopped goes last."""
+        watches = f"SlideBridge watches {counted(len(shown.projects), 'project')}"
+        memory = [] if shown.memory_bytes is None else [f"{size(shown.memory_bytes)} of memory"]
+        stops = "Ctrl-C stops it"
+        return self._first_that_fits([watches, *memory, stops], [watches, stops], ["SlideBridge", stops], [stops])
+
+    def _first_that_fits(self, *ways: Sequence[str]) -> str:
+        told = [self._joined(parts) for parts in ways]
+        return next((text for text in told if len(text) <= self.width), told[-1])
 
     def _project(self, project: Shown) -> Iterator[Text]:
         if project.state is None:
-            yield self._line(
-                f"{self._clean(project.name)}: not watched now, tried again; the log above says why", "red"
-            )
+            name = self._cut(project.name, self.width // 2)
+            lost = f"{name}: not watched now, tried again; the log above says why"
+            yield from self._in_lines(Text(), lost, _INDENT, style="red")
             return
         beat = project.state.beat
-        yield self._head(project.name, beat)
+        yield from self._head(project.name, beat)
         for doing in beat.doing:
-            yield self._doing(doing)
+            yield from self._doing(doing)
         for label, text in self._facts(beat):
-            yield self._fact(label, text)
+            yield from self._fact(label, text)
         for failure in beat.failures:
             yield from self._failure(failure)
 
-    def _head(self, name: str, beat: Beat) -> Text:
+    def _head(self, name: str, beat: Beat) -> Iterator[Text]:
         how = {"polling": "looking at the files again and again", "events": "waiting for a save"}
         idle = "" if beat.doing or beat.queue else how.get(beat.observing, "starting")
-        slides = f"{beat.slides} slide{'' if beat.slides == 1 else 's'}"
+        told = self._joined([counted(beat.slides, "slide"), *filter(None, [idle])])
         line = Text(self._cut(name, self.width // 2), style="bold cyan")
-        return self._fitted(line.append(f"  {self._joined([slides, *filter(None, [idle])])}", "not bold default"))
+        if line.cell_len + 2 + len(told) <= self.width:
+            yield self._fitted(line.append(f"  {told}", "not bold default"))
+            return
+        yield self._fitted(line)
+        yield from self._in_lines(Text(" " * _INDENT), told, _INDENT)
 
-    def _doing(self, doing: Doing) -> Text:
-        line, told = self._labelled(_NOW[doing.kind], "green"), self._how_far(doing)
-        slide = self._cut(doing.slide, self._room_for_names()) if doing.slide is not None else ""
-        if self.is_narrow:  # what is cut off there is the name
-            return self._fitted(line.append(told).append(f"  {slide}"))
-        line.append(f"{slide}  " if slide else "")
+    def _doing(self, doing: Doing) -> Iterator[Text]:
+        line = self._labelled(_NOW[doing.kind], "green")
+        if self.is_narrow:
+            yield from self._doing_narrowly(doing, line)
+            return
+        slide = "" if doing.slide is None else self._cut(doing.slide, self._room_for_names())
+        kept = min(Text(slide).cell_len, _FAIR_NAME) + 2 if slide else 0
+        told = self._how_far(doing, self.width - line.cell_len - kept)
         room = self.width - line.cell_len - len(told) - 2
+        if doing.slide is not None:
+            slide = self._cut(doing.slide, min(room, self._room_for_names()))
+            line.append(f"{slide}  ")
+            room -= Text(slide).cell_len + 2
         if doing.progress is not None and room >= _LEAST_BAR:
             self._add_bar(line, doing.progress, min(_BAR, room))
-        return self._fitted(line.append(told))
+        yield self._fitted(line.append(told))
 
-    def _how_far(self, doing: Doing) -> str:
+    def _doing_narrowly(self, doing: Doing, line: Text) -> Iterator[Text]:
+        """Yield one line, or the slide in one and how far it is in the next."""
+        slide = "" if doing.slide is None else f"{self._cut(doing.slide, self._room_for_names())}  "
+        room = self.width - line.cell_len - Text(slide).cell_len
+        told = self._how_far(doing, room)
+        if len(told) <= room:
+            yield self._fitted(line.append(f"{slide}{told}"))
+            return
+        yield self._fitted(line.append(slide.rstrip()))
+        indented = " " * 2 * _INDENT
+        yield self._fitted(Text(f"{indented}{self._how_far(doing, self.width - len(indented))}"))
+
+    def _how_far(self, doing: Doing, room: int) -> str:
+        """Return how far a job is, with what fits into so many cells: how long it takes yet is told last."""
         rest = seconds_left(doing, self.now)
         share = [f"{doing.progress:.0%}"] if doing.progress is not None else []
         note = [self._clean(doing.note)] if doing.note else []
         spent = [f"for {span((self.now - doing.since).total_seconds())}"]
         left = [f"about {span(rest)} left"] if rest is not None else []
-        if self.is_narrow:
-            return self._joined([*share, *(left or spent)])
-        return self._joined([*share, *note, *spent, *left])
+        ways = ([*share, *note, *spent, *left], [*share, *spent, *left], [*share, *(left or spent)], left or spent)
+        told = [self._joined(way) for way in ways]
+        return next((text for text in told if Text(text).cell_len <= room), told[-1])
 
     def _add_bar(self, line: Text, share: float, cells: int) -> None:
         full = round(share * cells)
@@ -167,14 +195,14 @@ class _Drawing:
             last = beat.last_training
             use = "in use" if last.is_used else "the one before stays in use"
             score = f", score {last.score:.3f}" if last.score is not None else ""
-            yield "last model", f"iteration {last.iteration}{score}, {use}, {self._at(last.at)}"
+            yield "last model", f"training {last.iteration}, {use}{score}, {self._at(last.at)}"
         if beat.next_nightly is not None:
             yield "nightly", self._at(beat.next_nightly)
 
     def _waits(self, queue: Sequence[Queued]) -> str:
         counts = ", ".join(f"{q.count} {_TO_DO[q.kind][q.count != 1]}" for q in queue)
         following = next((q for q in queue if q.slide is not None), None)
-        if following is None or following.slide is None or self.is_narrow:
+        if following is None or following.slide is None:
             return counts
         return f"{counts}; next {self._cut(following.slide, self._room_for_names())}"
 
@@ -183,19 +211,29 @@ class _Drawing:
         what = "all work pauses" if failure.kind is None else _NOW[failure.kind]
         slide = f" {self._cut(failure.slide, self._room_for_names())}" if failure.slide is not None else ""
         text = f"{what}{slide}: {self._clean(failure.error)} (tried again {self._at(failure.again_at)})"
-        room = self.width - _INDENT - _LABEL if not self.is_narrow else self.width - 2 * _INDENT
-        wrapped = Text(text).wrap(self.console, max(room, 8))
         first = self._labelled("failed", "bold red")
+        most = _ERROR_LINES
         if self.is_narrow:
             yield first
-        most = _NARROW_ERROR_LINES if self.is_narrow else _ERROR_LINES
-        for number, part in enumerate(list(wrapped)[:most]):
-            begin = first if number == 0 and not self.is_narrow else Text(" " * (self.width - max(room, 8)))
-            part.rstrip()
-            yield self._fitted(begin.append_text(part))
+            first, most = Text(" " * 2 * _INDENT), _NARROW_ERROR_LINES
+        yield from self._in_lines(first, text, first.cell_len, most=most)
 
-    def _fact(self, label: str, text: str) -> Text:
-        return self._fitted(self._labelled(label, "dim").append(text))
+    def _fact(self, label: str, text: str) -> Iterator[Text]:
+        first = self._labelled(label, "dim")
+        yield from self._in_lines(first, text, 2 * _INDENT if self.is_narrow else first.cell_len)
+
+    def _in_lines(
+        self, first: Text, text: str, indent: int, *, most: int = _FACT_LINES, style: str = ""
+    ) -> Iterator[Text]:
+        """Yield a text in as few lines as hold it: the first behind its label, further ones indented."""
+        line, rest = first, text
+        for _ in range(most):
+            part = Text(rest).wrap(self.console, max(self.width - line.cell_len, _SHORTEST_NAME))[0].plain
+            yield self._fitted(line.append(part.rstrip(), style))
+            rest = rest[len(part) :].lstrip()
+            if not rest:
+                return
+            line = Text(" " * indent)
 
     def _labelled(self, label: str, style: str) -> Text:
         room = len(label) + 2 if self.is_narrow else max(_LABEL, len(label) + 1)
@@ -216,7 +254,7 @@ class _Drawing:
         return moment(at, self.now)
 
     def _room_for_names(self) -> int:
-        return max(8, min(_LONGEST_NAME, self.width // 2 - _INDENT))
+        return max(_SHORTEST_NAME, min(_LONGEST_NAME, self.width // 2 - _INDENT))
 
     def _cut(self, name: str, cells: int) -> str:
         """Return a name in so many cells at most; both ends stay, which tell slides apart."""

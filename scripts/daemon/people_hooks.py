@@ -15,8 +15,8 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from scripts.daemon.names import hide_name
 from scripts.daemon.people_process import Ran, run_command, split_command
+from scripts.naming.slide_names import hide_name
 from scripts.options import HookOptions
 from scripts.project import Project
 

@@ -21,6 +21,7 @@ from scripts.daemon.world import World
 from scripts.loop.knowing import NO_FILE
 from scripts.loop.patch_labels import unheeded
 from scripts.loop.pull import believe, count_added, keep_version, reading_of, record_reading, suspicion
+from scripts.plain_words import counted
 from scripts.project import Project
 
 logger = logging.getLogger(__name__)
@@ -142,13 +143,14 @@ class Reader:
             return
         self.saved_at[entry.key] = now
         self.last_read = LastRead(entry.name, now)
-        note = suspicion(reading) if is_suspicious else f"{reading.human_count} objects of people's"
+        note = suspicion(reading) if is_suspicious else f"{counted(reading.human_count, 'object')} of people's"
         self.store.finish_job(job.id, self.world.now(), note)
         if is_suspicious:
             logger.warning("%s", said.doubted(entry, note))
         else:
             logger.info("%s", said.read(entry, reading))
-            unheeded_labels = unheeded(reading, self.project.settings.model)
+            settings = self.project.settings
+            unheeded_labels = unheeded(reading, settings.model, settings.source.kind)
             if unheeded_labels is not None:
                 logger.warning("slide=%s %s", entry.name, unheeded_labels)
 

@@ -118,8 +118,9 @@ class SlidesNow:
 
     def _warnings(self) -> Iterator[str]:
         yield from self._left_out
+        settings = self._project.settings
         for reading, _ in self._readings.values():
             yield from reading.warnings
-            unheeded_labels = unheeded(reading, self._project.settings.model)
+            unheeded_labels = unheeded(reading, settings.model, settings.source.kind)
             if unheeded_labels is not None:
                 yield f"{reading.entry.name}: {unheeded_labels}"

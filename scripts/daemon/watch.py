@@ -19,11 +19,12 @@ from scripts.daemon import wording as said
 from scripts.daemon.engine import RETRY_SECONDS, Daemon
 from scripts.daemon.lanes import Lane
 from scripts.daemon.live_view import Shown
-from scripts.daemon.names import HiddenNames, project_names
 from scripts.daemon.people_hooks import HookRunner
 from scripts.daemon.watched_project import WatchedProject, open_watched
 from scripts.daemon.world import World
 from scripts.logs import about, daemon_logging, log_file
+from scripts.naming.hidden import HiddenNames, hidden_names
+from scripts.naming.project_names import project_names
 from scripts.project import Project, open_project
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def watch(
     projects = {project.root: project for project in map(open_project, paths)}
     if not projects:
         raise ConfigError("no project to watch; name a project folder")
-    hidden = HiddenNames()
+    hidden = hidden_names()
     files = {root: log_file(project.data_folder) for root, project in projects.items()}
     lines = None if terminal is None else terminal.handler()
     logging_of = partial(daemon_logging, is_verbose=is_verbose, is_quiet=is_quiet, hide=hidden.hide, terminal=lines)

@@ -71,9 +71,9 @@ def doubted(entry: SlideEntry, why: str) -> str:
 
 
 def training_begins(slides: int, *, parent: int | None, is_nightly: bool = False) -> str:
-    """Say that a training begins; ``parent`` is the iteration that it goes on from, None for the first weights."""
+    """Say that a training begins; ``parent`` is the training that it goes on from, None for the first weights."""
     words = "the nightly training begins, from everything that is labelled" if is_nightly else "training begins"
-    return f"{words}{_facts(labelled_slides=slides, goes_on_from=f'iteration {parent}' if parent else 'the start')}"
+    return f"{words}{_facts(labelled_slides=slides, goes_on_from=f'training {parent}' if parent else 'the start')}"
 
 
 def training_ended(learned: Learned, seconds: float, *, is_nightly: bool = False) -> str:
@@ -81,27 +81,26 @@ def training_ended(learned: Learned, seconds: float, *, is_nightly: bool = False
     words = "the nightly training" if is_nightly else "training"
     if learned.iteration is None:
         return f"{words} was not done: {_line(learned.reason)}"
-    use = "the new model is used from now on" if learned.is_promoted else "the model before stays in use"
     facts = _facts(
-        iteration=learned.iteration,
+        training=learned.iteration,
         score=learned.score,
         score_before=learned.champion_score,
         steps=learned.steps,
         seconds=round(seconds, 1),
     )
-    return f"{words} ended, {use}: {_grounds(learned.reason)}{facts}"
+    return f"{words} ended, {_line(learned.reason)}{facts}"
 
 
 def predicted(
     entry: SlideEntry, outlines: int, iteration: int, seconds: float, cost: Mapping[str, object] | None = None
 ) -> str:
     """Say that a slide was predicted, before anything is written; ``cost``: where the time went."""
-    facts = _facts(slide=entry.name, outlines=outlines, iteration=iteration, seconds=round(seconds, 1), **(cost or {}))
+    facts = _facts(slide=entry.name, outlines=outlines, training=iteration, seconds=round(seconds, 1), **(cost or {}))
     return f"predicted{facts}"
 
 
 def written(pushed: SlidePushed, iteration: int) -> str:
-    """Say what was written to a slide's file; ``iteration`` is that of the predictions, 0 before the first model."""
+    """Say what was written to a slide's file; ``iteration`` is the predictions' training, 0 before the first model."""
     summary = pushed.summary
     facts = _facts(
         slide=pushed.name,
@@ -109,7 +108,7 @@ def written(pushed: SlidePushed, iteration: int) -> str:
         of_them_as_detections=(summary.as_detections or None) if summary else None,
         proposals=len(pushed.proposals),
         answers_made_plain=pushed.promoted or None,
-        iteration=iteration or None,
+        training=iteration or None,
     )
     return f"wrote to the slide's annotation file{facts}{f' note: {pushed.shortage}' if pushed.shortage else ''}"
 
@@ -146,11 +145,6 @@ def fact(value: object) -> str:
         return f"{value:.3g}" if math.isfinite(value) else "none"
     text = _line(value)
     return repr(text) if " " in text or not text else text
-
-
-def _grounds(reason: str) -> str:
-    """Return the judge's reason without the verdict, which the sentence has already told."""
-    return _line(reason).removeprefix("promoted: ").removeprefix("kept the champion: ")
 
 
 def _moment(at: datetime) -> str:

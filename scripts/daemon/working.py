@@ -34,6 +34,7 @@ from scripts.loop.push import SlidePushed
 from scripts.loop.slide_jobs import Champion, predict_one, write_one
 from scripts.loop.training_due import was_stopped
 from scripts.loop.training_run import goes_on_from
+from scripts.plain_words import counted
 from scripts.project import Project
 
 logger = logging.getLogger(__name__)
@@ -199,9 +200,9 @@ class Worker:
         if prediction is None:
             raise InterruptedJobError
         self.predictions.put(key, prediction)
-        champion_id = self._bands.champion.id if self._bands is not None else None
+        champion = self._bands.champion if self._bands is not None else None
         entry = state.reading.entry
-        tell_look(self.store, entry.key, entry.name, prediction.unlikeness, champion_id, self.world.now())
+        tell_look(self.store, entry.key, entry.name, prediction.unlikeness, champion, self.world.now())
         cost = cost_record(entry.key, state.reading.mpp, prediction, self._bands, self.world.now())
         if cost is not None:
             self.store.record_cost(cost)
@@ -211,7 +212,7 @@ class Worker:
             took = (self.world.now() - (job.started_at or self.world.now())).total_seconds()
             iteration = self._bands.champion.card.iteration
             logger.info("%s", said.predicted(entry, len(prediction.predictions), iteration, took, cost_facts(cost)))
-        return f"{len(prediction.predictions)} objects found"
+        return f"{counted(len(prediction.predictions), 'object')} found"
 
     def _look_ahead(self, first: SlideState) -> None:
         """Have a cluster begin with the slides whose turn comes next."""
@@ -288,7 +289,8 @@ class Worker:
         marker = self.store.newest_marker(pushed.key)
         facts = happenings.slide_written(pushed.name, pushed, iteration=iteration, marker=marker)
         self.world.tell("predictions", facts)
-        return f"{facts['predictions']} predictions, {facts['proposals']} proposals"
+        predictions = pushed.summary.written if pushed.summary else 0
+        return f"{counted(predictions, 'prediction')}, {counted(len(pushed.proposals), 'proposal')}"
 
     # between jobs
 

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from scripts.dashboard.access import HEADERS, Access, Tickets
 from scripts.dashboard.answers import Answers
 from scripts.dashboard.pages import Pages
-from scripts.dashboard.site import Site, TroubleError, unless_known
+from scripts.dashboard.site import PATIENCE_SECONDS, Site, TroubleError, unless_known
 from scripts.web.page import asset_text, vendored_text
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ def make_app(
     tickets: Tickets | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     clock: Callable[[], float] = monotonic,
+    patience: float = PATIENCE_SECONDS,
 ) -> Starlette:
     """Return the dashboard of some projects; nothing of them is opened yet, and nothing is ever written.
 
@@ -55,8 +56,10 @@ def make_app(
         Tokens for one visit each.
     now, clock
         The moment, aware; monotonic seconds.
+    patience
+        Seconds that a page waits for a project's folder.
     """
-    site = Site.of(projects, token, now, clock)
+    site = Site.of(projects, token, now, clock, patience)
 
     @asynccontextmanager
     async def living(app: Starlette) -> AsyncIterator[None]:

@@ -12,14 +12,13 @@ from scripts.dashboard.looking import Look
 from scripts.loop.costs import duration
 from scripts.loop.loss_curve import CURVES, LossCurve, LossPoint, newest_curve
 from scripts.loop.status_daemon import moment
+from scripts.loop.training_words import kind_in_words, net_in_words
 from scripts.thinning import thinned
 
 _MOST_POINTS = 800  # of each net: a chart has no more columns
 _MOST_ROWS = 20
 _STAMP = timedelta(seconds=1)  # a curve's name tells no parts of a second
 _RECENT = 30  # points that the time left is told from
-_NETS = {"high": "close view", "low": "overview", "refinement": "refinement"}
-_KINDS = {"incremental": "training on what is newly labelled", "nightly": "nightly training on everything"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +87,10 @@ def read_curve_facts(look: Look, now: datetime) -> CurveFacts | None:
 def curve_facts(curve: LossCurve, last: LossPoint, *, is_running: bool) -> CurveFacts:
     """Return what is shown of a curve whose last point is given."""
     nets = curve.by_net()
-    what = _KINDS.get(curve.kind, f"{curve.kind} training")
     which = "Running now" if is_running else "The last one"
     return CurveFacts(
         is_running,
-        f"{which}: {what}, begun {moment(curve.started_at)}",
+        f"{which}: training {kind_in_words(curve.kind)}, begun {moment(curve.started_at)}",
         _progress(nets, last, is_running=is_running),
         min(1.0, last.step / last.planned) if last.planned > 0 else 0.0,
         max(points[-1].planned for points in nets.values()),
@@ -109,7 +107,7 @@ def _begun(since: datetime) -> CurveFacts:
 
 
 def _progress(nets: Mapping[str, Sequence[LossPoint]], last: LossPoint, *, is_running: bool) -> str:
-    which = f"Network “{_net_title(last.net)}”: step" if len(nets) > 1 else "Step"
+    which = f"Network “{net_in_words(last.net)}”: step" if len(nets) > 1 else "Step"
     said = f"{which} {last.step:,} of {last.planned:,}, loss {_loss(last.loss)}"
     if not is_running:
         return f"{said}, after {_duration(last.seconds)}"
@@ -131,20 +129,14 @@ def _seconds_left(points: Sequence[LossPoint]) -> float | None:
 def _net_curve(name: str, points: Sequence[LossPoint]) -> NetCurve:
     kept = thinned(points, _MOST_POINTS)
     losses = tuple(point.loss if math.isfinite(point.loss) else None for point in kept)
-    return NetCurve(_net_title(name), tuple(point.step for point in kept), losses)
+    return NetCurve(net_in_words(name), tuple(point.step for point in kept), losses)
 
 
 def _rows(points: Sequence[LossPoint]) -> Sequence[tuple[str, str, str, str, str]]:
     return [
-        (_net_title(p.net), f"{p.step:,}", f"{p.planned:,}", _loss(p.loss), _duration(p.seconds))
+        (net_in_words(p.net), f"{p.step:,}", f"{p.planned:,}", _loss(p.loss), _duration(p.seconds))
         for p in thinned(points, _MOST_ROWS)
     ]
-
-
-def _net_title(name: str) -> str:
-    if name.startswith("fold-"):
-        return f"helper {name.removeprefix('fold-')}"
-    return _NETS.get(name, name or "network")
 
 
 def _loss(loss: float) -> str:

@@ -12,10 +12,11 @@ from bridge.errors import BridgeError
 from bridge.store import JobKind, JobRecord, JobState, RunState
 from bridge.store.holders import lives, this_host
 from scripts.daemon.heartbeat import Doing
-from scripts.daemon.names import hide_name
 from scripts.daemon.wording import work
 from scripts.dashboard.looking import Look, Watched
 from scripts.loop.status_daemon import DaemonStatus, moment, read_daemon_status
+from scripts.naming.slide_names import hide_name
+from scripts.plain_words import counted
 from scripts.project import left_out
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,8 @@ class Now:
         (name, value) each.
     more_failures
         That aren't among ``failures``.
+    late
+        Why this isn't the state now, and how old it is; None where it is.
     """
 
     id: str
@@ -103,6 +106,7 @@ class Now:
     written: tuple[Written, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    late: str | None = None
 
 
 def read_now(watched: Watched, now: datetime) -> Now:
@@ -180,14 +184,14 @@ class _Telling:
 
     def failure(self, job: JobRecord) -> Failure:
         why = self.look.names.hide(" ".join((job.error or "").split()))
-        tried = f"{job.attempts} attempt{'' if job.attempts == 1 else 's'}"
+        tried = counted(job.attempts, "attempt")
         then = "being tried again" if job.state is JobState.RUNNING else f"tried again at {moment(job.not_before)}"
         return Failure(work(job.kind), *self._slide(job.slide_key), why, f"{tried}, {then}")
 
     def written(self) -> Iterator[Written]:
         newest = sorted(self.look.store.last_writes(), key=lambda write: write.at, reverse=True)
         for write in newest[:_NEWEST]:
-            brought = f"{_counted(write.predictions, 'prediction')}, {_counted(write.proposals, 'proposal')}"
+            brought = f"{counted(write.predictions, 'prediction')}, {counted(write.proposals, 'proposal')}"
             yield Written(*self._slide(write.slide_key), moment(write.at), brought)
 
     def warnings(self) -> Iterator[str]:
@@ -239,7 +243,7 @@ def _facts(look: Look, status: DaemonStatus) -> Iterator[tuple[str, str]]:
     if in_use:
         yield (
             "Model in use",
-            f"of training {in_use[-1].iteration}, {moment(in_use[-1].ended_at or in_use[-1].started_at)}",
+            f"training {in_use[-1].iteration}, {moment(in_use[-1].ended_at or in_use[-1].started_at)}",
         )
     else:
         yield "Model in use", "none yet"
@@ -257,7 +261,3 @@ def _at_most(lines: Iterator[str]) -> Iterator[str]:
     yield from found[:_MOST]
     if len(found) > _MOST:
         yield f"and {len(found) - _MOST} more; `slidebridge status --json` has them all"
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"

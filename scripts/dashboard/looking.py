@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bridge.annotations import SlideEntry
-from bridge.errors import AnnotationFileError, BridgeError, StoreError
+from bridge.errors import AnnotationFileError, BridgeError, ConfigError, StoreError
 from bridge.ingest import locate_slide
 from bridge.store import Store
+from bridge.store.location import STORE_NAME
 from bridge.store.migrate import HEAD
-from bridge.store.store import FILE_NAME
-from scripts.daemon.names import KEY_FILE, SlideNames, project_names
-from scripts.project import Project, find_store_folder, open_project, open_store
+from scripts.config import FILE_NAME
+from scripts.loop.status_daemon import moment
+from scripts.naming.project_names import KEY_FILE, new_spare_key, project_names
+from scripts.naming.slide_names import SlideNames
+from scripts.project import Project, open_project, open_store
 
 _ID_DIGITS = 16
 _KEPT_SECONDS = 3.0  # a project's settings and list of slides, between two looks
@@ -92,6 +95,8 @@ class Watched:
         Ids in addresses are made with it: neither a slide's name nor a path can be told from a browser's history.
     nothing
         For as long as the project has no store.
+    now
+        The moment, aware.
     clock
         Monotonic seconds.
     id
@@ -103,6 +108,7 @@ class Watched:
     path: Path
     secret: bytes
     nothing: Nothing
+    now: Callable[[], datetime]
     clock: Callable[[], float]
     id: str = field(init=False)
     title: str = field(init=False)
@@ -110,7 +116,9 @@ class Watched:
     _named: tuple[tuple[tuple[SlideEntry, ...], bool, bool], SlideNames] | None = None
     _found: dict[tuple[Path, str], Path] = field(default_factory=dict)
     _is_current: bool = False
-    _own_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    _root: Path | None = None
+    _away_since: datetime | None = None
+    _own_key: bytes = field(default_factory=new_spare_key)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -165,8 +173,35 @@ class Watched:
         with self._lock:
             listed, now = self._listed, self.clock()
             if listed is None or not listed.at <= now < listed.at + _KEPT_SECONDS:
-                listed = self._listed = self._list_now(open_project(self.path), now)
+                listed = self._listed = self._list_now(self._open(), now)
             return listed
+
+    def _open(self) -> Project:
+        """Open the project; where it can't be reached, say so, and since when."""
+        try:
+            project = open_project(self.path)
+            if self._root not in (None, project.root):  # one that lies above it, for its own is away
+                raise ConfigError(f"{self._root}: no {FILE_NAME}")
+        except (ConfigError, OSError) as error:
+            if not self._is_away(error):
+                raise
+            self._away_since = self._away_since or self.now()
+            raise ConfigError(
+                f"{self.path} can't be reached since {moment(self._away_since)}; it may be on a share that is away, or"
+                " was moved: this page goes on by itself when it is back"
+            ) from error
+        self._root, self._away_since = project.root, None
+        return project
+
+    def _is_away(self, error: Exception) -> bool:
+        """Say whether a project can't be reached, rather than being wrong: an unmounted share is an empty folder."""
+        if isinstance(error, OSError):
+            return True
+        try:
+            is_empty = self._root is not None and not (self._root / FILE_NAME).exists()
+            return is_empty or not self.path.exists()
+        except OSError:
+            return True
 
     def _list_now(self, project: Project, now: float) -> _Listed:
         try:
@@ -179,12 +214,12 @@ class Watched:
 
     @contextmanager
     def _open_store(self, project: Project) -> Iterator[Store]:
-        folder = find_store_folder(project)
-        if folder is None or not (folder / FILE_NAME).is_file():
+        folder = project.find_store()
+        if folder is None or not (folder / STORE_NAME).is_file():
             yield self.nothing.store()
             return
         if not self._is_current:
-            check_version(folder / FILE_NAME)
+            check_version(folder / STORE_NAME)
             self._is_current = True
         with open_store(project, is_dry_run=True) as store:
             yield store
@@ -196,8 +231,7 @@ class Watched:
         of, known = (entries, is_hidden, is_ours), self._named
         if known is not None and known[0] == of:
             return known[1]
-        # The project's own key is made by who writes to it.
-        names = SlideNames(entries, self._own_key) if is_ours else project_names(project, entries)
+        names = project_names(project, entries, spare_key=self._own_key)
         self._named = (of, names)
         return names
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bridge.errors import AnnotationFileError
 from bridge.watch import observe
+from scripts.dashboard.giants import Rings, fitted
 from scripts.dashboard.looking import Look
 from scripts.loop.pull import read_entry
 from scripts.web.layers import Layer, Outline, outlines_of, without_small_holes
@@ -67,12 +68,13 @@ class SlideOutlines:
     def within(self, view: View) -> Mapping[str, object]:
         """Return what is to be drawn, for JSON: coordinates are level-0 pixels, told from ``origin`` in ``unit``.
 
-        Where more would be there than can be drawn in a moment the largest are taken, and the answer says so.
+        Where more would be there than can be drawn in a moment the largest are taken, and those of very many vertices
+        in fewer than the zoom would show; the answer says so.
         """
         found = np.sort(self._tree.query(shapely.box(view.left, view.top, view.right, view.bottom)))
         chosen = self._largest(found)
         unit = max(view.unit, _FINEST) / 4  # a quarter of a screen pixel
-        shapes = _clipped(_drawn(self._shapes[chosen], self._bounds[chosen], view.unit), view)
+        shapes, coarse = _drawn(self._shapes[chosen], self._bounds[chosen], view)
         chosen, shapes = _at_most_vertices(chosen, shapes, self._extent(chosen))
         origin = (round(view.left), round(view.top))
         return {
@@ -85,6 +87,7 @@ class SlideOutlines:
                 for place, rings in zip(chosen.tolist(), _rings(shapes, origin, unit), strict=True)
             ],
             "there": len(found),
+            "coarse": coarse,
         }
 
     def _largest(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -111,27 +114,43 @@ class SlideOutlines:
         return known | ({"note": outline.note} if outline.note else {})
 
 
-def _drawn(shapes: NDArray[np.object_], bounds: NDArray[np.float64], unit: float) -> NDArray[np.object_]:
+def _drawn(shapes: NDArray[np.object_], bounds: NDArray[np.float64], view: View) -> tuple[NDArray[np.object_], int]:
     """Return shapes as a screen can show them: fewer vertices, and what is smaller than two pixels as its box.
 
-    Holes smaller than that are filled.
+    Holes smaller than that are filled. Returned with them: of how many there are fewer vertices than the screen shows.
     """
     if not len(shapes):
-        return shapes
+        return shapes, 0
+    unit, plain = view.unit, shapes.copy()
     is_speck = (bounds[:, 2:] - bounds[:, :2]).max(axis=1) < 2 * unit
-    plain = shapely.simplify(without_small_holes(shapes, 2 * unit), _TOLERANCE * unit)
+    is_giant = ~is_speck & (shapely.get_num_coordinates(shapes) > _MANY_VERTICES)
     centre = (bounds[:, :2] + bounds[:, 2:]) / 2
     plain[is_speck] = shapely.box(*(centre[is_speck] - unit).T, *(centre[is_speck] + unit).T)
-    return np.asarray(plain, dtype=object)
+    usual = ~is_speck & ~is_giant
+    plain[usual] = shapely.simplify(without_small_holes(shapes[usual], 2 * unit), _TOLERANCE * unit)
+    return _giants(shapes, view, plain, np.flatnonzero(is_giant))
 
 
-def _clipped(shapes: NDArray[np.object_], view: View) -> NDArray[np.object_]:
-    """Return shapes; of those with very many vertices, as a stroma's outline has, only what is in view."""
-    clipped = shapes.copy()
-    for place in np.flatnonzero(shapely.get_num_coordinates(shapes) > _MANY_VERTICES).tolist():
-        if shapely.is_valid(shapes[place]):  # GEOS draws what crosses itself otherwise when it clips it
-            clipped[place] = shapely.clip_by_rect(shapes[place], view.left, view.top, view.right, view.bottom)
-    return clipped
+def _giants(
+    shapes: NDArray[np.object_], view: View, drawn: NDArray[np.object_], places: NDArray[np.int64]
+) -> tuple[NDArray[np.object_], int]:
+    """Return what is drawn, and of how many outlines in fewer vertices than the zoom would show.
+
+    Of outlines of very many vertices, as a stroma's has, only what is in view is drawn, in as many vertices as there
+    is room for: half of all.
+    """
+    found, cell = drawn.copy(), _TOLERANCE * view.unit
+    whole = {n: Rings.of(shapes[n]).within(view.left, view.top, view.right, view.bottom) for n in places.tolist()}
+    thin = {n: rings.thinned(cell) for n, rings in whole.items()}
+    others = int(np.delete(shapely.get_num_coordinates(drawn), places).sum())
+    is_much = sum(map(len, thin.values())) + others > MOST_VERTICES
+    most = MOST_VERTICES // 2 // max(1, len(places)) if is_much else MOST_VERTICES
+    coarse = 0
+    for place, rings in whole.items():
+        kept, is_coarse = (thin[place], False) if len(thin[place]) <= most else fitted(rings, cell, most)
+        found[place] = kept.shape()
+        coarse += is_coarse
+    return found, coarse
 
 
 def _at_most_vertices(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +13,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from scripts.dashboard.curve import CurveFacts, read_curve_facts
+from scripts.dashboard.lanes import Latest, SilentError
 from scripts.dashboard.live import Now, now_of, read_now
 from scripts.dashboard.looking import Look, Watched
 from scripts.dashboard.site import Site, TroubleError, in_thread, looking, slide_id_of, with_slide
 from scripts.dashboard.tables import COLUMNS, Learning, SlideRow, read_learning, slide_rows
 from scripts.dashboard.tiles import TileGrid
-
-_PATIENCE_SECONDS = 8.0
-_SILENT = "its folder doesn't answer; it may be on a share that is away, look there"
+from scripts.plain_words import moment, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Pages:
         """Return the page of all projects; of a single one, its own."""
         site = self.site
         if len(site.projects) == 1:
-            return RedirectResponse(f"/p/{next(iter(site.projects))}", 303)
+            return RedirectResponse(f"{site.base}/p/{next(iter(site.projects))}", 303)
         found: dict[str, Now] = {}
 
         async def read(watched: Watched) -> None:
@@ -56,7 +56,10 @@ class Pages:
     async def project(self, request: Request) -> Response:
         """Return the page of a project."""
         watched = self.site.watched(request)
-        facts = await in_thread(self.site.lanes[watched.id].facts, lambda: self._project(watched))
+        try:
+            facts = await self.site.lanes[watched.id].facts.do(lambda: self._project(watched))
+        except SilentError:
+            facts = ProjectFacts(await self._now(watched))
         crumbs = len(self.site.projects) > 1
         return self.site.page(request, "project.html", facts=facts, now=facts.now, columns=COLUMNS, has_others=crumbs)
 
@@ -67,9 +70,9 @@ class Pages:
 
     async def learning(self, request: Request) -> Response:
         """Return the trainings of a project."""
-        watched, moment = self.site.watched(request), self.site.now()
+        watched, at = self.site.watched(request), self.site.now()
         learning = await in_thread(
-            self.site.lanes[watched.id].facts, lambda: looking(watched, lambda look: read_learning(look, moment))
+            self.site.lanes[watched.id].facts, lambda: looking(watched, lambda look: read_learning(look, at))
         )
         return self.site.page(request, "learning.html", learning=learning)
 
@@ -80,19 +83,21 @@ class Pages:
         return self.site.page(request, "slide.html", title=watched.title, project=watched.id, **facts)
 
     async def _now(self, watched: Watched) -> Now:
-        """Return what happens in a project; one whose share hangs must not keep the others waiting."""
-        with anyio.move_on_after(_PATIENCE_SECONDS):
-            return await in_thread(self.site.lanes[watched.id].facts, partial(read_now, watched, self.site.now()))
-        return Now(watched.id, watched.title, _SILENT, "doesn't answer", "bad")
+        """Return what happens in a project; one whose share hangs tells what was known before."""
+        asked, at = self.site.lanes[watched.id].now, self.site.now()
+        try:
+            return await asked.ask(partial(read_now, watched, at), at)
+        except SilentError:
+            return _silent(watched, asked, self.site.now())
 
     def _project(self, watched: Watched) -> ProjectFacts:
-        moment = self.site.now()
+        at = self.site.now()
 
         def read(look: Look) -> ProjectFacts:
             return ProjectFacts(
-                now_of(watched, look, moment),
-                read_curve_facts(look, moment),
-                read_learning(look, moment),
+                now_of(watched, look, at),
+                read_curve_facts(look, at),
+                read_learning(look, at),
                 tuple(slide_rows(watched, look)),
             )
 
@@ -109,8 +114,8 @@ class Pages:
                 grid, mpp = with_slide(watched, slide, self._measured)
             except TroubleError as trouble:
                 return {**found, "trouble": str(trouble), "picture": None}
-            base = f"/p/{watched.id}/s/{slide}"
-            picture = {**grid.as_json(), "mpp": mpp, "tiles": f"{base}/tiles", "facts": f"/api{base}"}
+            place, base = f"/p/{watched.id}/s/{slide}", self.site.base
+            picture = {**grid.as_json(), "mpp": mpp, "tiles": f"{base}{place}/tiles", "facts": f"{base}/api{place}"}
             return {**found, "trouble": None, "picture": picture}
 
         return looking(watched, read)
@@ -119,3 +124,14 @@ class Pages:
         """Return a slide's tiles, and its resolution as its file states it."""
         with self.site.handles.lent(path) as opened:
             return TileGrid.of(opened.pyramid), opened.pyramid.mpp
+
+
+def _silent(watched: Watched, asked: Latest[Now], now: datetime) -> Now:
+    """Return what is told of a project whose folder doesn't answer: since when, and what was known before."""
+    since = f" since {moment(asked.begun, now)}" if asked.begun is not None else ""
+    line = f"the project's folder doesn't answer{since}; it may be on a share that is away, look there"
+    if asked.known is None:
+        return Now(watched.id, watched.title, line, "doesn't answer", "bad")
+    last, at = asked.known
+    age = span((now - at).total_seconds())
+    return replace(last, badge="doesn't answer", kind="bad", late=f"{line}. Below is how it was {age} ago.")

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from bridge.errors import BridgeError, ConfigError
+from bridge.installing import how_to_add
 from scripts.project import open_project
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def check_installed() -> None:
         It is.
     """
     if any(find_spec(name) is None for name in _NEEDED):
-        raise ConfigError('the dashboard needs two more packages: pip install "slidebridge[dashboard]"')
+        raise ConfigError(f"the dashboard needs two more packages: {how_to_add('dashboard', _NEEDED)}")
 
 
 def serve(

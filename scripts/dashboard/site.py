@@ -9,8 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-import anyio
-import anyio.to_thread
 import orjson
 from jinja2 import Environment
 from markupsafe import Markup, escape
@@ -19,26 +17,48 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from bridge.errors import BridgeError
+from scripts.dashboard.access import base_of
+from scripts.dashboard.lanes import Lane, Latest, SilentError
+from scripts.dashboard.live import Now
 from scripts.dashboard.looking import Look, Nothing, Watched
 from scripts.dashboard.outlines import OutlineCache
 from scripts.dashboard.slide_handles import SlideHandles
 from scripts.dashboard.tiles import Tiles
 from scripts.web.page import environment
 
-_THREADS = 4  # at work on one kind of request at once
+PATIENCE_SECONDS = 8.0  # with a project's folder
+_SLOW = 8  # times as long: pixels, and files of many outlines, may take a while
+_SILENT = "the project's folder doesn't answer; it may be on a share that is away, look there"
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Lanes:
-    """How many threads may be busy at once: tiles never keep the polls waiting, nor the other way round.
+    """The threads of a project: tiles never keep the polls waiting, nor the other way round.
 
-    Each is made in the loop that uses it.
+    Parameters
+    ----------
+    now
+        What happens in the project, one reading for all pages that are open.
     """
 
-    pixels: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_THREADS))
-    outlines: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_THREADS))
-    facts: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_THREADS))
+    pixels: Lane
+    outlines: Lane
+    facts: Lane
+    now: Latest[Now] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.now = Latest(self.facts)
+
+    @classmethod
+    def of(cls, patience: float) -> Lanes:
+        """Return those of a project."""
+        return cls(Lane(_SLOW * patience), Lane(_SLOW * patience), Lane(patience))
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        for lane in (self.pixels, self.outlines, self.facts):
+            lane.close()
 
 
 @dataclass(slots=True)
@@ -51,11 +71,14 @@ class Site:
         By their id in addresses, in the order that the user gave.
     lanes
         Of each project: one whose share hangs doesn't keep the others waiting.
-    now, clock
-        The moment, aware; monotonic seconds.
+    base
+        What every address of this run begins with.
+    now
+        The moment, aware.
     """
 
     projects: dict[str, Watched]
+    base: str
     now: Callable[[], datetime]
     nothing: Nothing
     handles: SlideHandles
@@ -65,26 +88,45 @@ class Site:
     lanes: Mapping[str, Lanes]
 
     @classmethod
-    def of(cls, paths: Sequence[Path], token: str, now: Callable[[], datetime], clock: Callable[[], float]) -> Site:
-        """Return the site of some projects."""
+    def of(
+        cls,
+        paths: Sequence[Path],
+        token: str,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+        patience: float = PATIENCE_SECONDS,
+    ) -> Site:
+        """Return the site of some projects.
+
+        Parameters
+        ----------
+        clock
+            Monotonic seconds.
+        patience
+            Seconds that a page waits for a project's folder.
+        """
         nothing, handles = Nothing(), SlideHandles(clock)
         secret = hashlib.sha256(b"addresses " + token.encode()).digest()
         pages = environment("scripts.dashboard")
+        pages.globals["base"] = base = base_of(token)
         pages.filters |= {"with_commands": with_commands, "sentence": _sentence}
-        watched = [Watched(path, secret, nothing, clock) for path in paths]
+        watched = [Watched(path, secret, nothing, now, clock) for path in paths]
         return cls(
             {one.id: one for one in watched},
+            base,
             now,
             nothing,
             handles,
             Tiles(handles),
             OutlineCache(),
             pages,
-            {one.id: Lanes() for one in watched},
+            {one.id: Lanes.of(patience) for one in watched},
         )
 
     def close(self) -> None:
-        """Close the slides, and remove what was made for projects without a store."""
+        """Close the slides, begin no more work, and remove what was made for projects without a store."""
+        for lanes in self.lanes.values():
+            lanes.close()
         self.handles.close()
         self.nothing.close()
 
@@ -135,17 +177,27 @@ def with_slide(watched: Watched, slide_id: str, work: Callable[[Path], T]) -> T:
         raise TroubleError(looking(watched, lambda look: look.names.hide(line))) from error
 
 
-async def in_thread(lane: anyio.CapacityLimiter, work: Callable[[], T]) -> T:
-    """Return what some work returns, done in a thread; nobody waits for it when the server stops."""
-    return await anyio.to_thread.run_sync(work, limiter=lane, abandon_on_cancel=True)
+async def in_thread(lane: Lane, work: Callable[[], T]) -> T:
+    """Return what some work returns, done in a thread.
+
+    Raises
+    ------
+    TroubleError
+        It takes too long: nobody waits for it any more.
+    """
+    try:
+        return await lane.do(work)
+    except SilentError as error:
+        raise TroubleError(_SILENT) from error
 
 
 def unless_known(request: Request, answer: Response) -> Response:
     """Return an answer, or 304 where the browser says that it has just this one."""
     tag = f'"{hashlib.sha256(bytes(answer.body)).hexdigest()[:24]}"'
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers={"ETag": tag})
     answer.headers["ETag"] = tag
+    if request.headers.get("if-none-match") == tag:
+        kept = {name: value for name, value in answer.headers.items() if name in ("etag", "cache-control")}
+        return Response(status_code=304, headers=kept)
     return answer
 
 

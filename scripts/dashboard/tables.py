@@ -15,9 +15,9 @@ from scripts.dashboard.looking import Look, Watched
 from scripts.loop.costs import duration
 from scripts.loop.prequential import prequential_scores
 from scripts.loop.training_cost import TrainingCost
+from scripts.loop.training_words import kind_in_words, reason_in_words
 
 _NONE = "–"
-_KINDS = {"incremental": "new labels", "nightly": "nightly"}
 _Json = dict[str, object]
 
 
@@ -191,11 +191,11 @@ def read_learning(look: Look, now: datetime) -> Learning:
     """
     runs = look.store.runs()
     foreseen = {score.iteration: _number(score.score) for score in prequential_scores(look.store)}
-    promoted = [run.iteration for run in runs if run.promoted and run.state is RunState.FINISHED]
+    used = [run.iteration for run in runs if run.promoted and run.state is RunState.FINISHED]
     is_training = training_since(look, now) is not None
     return Learning(
         tuple(
-            _training(look, run, foreseen, _verdict(run, promoted[-1:] == [run.iteration], is_training=is_training))
+            _training(look, run, foreseen, _verdict(run, used[-1:] == [run.iteration], is_training=is_training))
             for run in reversed(runs)
         )
     )
@@ -205,10 +205,10 @@ def _training(look: Look, run: RunRecord, foreseen: Mapping[int, float | None], 
     cost = TrainingCost.of(run)
     return Training(
         run.iteration,
-        _KINDS.get(run.kind, run.kind),
+        kind_in_words(run.kind),
         _minute(run.started_at),
         *verdict,
-        look.names.hide(" ".join((run.reason or "").split())),
+        look.names.hide(reason_in_words(run.reason)),
         "" if cost is None else duration(cost.seconds),
         _number(run.metrics.get("score")),
         _number(run.metrics.get("champion_score")),

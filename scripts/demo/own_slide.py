@@ -11,8 +11,10 @@ from bridge.errors import ConfigError
 from bridge.qupath import create_project
 from scripts.demo.material import CLASSES
 from scripts.demo.play import Tool
+from scripts.gestures import answer_with_roi
 from scripts.loop.passes import STEPS, Request, run
 from scripts.options import SourceKind
+from scripts.plain_words import counted
 from scripts.progress import Progress
 from scripts.set_up import new_image, our_classes
 from scripts.survey import settings_text, write_settings
@@ -45,9 +47,10 @@ def begin(slide: Path, output: Path, tool: Tool, progress: Progress) -> str:
         raise ConfigError(result.problems[0].message)
     boxes = len(result.pushed.slides[0].proposals) if result.pushed and result.pushed.slides else 0
     drawn = len(result.pulled.slides[0].reading.reconciled.of(Role.ANNOTATION))
+    found = f"{counted(boxes, 'box', 'boxes')} proposed on {slide.name} ({counted(drawn, 'annotation')} so far)"
     return (
-        f"{boxes} boxes proposed on {slide.name} ({drawn} annotations so far) in {root}; open it in {tool.value},"
-        f" outline {_CLASS} in a box, set the box's class (ImageScope: its Text) to ROI, save, then:"
+        f"{found} in {root}; open it in {tool.value},"
+        f" outline {_CLASS} in a box, {answer_with_roi(kind)}, save, then:"
         f" slidebridge sync -p {root}"
     )
 

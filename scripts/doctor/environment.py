@@ -14,6 +14,7 @@ import psutil
 
 from bridge.errors import ConfigError, QuPathBackendError
 from bridge.qupath.paquo_backend import PaquoOptions, QuPath
+from models.onnx_library import load_onnxruntime
 from scripts.config import Settings
 from scripts.daemon.schedule import zone_name
 from scripts.doctor import catalogue
@@ -26,6 +27,7 @@ _LIBRARIES = ("numpy", "shapely", "torch", "openslide-python", "openslide-bin", 
 _SETTING = "PAQUO_QUPATH_DIR"
 _DRIVER = Path("/proc/driver/nvidia/version")
 _CPU_PROVIDER = "CPUExecutionProvider"
+_REMOTE_PROVIDER = "AzureExecutionProvider"  # in every build; for models that name a server, and none of ours does
 
 # Measured with the usual network on a processor, and rounded up: a process that does nothing yet, and each working
 # pixel of what is computed at once. Training 8 tiles of 128² took 0.95 GB, of 256² 1.84 GB; for predictions see
@@ -72,9 +74,7 @@ def _device(name: str) -> str:
 
 
 def _providers() -> tuple[str, ...]:
-    import onnxruntime
-
-    return tuple(onnxruntime.get_available_providers())
+    return tuple(load_onnxruntime().get_available_providers())
 
 
 def _memory_bytes() -> float:
@@ -163,7 +163,9 @@ def check_device(machine: Machine, asked: str = "auto") -> Finding:
         return catalogue.NO_DEVICE.found(str(error))
     if found != "cpu":
         return ok("device", f"{found}, torch {torch.version}")
-    if asked != "cpu" and machine.has_card():
+    if asked == "cpu":
+        return ok("device", f"this machine's processor, as [train] device says, torch {torch.version}")
+    if machine.has_card():
         if torch.is_for_gpu:
             return catalogue.OLD_DRIVER.found(f"torch {torch.version} sees no card, though there is one")
         return catalogue.CPU_BUILD.found(f"torch {torch.version} is built for processors only, and there is a card")
@@ -178,7 +180,8 @@ def check_onnx(machine: Machine) -> Finding:
         return catalogue.NO_ONNX.found(f"can't be loaded ({str(error).partition(chr(10))[0]})")
     if _CPU_PROVIDER not in providers:
         return catalogue.NO_ONNX.found(f"it lacks {_CPU_PROVIDER}, and has {', '.join(providers) or 'nothing'}")
-    return ok("onnxruntime", f"computes on {', '.join(p.removesuffix('ExecutionProvider') for p in providers)}")
+    here = (p.removesuffix("ExecutionProvider") for p in providers if p != _REMOTE_PROVIDER)
+    return ok("onnxruntime", f"computes on {', '.join(here)}")
 
 
 def check_memory(machine: Machine, settings: Settings) -> Finding:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,14 +14,17 @@ from bridge.annotations import SlideEntry
 from bridge.errors import BridgeError
 from bridge.imagescope import ImageScopeFolder
 from bridge.ingest import SlideReading
+from bridge.installing import how_to_add
 from bridge.qupath import GeoJSONFolder
 from bridge.store import Store
-from scripts.daemon.names import SlideNames, project_names
 from scripts.doctor.labels import LabelFacts, look_at_labels
 from scripts.doctor.model import ModelFacts, look_at_model
+from scripts.doctor.own_files import OwnFiles, look_at_own_files
 from scripts.doctor.records import RecordFacts, open_records
 from scripts.doctor.running import RunningFacts, look_around
 from scripts.doctor.slide_facts import SlideFacts, look_at_slide
+from scripts.naming.project_names import passing_names
+from scripts.naming.slide_names import SlideNames
 from scripts.options import TIMM, WITH_WEIGHTS, ModelOptions
 from scripts.progress import Progress, Silent
 from scripts.project import Project, left_out
@@ -75,6 +77,7 @@ class ProjectFacts:
     labels: LabelFacts = field(default_factory=LabelFacts)
     running: RunningFacts = field(default_factory=RunningFacts)
     records: RecordFacts = field(default_factory=RecordFacts)
+    own: OwnFiles = field(default_factory=OwnFiles)
 
 
 def gather(
@@ -114,18 +117,18 @@ def gather(
             labels=look_at_labels(project, records.store, readings, now),
             running=look_around(project, now, _newest_save(records.store, readings), environ),
             records=records.facts,
+            own=look_at_own_files(project),
         )
 
 
 def names_of(project: Project) -> SlideNames:
     """Return what slides are called where they are told of; a project without a key for it isn't given one here."""
+    if project.settings.privacy.hash_names:
+        return passing_names(project)
     try:
-        entries = project.source.slides()
+        return SlideNames(project.source.slides())
     except BridgeError:  # told of the source
-        entries = ()
-    if project.settings.privacy.hash_names and not (project.data_folder / "names.key").is_file():
-        return SlideNames(entries, secrets.token_bytes(32))
-    return project_names(project, entries)
+        return SlideNames(())
 
 
 def model_problem(model: ModelOptions, has_transfer: Callable[[], bool] = lambda: False) -> str | None:
@@ -137,7 +140,8 @@ def model_problem(model: ModelOptions, has_transfer: Callable[[], bool] = lambda
     if model.weights is not None and not model.weights.is_file():
         return f"there is no weights file at {model.weights}; correct [model] weights"
     if encoder.startswith(TIMM) and find_spec("timm") is None:
-        return f'encoder {encoder} needs timm, which is not installed; pip install "slidebridge[timm]", or name another'
+        cure = f"{how_to_add('timm', ['timm'])}; or name another"
+        return f"encoder {encoder} needs timm, which is not installed; {cure}"
     if model.pretrained and model.weights is None and encoder not in WITH_WEIGHTS and not has_transfer():
         cure = "name their file in [model] weights, or set pretrained = false"
         return f"no ImageNet weights of encoder {encoder} come with SlideBridge; {cure}"

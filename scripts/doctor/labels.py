@@ -44,7 +44,7 @@ def look_at_labels(project: Project, store: Store, readings: Sequence[SlideReadi
     """
     plans = make_plans(project, store, readings, now, is_dry_run=True)
     return LabelFacts(
-        missing(plans.values(), readings, project.settings.model),
+        missing(plans.values(), readings, project.settings.model, project.settings.source.kind),
         sum(not plan.is_empty for plan in plans.values()),
         sum(len(plan.complete) for plan in plans.values()),
         sum(len(plan.hold_out) for plan in plans.values()),

@@ -6,10 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from bridge.annotations.unread import NO_AREA
 from scripts.doctor import catalogue
 from scripts.doctor.facts import ProjectFacts
 from scripts.doctor.report import Finding, Level, all_or, ok
 from scripts.doctor.state_checks import STATE_CHECKS
+from scripts.plain_words import counted
 
 Check = Callable[[ProjectFacts], tuple[Finding, ...]]
 
@@ -21,7 +23,7 @@ def check_source(facts: ProjectFacts) -> tuple[Finding, ...]:
     outside = [catalogue.LEFT_OUT.found(line) for line in facts.left_out]
     if not facts.slides:
         return (catalogue.NO_SLIDES.found(f"no slides in {facts.root}"), *outside)
-    return (ok("source", f"{len(facts.slides)} slides in {facts.root}"), *outside)
+    return (ok("source", f"{counted(len(facts.slides), 'slide')} in {facts.root}"), *outside)
 
 
 def check_rights(facts: ProjectFacts) -> tuple[Finding, ...]:
@@ -75,7 +77,9 @@ def _alike(facts: ProjectFacts) -> Iterator[Finding]:
 
 def _unknown(facts: ProjectFacts) -> Iterator[Finding]:
     for name, count in _counted(facts, "unknown").items():
-        found = catalogue.UNKNOWN_CLASS.found(f"{name!r} of {count} objects is not in the scheme")
+        has_area = any(name in dict(slide.unknown) and name not in slide.only_points for slide in facts.slides)
+        said = f"{name!r} of {counted(count, 'object')} is not in the scheme"
+        found = catalogue.UNKNOWN_CLASS.found(said, None if has_area else NO_AREA)
         yield replace(found, level=Level.PROBLEM) if facts.is_strict else found
 
 
@@ -96,13 +100,16 @@ def _counted(facts: ProjectFacts, which: str) -> Counter[str]:
 def check_files(facts: ProjectFacts) -> tuple[Finding, ...]:
     """Say which annotation files can't be read, or not be written without changing what people drew."""
     files, objects = sum(slide.has_file for slide in facts.slides), sum(slide.objects for slide in facts.slides)
-    good = ok("files", f"{files} annotation files read, {objects} objects, each file reproduced")
+    read = f"{counted(files, 'annotation file')} read, {counted(objects, 'object')}"
+    good = ok("files", f"{read}, each file reproduced")
     return all_or(_file_findings(facts), good)
 
 
 def _file_findings(facts: ProjectFacts) -> Iterator[Finding]:
     for slide in facts.slides:
-        if slide.file_problem is not None:
+        if slide.no_file is not None:
+            yield catalogue.NOT_A_FILE.found(slide.no_file)
+        elif slide.file_problem is not None:
             yield catalogue.BAD_FILE.found(slide.file_problem)
         elif slide.write_problem is not None:
             yield catalogue.UNSAFE_FILE.found(slide.write_problem)

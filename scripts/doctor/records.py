@@ -15,7 +15,7 @@ from bridge.files import PREFIX
 from bridge.store import Store
 from bridge.store.consistency import copy_store
 from bridge.store.location import STORE_NAME, is_network_path
-from scripts.project import Project, find_store_folder
+from scripts.project import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _copied(project: Project, beside: Path, user: Path | None) -> tuple[Path | N
     """Copy the database, if there is one; return where it is, and why it can't be copied."""
     database: Path | None = None
     try:
-        folder = find_store_folder(project, user)
+        folder = project.find_store(user)
         if folder is None:
             return None, None
         database = folder / STORE_NAME

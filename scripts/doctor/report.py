@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from scripts.plain_words import counted
 from scripts.telling import Said, Tone
 
 
@@ -105,8 +106,7 @@ class DoctorReport:
         yield Said(f"{self._counted(Level.PROBLEM)}, {self._counted(Level.WARNING)}", tone)
 
     def _counted(self, level: Level) -> str:
-        count = self._count(level)
-        return f"{count} {level.word}{'' if count == 1 else 's'}"
+        return counted(self._count(level), level.word)
 
     def _count(self, level: Level) -> int:
         return Counter(finding.level for finding in self.findings)[level]

@@ -19,6 +19,7 @@ from bridge.watch import Observing
 from scripts.daemon.heartbeat import DaemonState, is_alive, read_heartbeat
 from scripts.daemon.people_process import split_command
 from scripts.options import HookOptions
+from scripts.plain_words import counted
 from scripts.project import Project
 
 _SKEW = timedelta(minutes=2)  # clocks that differ by less do no harm
@@ -210,7 +211,7 @@ def _shown_live(project: Project) -> str:
     viewer = QuPathViewer(project.source.root)
     viewer.open_slides(0.0)
     count = len(viewer.open_slides(_DEAD_LATER))
-    return f"{count} image{'' if count == 1 else 's'} in QuPath, where results appear live" if count else ""
+    return f"{counted(count, 'image')} in QuPath, where results appear live" if count else ""
 
 
 def _open_images(project: Project, now: datetime, newest_save: datetime | None) -> str | None:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from bridge.annotations import AnnotationSet, Edits, FileUse, SlideEntry
 from bridge.annotations.roles import Reconciliation, Role, reconcile
+from bridge.annotations.unread import only_points
 from bridge.coords import Pyramid
 from bridge.errors import BridgeError, SlideNotFoundError
+from bridge.files import no_file
 from bridge.ingest import SlideReading, locate_slide, place_entry, revision_of, shifted
 from bridge.slides import Slide, choose_mpp, open_slide
 from bridge.store import Store
@@ -35,12 +37,16 @@ class SlideFacts:
     slide_problem, damage, mpp_problem, blocker, file_problem, write_problem
         Why it isn't found or doesn't open; can't be read everywhere; has no mpp; mustn't be read now; isn't read;
         couldn't be written.
+    no_file
+        What lies where the annotation file should be; None where it is one, or nothing.
     is_lost
         The slide problem is that it isn't found.
     mpp_warnings
         One line each.
     unknown, used
         Classes that the scheme doesn't know, and those that it does, with objects of each.
+    only_points
+        Of the unknown ones those that only points and lines have.
     saved_at
         File → when it was saved, by its own time: of the slide and of its annotation file.
     """
@@ -55,9 +61,11 @@ class SlideFacts:
     blocker: str | None = None
     file_problem: str | None = None
     write_problem: str | None = None
+    no_file: str | None = None
     objects: int = 0
     unknown: tuple[tuple[str, int], ...] = ()
     used: tuple[tuple[str, int], ...] = ()
+    only_points: frozenset[str] = frozenset()
     saved_at: Mapping[Path, datetime] | None = None
 
 
@@ -69,10 +77,11 @@ class _File:
     found: AnnotationSet = field(default_factory=AnnotationSet)
     problem: str | None = None
     blocker: str | None = None
+    no_file: str | None = None
 
     @property
     def is_read(self) -> bool:
-        return self.problem is None and self.blocker is None
+        return self.problem is None and self.blocker is None and self.no_file is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,7 @@ def look_at_slide(project: Project, store: Store, entry: SlideEntry) -> tuple[Sl
         has_file=entry.annotation_path.is_file(),
         blocker=file.blocker,
         file_problem=file.problem,
+        no_file=file.no_file,
         write_problem=_write_problem(project, entry, file),
         objects=len(file.found),
     )
@@ -126,6 +136,9 @@ def _reading(opened: _Opened, file: _File, found: AnnotationSet, reconciled: Rec
 
 
 def _read(project: Project, entry: SlideEntry) -> _File:
+    kind = _kind(entry.annotation_path)
+    if kind is not None:
+        return _File(no_file=f"{entry.annotation_path} is {kind}, not a file")
     blocker = project.source.blocker(entry)
     if blocker is not None or not entry.annotation_path.is_file():
         return _File(blocker=None if blocker is None else f"{entry.annotation_path}: {blocker}")
@@ -134,6 +147,13 @@ def _read(project: Project, entry: SlideEntry) -> _File:
         return _File(data, project.source.parse(data, entry))
     except (BridgeError, OSError) as error:
         return _File(problem=str(error))
+
+
+def _kind(path: Path) -> str | None:
+    try:
+        return no_file(path)
+    except OSError:  # told by who opens it
+        return None
 
 
 def _write_problem(project: Project, entry: SlideEntry, file: _File) -> str | None:
@@ -195,7 +215,8 @@ def _reconciled(project: Project, store: Store, entry: SlideEntry, found: Annota
 def _with_classes(facts: SlideFacts, reconciled: Reconciliation) -> SlideFacts:
     drawn = (*reconciled.of(Role.ANNOTATION), *reconciled.of(Role.PATCH_LABEL))
     used = Counter(item.path_class for item in drawn if item.path_class is not None)
-    return replace(facts, unknown=tuple(reconciled.unknown.items()), used=tuple(used.items()))
+    unknown, points = tuple(reconciled.unknown.items()), only_points(reconciled)
+    return replace(facts, unknown=unknown, used=tuple(used.items()), only_points=points)
 
 
 def _saved_at(*paths: Path) -> Mapping[Path, datetime]:

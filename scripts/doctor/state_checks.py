@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scripts.doctor import catalogue
 from scripts.doctor.report import Finding, all_or, ok
-from scripts.plain_words import size
+from scripts.plain_words import counted, size
 
 if TYPE_CHECKING:
     from scripts.doctor.facts import ProjectFacts
@@ -53,26 +53,30 @@ def _model_findings(facts: ProjectFacts) -> Iterator[Finding]:
 def _model_said(facts: ProjectFacts) -> str:
     if facts.model.id is None:
         return "none yet; design, encoder and weights go together"
-    return f"iteration {facts.model.iteration} in use; design, encoder and weights go together"
+    return f"the model of training {facts.model.iteration} is in use; design, encoder and weights go together"
 
 
 def check_labels(facts: ProjectFacts) -> tuple[Finding, ...]:
     """Say what is missing before a training can start."""
     labels = facts.labels
     if labels.lacking is not None:
-        return (catalogue.TOO_LITTLE.found(labels.lacking),)
-    return (ok("labels", f"on {labels.labelled_slides} slides, {labels.complete_areas} areas labelled completely"),)
+        what, _, cure = labels.lacking.partition(": ")  # it says itself what to do, in this project's tool
+        return (catalogue.TOO_LITTLE.found(what, cure or None),)
+    areas, slides = counted(labels.complete_areas, "area"), counted(labels.labelled_slides, "slide")
+    return (ok("labels", f"on {slides}, {areas} labelled completely"),)
 
 
 def check_hold_out(facts: ProjectFacts) -> tuple[Finding, ...]:
     """Say whether something is kept apart that judges new models."""
     labels = facts.labels
     if labels.lacking is not None or labels.held_areas:
-        return (ok("hold-out", f"{labels.held_areas} of {labels.complete_areas} labelled areas are kept apart"),)
+        areas = counted(labels.complete_areas, "labelled area")
+        return (ok("hold-out", f"kept apart: {labels.held_areas} of {areas}"),)
     if not labels.is_split:
         return (catalogue.NO_HOLD_OUT.found("[holdout] fraction is 0", "set [holdout] fraction = 0.2"),)
-    areas, slides = labels.complete_areas, labels.labelled_slides
-    return (catalogue.NO_HOLD_OUT.found(f"none of {areas} completely labelled areas on {slides} slides is kept apart"),)
+    areas = counted(labels.complete_areas, "completely labelled area")
+    slides = counted(labels.labelled_slides, "slide")
+    return (catalogue.NO_HOLD_OUT.found(f"none of {areas} on {slides} is kept apart"),)
 
 
 def check_noticing(facts: ProjectFacts) -> tuple[Finding, ...]:
@@ -119,6 +123,18 @@ def check_database(facts: ProjectFacts) -> tuple[Finding, ...]:
     return all_or(found, ok("database", where))
 
 
+def check_own_files(facts: ProjectFacts) -> tuple[Finding, ...]:
+    """Say which of the small files in ``.slidebridge`` are not what they should be."""
+    own = facts.own
+    told = (
+        (catalogue.BAD_LEASE, own.lease),
+        (catalogue.BAD_HEARTBEAT, own.heartbeat),
+        (catalogue.BAD_KEY, own.key),
+        *((catalogue.BAD_CURVE, line) for line in own.curves),
+    )
+    return all_or((trouble.found(text) for trouble, text in told if text is not None), ok("own files", "whole"))
+
+
 def check_space(facts: ProjectFacts) -> tuple[Finding, ...]:
     """Say whether the disks have room."""
     return tuple(_room(disk.what, str(disk.path), disk.free_bytes) for disk in facts.records.disks)
@@ -135,7 +151,7 @@ def check_backups(facts: ProjectFacts) -> tuple[Finding, ...]:
     """Say whether the backups take much room."""
     taken, count = facts.records.backup_bytes, facts.records.backup_files
     free = min((disk.free_bytes for disk in facts.records.disks[:1]), default=float("inf"))
-    text = f"{count} files, {size(taken)}"
+    text = f"{counted(count, 'file')}, {size(taken)}"
     is_large = taken > _MANY_BYTES or (taken > _LITTLE_BYTES and taken > _LARGE_SHARE * free)
     return (catalogue.BIG_BACKUPS.found(text) if is_large else ok("backups", text),)
 
@@ -157,6 +173,7 @@ STATE_CHECKS: tuple[Callable[[ProjectFacts], tuple[Finding, ...]], ...] = (
     check_clock,
     check_hooks,
     check_database,
+    check_own_files,
     check_space,
     check_backups,
     check_stray,

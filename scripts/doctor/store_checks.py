@@ -31,7 +31,8 @@ from bridge.store.lease import holder
 from bridge.store.location import STORE_NAME
 from scripts.doctor.report import DoctorReport, Finding, Level, all_or, ok, problem, warning
 from scripts.loop.pull import SlideState, pull
-from scripts.project import Project, find_store_folder, open_project
+from scripts.plain_words import counted
+from scripts.project import Project, open_project
 
 _PUSH = "run slidebridge push --force: it writes them anew"
 
@@ -45,7 +46,10 @@ def examine_store(path: Path, *, now: datetime | None = None, user: Path | None 
         There is no project, or its settings are wrong.
     """
     project = open_project(path)
-    folder = find_store_folder(project, user)
+    try:
+        folder = project.find_store(user)
+    except StoreError as error:
+        return DoctorReport((problem("database", str(error)),))
     if folder is None:
         return DoctorReport((*_champion(project), ok("database", "none yet; the first sync makes it")))
     with TemporaryDirectory() as beside:
@@ -119,19 +123,21 @@ def _disagreements(store: Store, state: SlideState) -> Iterator[Finding]:
     live = {written.object_id for written in store.live_objects(state.key)}
     missing = [o for o in outcomes if o.written.object_id in live and o.annotation is None]
     if missing:
-        yield problem("files", f"{name}: {len(missing)} objects of ours are not in the file as they should be", _PUSH)
+        which = counted(len(missing), "object of ours is", "objects of ours are")
+        yield problem("files", f"{name}: {which} not in the file as it should be", _PUSH)
     back = [o for o in outcomes if o.written.object_id not in live]
     if back:
-        yield problem("files", f"{name}: {len(back)} objects that we took out are in the file", _PUSH)
+        which = counted(len(back), "object that we took out is", "objects that we took out are")
+        yield problem("files", f"{name}: {which} in the file", _PUSH)
 
 
 def _doubled(state: SlideState) -> Iterator[Finding]:
     ours = [o.annotation for o in state.reading.reconciled.objects if _is_prediction(o.annotation)]
     outlines = Counter((a.path_class, shapely.to_wkb(shapely.normalize(a.geometry))) for a in ours)
     ids = Counter(a.object_id for a in ours if a.layer is None)
-    count = max(sum(n - 1 for n in counted.values()) for counted in (outlines, ids))
+    count = max(sum(n - 1 for n in found.values()) for found in (outlines, ids))
     if count:
-        text = f"{state.reading.entry.name}: {count} predictions are in the file twice"
+        text = f"{state.reading.entry.name}: {counted(count, 'prediction is', 'predictions are')} in the file twice"
         yield problem("files", text, "delete the second ones in the viewer and save")
 
 
@@ -141,7 +147,8 @@ def _strangers(state: SlideState) -> Iterator[Finding]:
     unread = (o.annotation for o in reconciled.objects if o.role is Role.OTHER and id(o.annotation) not in known)
     strange = [annotation for annotation in unread if _is_machine_made(annotation)]
     if strange:
-        text = f"{state.reading.entry.name}: {len(strange)} predictions or boxes of ours that the store doesn't know"
+        which = counted(len(strange), "prediction or box", "predictions or boxes")
+        text = f"{state.reading.entry.name}: {which} of ours that the store doesn't know"
         cure = "restore the database that wrote them, or delete them in the viewer and save"
         yield problem("files", text, cure)
 

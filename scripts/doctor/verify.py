@@ -16,6 +16,7 @@ from bridge.qupath.paquo_backend import PaquoOptions, QuPath
 from bridge.qupath.paquo_copy import read_whole
 from bridge.qupath.paquo_records import QuPathImage
 from bridge.qupath.paquo_verify import Comparison, class_colors, compare_objects
+from scripts.plain_words import counted
 from scripts.project import open_project
 
 _MOST_LINES = 20  # differences of one image that are printed; --json has all
@@ -64,9 +65,10 @@ class ImageVerdict:
         if self.comparison is None:
             return [f"problem  {name}: {self.problem}"]
         if self.comparison.is_equal:
-            return [f"ok       {name}: {self.comparison.ours} objects, read alike"]
+            return [f"ok       {name}: {counted(self.comparison.ours, 'object')}, read alike"]
         found = self.comparison.differences
-        head = f"problem  {name}: {len(found)} differences; we read {self.comparison.ours} objects,"
+        ours = counted(self.comparison.ours, "object")
+        head = f"problem  {name}: {counted(len(found), 'difference')}; we read {ours},"
         lines = [f"{head} QuPath {self.comparison.theirs}", *(f"         {d.line()}" for d in found[:_MOST_LINES])]
         more = len(found) - _MOST_LINES
         return [*lines, f"         … and {more} more; --json has all"] if more > 0 else lines
@@ -162,7 +164,7 @@ def verify(project: QuPathProject, entries: Sequence[SlideEntry], qupath: QuPath
     theirs = qupath.read_bytes(project, whole) if whole else {}
     ours, refused = _read_all(project, [entry for entry in entries if entry.key in whole], whole)
     for key, refusal in refused.items():
-        problems[key] = f"QuPath reads {len(theirs[key].objects)} objects; we refuse the file: {refusal}"
+        problems[key] = f"QuPath reads {counted(len(theirs[key].objects), 'object')}; we refuse the file: {refusal}"
     colors = class_colors(ours.values(), read_class_list(project.classes_path))
     return VerifyReport(tuple(_verdict(entry, ours, theirs, colors, problems) for entry in entries))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import ROUND_UP, Context, Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scripts.exporting.errors import ExportError
+from scripts.plain_words import counted
 
 LIMIT = 1e-4  # of probabilities: beyond it a copy is refused
 BATCH_SIZES = (1, 3)
@@ -64,9 +66,9 @@ class Check:
 
     def line(self, runtime: str) -> str:
         """Return the result for people."""
-        tiles = f"{_counted(self.tiles, 'tile')} of {_counted(self.slides, 'slide')}"
+        tiles = f"{counted(self.tiles, 'tile')} of {counted(self.slides, 'slide')}"
         sizes = " and ".join(str(size) for size in self.batch_sizes)
-        said = f"checked on {tiles}, {sizes} at a time: differs by {self.largest_difference:.1g} at most"
+        said = f"checked on {tiles}, {sizes} at a time: differs by {at_most(self.largest_difference)} at most"
         if self.speed is None:
             return said
         return f"{said}; on one core, {runtime} is {self.speed:.1f} times as quick as torch"
@@ -92,6 +94,18 @@ def compare(copy: Answer, network: Answer, pixels: NDArray[np.uint8], slides: in
     return Check(largest, len(pixels), slides, BATCH_SIZES)
 
 
+def at_most(value: float, digits: int = 1) -> str:
+    """Return a bound in few digits: rounded up, for it holds only if nothing is beyond it.
+
+    Examples
+    --------
+    >>> at_most(1.2e-7), at_most(2e-7), at_most(0.0)
+    ('2e-07', '2e-07', '0')
+    """
+    written = Decimal(repr(value))  # the shortest that is this number: 2e-07, where its bits are a little more
+    return f"{float(Context(prec=digits, rounding=ROUND_UP).plus(written)):.{digits}g}"
+
+
 def refuse_untrue(check: Check, what: str) -> None:
     """Refuse a copy that doesn't say what the network says.
 
@@ -102,8 +116,8 @@ def refuse_untrue(check: Check, what: str) -> None:
     """
     if not check.largest_difference <= LIMIT:
         raise ExportError(
-            f"{what} differs from the model by {check.largest_difference:.2g}, more than {LIMIT:g}, so nothing was"
-            " written; please report it with the versions that `slidebridge doctor` prints"
+            f"{what} differs from the model by {at_most(check.largest_difference, 2)}, more than {LIMIT:g}, so nothing"
+            " was written; please report it with the versions that `slidebridge doctor` prints"
         )
 
 
@@ -129,10 +143,6 @@ def measure(copy: Answer, network: Answer, tile: NDArray[np.uint8], clock: Calla
         if clock() - began > _SECONDS:
             break
     return min(taken[0]), min(taken[1])
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if count != 1 else ''}"
 
 
 def _batches(pixels: NDArray[np.uint8], size: int) -> list[NDArray[np.uint8]]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge.annotations import BACKGROUND, IGNORE_LABEL, ClassScheme, Part, format_color
+from bridge.annotations.roles import Role
 from bridge.errors import BridgeError
 from bridge.slides import open_slide
 from bridge.store import Backups
-from scripts.daemon.names import SlideNames, project_names
 from scripts.exporting.dataset_outlines import plan_geojson
 from scripts.exporting.dataset_request import DatasetRequest, ExportedDataset, TileFormat
 from scripts.exporting.dataset_slide import FIRST_CHANNEL, FOLDERS, Item, SlideWriter
@@ -22,7 +22,11 @@ from scripts.exporting.errors import ExportError
 from scripts.exporting.folder import ExportKind, check_place, new_folder
 from scripts.exporting.naming import file_names
 from scripts.exporting.readme_dataset import dataset_readme
-from scripts.loop.pull import Pulled, pull, suspicion
+from scripts.gestures import answer_with_roi
+from scripts.loop.pull import Pulled, SlideState, pull, suspicion
+from scripts.naming.project_names import project_names
+from scripts.naming.slide_names import SlideNames
+from scripts.plain_words import counted
 from scripts.progress import Progress, Renamed
 from scripts.project import Project, open_store
 from scripts.version import program_version
@@ -55,9 +59,10 @@ def export_dataset(project: Project, request: DatasetRequest, now: datetime, pro
     check_place(request.out, ExportKind.DATASET, project, is_forced=request.is_forced)
     names = project_names(project, project.source.slides())
     pulled = _read(project, names, now, progress)
-    labelled = [state for state in pulled.slides if not state.plan.is_empty]
+    labelled = [state for state in pulled.slides if state.plan.shapes or state.plan.complete]
+    boxes_only = tuple(names.of(state.key) for state in pulled.slides if _has_boxes_only(state))
     if not labelled:
-        raise ExportError(f"{project.root}: nothing is labelled yet; draw some annotations, and save them")
+        raise _nothing_labelled(project, boxes_only)
     files = file_names((state.key, names.of(state.key)) for state in labelled)
     ignore = IGNORE_LABEL if request.is_whole else len(project.scheme.names)
     with new_folder(request.out, ExportKind.DATASET, project, is_forced=request.is_forced) as folder:
@@ -65,8 +70,8 @@ def export_dataset(project: Project, request: DatasetRequest, now: datetime, pro
         writers = [SlideWriter(folder, files[s.key], s, project.scheme, request, ignore, mpp) for s in labelled]
         found = _write_all(writers, names, progress)
         if not any(found.items.values()):
-            why = "; ".join(found.problems) or "no pixel of any is labelled"
-            raise ExportError(f"there is nothing to write of {len(labelled)} labelled slides: {why}")
+            slides, why = counted(len(labelled), "labelled slide"), "; ".join(found.problems)
+            raise ExportError(f"there is nothing to write of {slides}: {why}")
         record = _record(project.scheme, request, mpp, ignore, found)
         text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
         (folder / RECORD_NAME).write_text(text + "\n", "utf-8", newline="\n")
@@ -82,6 +87,23 @@ def export_dataset(project: Project, request: DatasetRequest, now: datetime, pro
         {name: found.pixels[label] for label, name in enumerate(project.scheme.names)},
         request.is_whole,
         (*unread, *doubted, *found.problems),
+        boxes_only,
+    )
+
+
+def _has_boxes_only(state: SlideState) -> bool:
+    """Say whether all that people said of a slide is one class for a box each: no pixel of it has a label then."""
+    is_drawn = state.plan.shapes or state.plan.complete
+    return not is_drawn and bool(state.reading.reconciled.of(Role.PATCH_LABEL))
+
+
+def _nothing_labelled(project: Project, boxes_only: Sequence[str]) -> ExportError:
+    if not boxes_only:
+        return ExportError(f"{project.root}: nothing is labelled yet; draw some annotations, and save them")
+    answer = answer_with_roi(project.settings.source.kind)
+    return ExportError(
+        f"{project.root}: there are only boxes that were given one class each, which label no pixels, on"
+        f" {', '.join(boxes_only)}; outline what is in some box, {answer}, and save"
     )
 
 
@@ -106,6 +128,7 @@ def _write_all(writers: Sequence[SlideWriter], names: SlideNames, progress: Prog
             _remove_slide(writer)
             continue
         if not items:
+            found.problems.append(f"{names.of(writer.state.key)}: no pixel of it is labelled at this resolution")
             continue
         for part, item in items:
             found.items[part].append(item)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from scripts.exporting.errors import ExportError
+from scripts.plain_words import counted
 
 LEAST_TILE_PX, MOST_TILE_PX = 32, 8192
 
@@ -67,11 +68,13 @@ class ExportedDataset:
     training, hold_out
         Tiles, or masks of whole slides, of either part.
     slides
-        Those that have labels.
+        Those that have labelled pixels.
     pixels
         Class → labelled pixels.
     problems
-        One line for each slide that was left out because it can't be read, or whose save isn't believed.
+        One line for each slide that was left out: it can't be read, its save isn't believed, or no pixel is labelled.
+    boxes_only
+        Slides on which people gave boxes one class each and drew nothing: no pixel is labelled, and they are left out.
     """
 
     out: Path
@@ -81,6 +84,7 @@ class ExportedDataset:
     pixels: Mapping[str, int]
     is_whole: bool
     problems: tuple[str, ...] = ()
+    boxes_only: tuple[str, ...] = ()
 
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
@@ -90,6 +94,7 @@ class ExportedDataset:
             "hold_out": self.hold_out,
             "slides": self.slides,
             "pixels": dict(self.pixels),
+            "slides_with_boxes_only": list(self.boxes_only),
             "problems": list(self.problems),
         }
 
@@ -100,8 +105,18 @@ class ExportedDataset:
         shares = ", ".join(f"{name} {100 * count / max(1, total):.1f} %" for name, count in self.pixels.items())
         return (
             f"data set written to {self.out}: {self.training} {what} to train with, {self.hold_out} held out, of"
-            f" {self.slides} slide{'s' if self.slides != 1 else ''}",
+            f" {counted(self.slides, 'slide')}",
             f"labelled pixels: {shares}",
+            *self._boxes_line(),
             *(f"left out: {line}" for line in self.problems),
             f"what is in it is in {self.out / 'dataset.json'}, how to use it in {self.out / 'README.txt'}",
+        )
+
+    def _boxes_line(self) -> tuple[str, ...]:
+        if not self.boxes_only:
+            return ()
+        slides = counted(len(self.boxes_only), "slide", "slides")
+        return (
+            f"left out: {slides} with nothing but boxes that were given one class each, which label no pixels:"
+            f" {', '.join(self.boxes_only)}",
         )

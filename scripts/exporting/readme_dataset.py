@@ -22,7 +22,8 @@ began as predictions are ignored there.
 
 geojson/ has the outlines of each slide in pixels of its finest level; QuPath opens them. Their metadata say what trains
 and what is held out. dataset.json lists every file with its SHA-256 and its place on the slide (x, y, width, height, in
-whole pixels of the finest level, rounded outwards).
+whole pixels of the finest level, rounded outwards). A box that was given one class as a whole labels no pixels; slides
+with nothing else are not in this data set.
 """
 _TILES = """
 imagesTr/NAME_0000.{suffix} is a tile of {side} x {side} pixels, labelsTr/NAME.{suffix} its labels, one number a pixel

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.checkpoints import Checkpoint
+from scripts.exporting.checking import at_most
 from scripts.exporting.outcome import ExportedNetwork
 
 _RGB = 3
@@ -22,7 +23,7 @@ Pixels of {mpp:g} micrometres: bring the slide to this resolution first. Trained
 width may be any multiple of {stride}, and any number of tiles goes in at once.{heat}
 Out come {shape}, in this order:
 {classes}
-Checked against the model itself on {tiles} tiles of real slides: differs by {difference:.1g} at most.
+Checked against the model itself on {tiles} tiles of real slides: differs by {difference} at most.
 
     import numpy, onnxruntime
     session = onnxruntime.InferenceSession("{file}", providers=["CPUExecutionProvider"])
@@ -73,7 +74,7 @@ def _network(network: ExportedNetwork) -> str:
         shape="one row per tile" if facts.says_one_class else "one plane per class, as high and wide as the tile",
         classes="\n".join(f"    {i}  {name}{f'  {colour}' if colour else ''}" for i, (name, colour) in named),
         tiles=network.check.tiles,
-        difference=network.check.largest_difference,
+        difference=at_most(network.check.largest_difference),
     )
 
 

@@ -17,9 +17,9 @@ from bridge.slides import Slide, TissueOptions, open_slide, tissue_mask
 from bridge.store import Store
 from models.data import slide_downsample
 from models.inference import Predictor
-from scripts.daemon.names import project_names
 from scripts.exporting.errors import ExportError
 from scripts.loop.pull import read_entry
+from scripts.naming.project_names import project_names
 from scripts.project import Project
 
 logger = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from bridge.store import Backups, JobKind, Store
 from bridge.store.holders import this_host
 from bridge.store.lease import holder
 from scripts.daemon.beginning import CONFIRMED
-from scripts.daemon.names import find_called
 from scripts.loop.pull import believe, count_added, keep_version, read_entry
-from scripts.project import Project, find_store_folder, open_project, open_to_write
+from scripts.plain_words import counted
+from scripts.project import Project, find_called, open_project, open_to_write
 
 
 def confirm_slide(path: Path, name: str, *, is_dry_run: bool) -> str:
@@ -32,7 +32,7 @@ def confirm_slide(path: Path, name: str, *, is_dry_run: bool) -> str:
     try:
         return _confirm(project, entry, name, is_dry_run=is_dry_run)
     except ProjectBusyError:
-        at_work, folder = holder(project.data_folder), find_store_folder(project)
+        at_work, folder = holder(project.data_folder), project.find_store()
         if at_work is None or folder is None or at_work.purpose != "watch" or at_work.host != this_host():
             raise
     with Store.open(folder) as store:  # where the daemon has it, whatever the settings say since
@@ -50,4 +50,4 @@ def _confirm(project: Project, entry: SlideEntry, name: str, *, is_dry_run: bool
             count_added(project, store, backups, reading)
             believe(store, reading, now, project.settings.labels)
     verb = "would be" if is_dry_run else "is"
-    return f"{name}: the save with {reading.human_count} objects {verb} learned from at the next sync"
+    return f"{name}: the save with {counted(reading.human_count, 'object')} {verb} learned from at the next sync"

@@ -12,6 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from bridge.store import CostRecord, RunState, Store
+from scripts.plain_words import counted
 
 if TYPE_CHECKING:  # torch comes with them
     from scripts.loop.slide_jobs import Champion
@@ -181,12 +182,20 @@ class CostAccount:
         }
 
     def line(self) -> str | None:
-        """Return the facts for people, in one line; None where there are none."""
+        """Return for people how long a slide takes, and what is to be done yet; None where nothing is known."""
+        if not self.costs:
+            return None
+        count = len(self.costs)
+        of = f" (median of {count})" if count > 1 else ""
+        return f"predicting a slide takes {duration(self.seconds)}{of}{self._waits()}"
+
+    def details(self) -> str | None:
+        """Return, in one line, where the time goes, for who looks into it; None where nothing is known."""
         if not self.costs:
             return None
         count, rate = len(self.costs), self.seconds_per_mm2
         of = f"median of {count}; " if count > 1 else ""
-        size = f"{of}{self.tiles:.0f} {'tile' if self.tiles == 1 else 'tiles'}, {self.tissue_mm2:.3g} mm² tissue"
+        size = f"{of}{counted(round(self.tiles), 'tile')}, {self.tissue_mm2:.3g} mm² tissue"
         per_mm2 = "" if rate is None else f", {duration(rate)} a mm²"
         shares = self.shares
         stages = ", ".join(f"{word} {shares[stage]:.0%}" for stage, word in _WORDS.items() if shares[stage] > 0)

@@ -9,15 +9,17 @@ from pathlib import Path
 
 from bridge.annotations import SlideEntry
 from bridge.errors import ConfigError
-from scripts.daemon.names import SlideNames, project_names
 from scripts.loop.effort_account import Account, IterationEffort, SlideEffort, account
 from scripts.loop.effort_saves import LeftOut, time_saves
 from scripts.loop.effort_times import read_times
 from scripts.loop.effort_work import Work
+from scripts.naming.project_names import new_spare_key, project_names
+from scripts.naming.slide_names import SlideNames
+from scripts.plain_words import counted
 from scripts.project import Project, open_project, open_store
 
 _HEADINGS = (
-    "iteration", "accepted", "corrected", "added", "rejected", "declined", "patch labels", "boxes", "regions", "timed",
+    "training", "accepted", "corrected", "added", "rejected", "declined", "patch labels", "boxes", "regions", "timed",
     "s/region", "normalized",
 )  # fmt: skip
 
@@ -89,13 +91,15 @@ class Effort:
         }
 
 
-def read_effort(path: Path, times: Path | None = None) -> Effort:
+def read_effort(path: Path, times: Path | None = None, *, is_kept: bool = False) -> Effort:
     """Read what is known of the effort in the project that a path belongs to; nothing is recorded or written.
 
     Parameters
     ----------
     times
         CSV file of measured times; they take the place of those from saves.
+    is_kept
+        What is told is kept, in files: hidden names must mean the same tomorrow.
 
     Raises
     ------
@@ -107,7 +111,7 @@ def read_effort(path: Path, times: Path | None = None) -> Effort:
         saved = time_saves(store.saves(), store.first_look())
         known = {slide.key: slide.name for slide in store.slides()}
     entries = _entries(project, known)
-    names = project_names(project, entries)
+    names = project_names(project, entries, spare_key=None if is_kept or times is not None else new_spare_key())
     measured = () if times is None else read_times(times, _finder(entries, names))
     return Effort(project.root, account(saved, measured), names)
 
@@ -171,8 +175,10 @@ def _left_out_json(left_out: LeftOut) -> Mapping[str, object]:
 
 
 def _cells(name: str, work: Work, found: IterationEffort, of: Account) -> tuple[str, ...]:
-    normalized = of.normalized(found.seconds_per_region)
-    times = (_shown(found.seconds_per_region, 1) + ("*" if found.is_measured else ""), _shown(normalized, 3))
+    is_told = not of.is_too_quick
+    seconds = found.seconds_per_region if is_told or found.iteration > 0 else None
+    normalized = of.normalized(found.seconds_per_region) if is_told else None
+    times = (_shown(seconds, 1) + ("*" if found.is_measured else ""), _shown(normalized, 3))
     return (name, *_counts(work), str(found.regions), str(found.timed_regions), *times)
 
 
@@ -199,6 +205,12 @@ def _model_lines(found: Account) -> list[str]:
     lines = []
     if any(iteration.is_measured for iteration in found.iterations):
         lines.append("*: measured; the other times are from saves")
+    if found.is_too_quick:
+        lines.append(
+            "time without predictions isn't told: the first saves are too close together for a person's drawing, as"
+            " where annotations are brought in at once; measure it, and give --times FILE.csv"
+        )
+        return lines
     if found.fit is None or found.model_minutes is None or found.counted_minutes is None:
         return lines
     curve = found.fit.curve
@@ -208,24 +220,27 @@ def _model_lines(found: Account) -> list[str]:
     else:
         lines.append(
             f"H-AI-L: tau {curve.tau:.1f} regions, H {curve.normalized_time:.1f}, B {curve.baseline:.0f}:"
-            f" P {curve.savings:.1f} % of the time saved, {found.model_minutes:.0f} minutes"
+            f" P {curve.savings:.1f} % of the time saved, {counted(round(found.model_minutes), 'minute')}"
             f" (the curve misses by {found.fit.error:.2f})"
         )
-    counted = f"{abs(found.counted_minutes):.0f} minutes {'fewer' if found.counted_minutes >= 0 else 'more'}"
-    lines.append(f"counted, without a model: {counted} than without predictions, over {timed} regions")
+    minutes = counted(round(abs(found.counted_minutes)), "minute")
+    told = f"{minutes} {'fewer' if found.counted_minutes >= 0 else 'more'}"
+    lines.append(f"counted, without a model: {told} than without predictions, over {counted(timed, 'region')}")
     return lines
 
 
 def _left_out_lines(left_out: LeftOut) -> list[str]:
     lines = []
     if left_out.without_start:
-        lines.append(f"no time is known of {left_out.without_start} regions: nothing was saved before them")
+        regions, them = counted(left_out.without_start, "region"), "it" if left_out.without_start == 1 else "them"
+        lines.append(f"no time is known of {regions}: nothing was saved before {them}")
     if left_out.pauses:
         hours = left_out.pause_seconds / 3600
-        lines.append(f"left out as pauses: {left_out.pauses} saves, {left_out.with_pause} regions, {hours:.1f} hours")
+        pauses = f"{counted(left_out.pauses, 'save')}, {counted(left_out.with_pause, 'region')}, {hours:.1f} hours"
+        lines.append(f"left out as pauses: {pauses}")
     if left_out.interleaved:
         lines.append(
-            f"{left_out.interleaved} saves interleave with those of another slide: taken for one person's; where two"
-            " worked at once, their time is counted once"
+            f"{counted(left_out.interleaved, 'save interleaves', 'saves interleave')} with those of another slide:"
+            " taken for one person's; where two worked at once, their time is counted once"
         )
     return lines

@@ -14,6 +14,9 @@ from scripts.loop.effort_work import Place, Time, Work
 _NO_TIME = "for minutes per region, save twice or more while SlideBridge watches, or give --times FILE.csv"
 
 
+_LEAST_SECONDS = 1.0  # for a region without predictions: nobody outlines faster, so they were brought in by a program
+
+
 @dataclass(frozen=True, slots=True)
 class SlideEffort:
     """One slide in one iteration.
@@ -136,6 +139,13 @@ class Account:
         first = next((i for i in self.iterations if i.iteration == 0), None)
         return None if first is None else first.seconds_per_region or None
 
+    @property
+    def is_too_quick(self) -> bool:
+        """Whether the saves before the first training are too close together to be a person's work: no time is told."""
+        first = next((i for i in self.iterations if i.iteration == 0), None)
+        baseline = self.baseline_seconds
+        return first is not None and not first.is_measured and baseline is not None and baseline < _LEAST_SECONDS
+
     def normalized(self, seconds_per_region: float | None) -> float | None:
         """Return A: a time per region by that without predictions."""
         baseline = self.baseline_seconds
@@ -222,7 +232,7 @@ def _missing(known: Account) -> str | None:
     if all(i.iteration == 0 for i in known.iterations):
         return "no predictions have been answered yet: train, and correct what is predicted"
     if known.baseline_seconds is None:
-        return f"the time per region without predictions (iteration 0) isn't known; {_NO_TIME}"
+        return f"the time per region without predictions (before the first training) isn't known; {_NO_TIME}"
     if not any(i.timed_regions for i in known.iterations if i.iteration > 0):
         return f"the time per region with predictions isn't known; {_NO_TIME}"
     return None

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from bridge.files import replace_whole
-from scripts.daemon.names import SlideNames
 from scripts.figures import COLORS, new_figure, save_figure
 from scripts.loop.effort import Effort
 from scripts.loop.effort_account import Account, SlideEffort
 from scripts.loop.effort_times import COLUMNS
+from scripts.naming.slide_names import SlideNames
 from scripts.tables import Cell, Table
 
 _MOST_DOTS = 500  # slides; more are not told apart
@@ -106,7 +106,7 @@ def times_figure(found: Account) -> Any:
             axes.plot([each.iteration] * len(times), times, "o", color=_MEASURED, markersize=3)
     numbers = [each.iteration for each in found.iterations]
     axes.set_xticks(range(min(numbers), max(numbers) + 1, 1 + (max(numbers) - min(numbers)) // 20))
-    axes.set(xlabel="iteration (0: without predictions)", ylabel="annotation time per region, s")
+    axes.set(xlabel="training (0: without predictions)", ylabel="annotation time per region, s")
     axes.set_ylim(bottom=0)
     axes.spines[["top", "right"]].set_visible(False)
     return figure

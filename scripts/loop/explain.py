@@ -11,7 +11,6 @@ from bridge.annotations import FileUse
 from bridge.errors import BridgeError
 from bridge.store import Backups, Store
 from models.active import SelectionMethod
-from scripts.daemon.names import project_names
 from scripts.loop.boxes import FoundBox, FoundBoxes, Taken, look_at, method_for, taken_areas
 from scripts.loop.learn import load_project_champion
 from scripts.loop.pull import SlideState, pull
@@ -20,8 +19,12 @@ from scripts.loop.renewal import Renewal
 from scripts.loop.sharing import Rivals, Share, candidates, changed_boxes, open_boxes, share, takes_boxes
 from scripts.loop.slide_jobs import box_seed
 from scripts.loop.slide_work import SlidePrediction
+from scripts.naming.project_names import project_names
+from scripts.plain_words import counted
 from scripts.progress import Progress, Renamed, Silent
 from scripts.project import Project, open_project, open_store
+
+_BY_PEAK = "first is the box around the highest score of a single spot; the number is the mean of the whole box"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,11 @@ class ExplainedSlide:
             return [f"{self.name}: no boxes: {self.why_none}"]
         method, acquisition = self.how
         by = f"{method.value}, by {acquisition}" if acquisition is not None else method.value
-        said = f"{self.name}: {len(self.boxes)} of {self.wanted} boxes ({by})"
+        said = f"{self.name}: {len(self.boxes)} of {counted(self.wanted, 'box', 'boxes')} ({by})"
         told = [said + (f": {self.shortage}" if self.shortage is not None else "")]
         told += [box.line() for box in self.boxes]
+        if method is SelectionMethod.ADAPTIVE and len(self.boxes) > 1:
+            told.append(f"  {_BY_PEAK}")
         kept_off = [f"{count} {kind}" for kind, count in self.taken.counts().items() if count]
         told += [f"  kept off what is taken: {', '.join(kept_off)}"] if kept_off else []
         ones = "one" if self.open_boxes == 1 else "ones"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -38,7 +39,8 @@ from scripts.loop.training_run import (
 )
 from scripts.loop.training_slides import opened, without_damaged
 from scripts.loop.training_start import champion_or_none, load_project_champion, transfer_or_none
-from scripts.progress import Progress
+from scripts.plain_words import counted
+from scripts.progress import TRAINING, Progress
 from scripts.project import Project
 
 __all__ = ["Learned", "RunKind", "StopCause", "design_of", "learn", "load_project_champion", "settle_training"]
@@ -60,6 +62,8 @@ class Learned:
         It was stopped before its end: nothing came of it, and its number goes to the next one.
     warnings
         One line each, for people: slides that were left out because they are damaged.
+    is_dry_run
+        Nothing was to be done: ``reason`` is what would be.
     """
 
     iteration: int | None
@@ -71,6 +75,7 @@ class Learned:
     is_failed: bool = False
     is_superseded: bool = False
     warnings: tuple[str, ...] = ()
+    is_dry_run: bool = False
 
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
@@ -87,9 +92,11 @@ class Learned:
 
     def line(self) -> str:
         """Return the facts for people."""
+        if self.is_dry_run:
+            return self.reason
         if self.iteration is None:
             return f"{'failed' if self.is_failed else 'not trained'}: {self.reason}"
-        return f"iteration {self.iteration}, {self.steps} steps: {self.reason}"
+        return f"training {self.iteration}, {counted(self.steps, 'step')}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,7 +164,7 @@ def learn(
             _close_dead_run(store, kind, reason, now())
         return Learned(None, False, reason)
     if is_dry_run:
-        return Learned(None, False, f"would train on {sum(not p.is_empty for p in pulled.plans)} slides")
+        return Learned(None, False, f"would train on {_labelled(pulled)}", is_dry_run=True)
     run = replace(_begin(project, store, pulled, kind, now, is_forced=is_forced), ranks=ranks)
     try:
         return _train(run, store, pulled, progress, now, stop, stop_cause)
@@ -165,6 +172,10 @@ def learn(
         if not is_noted(project) and store.running() is not None:
             store.fail_run(run.record.iteration, str(error), now())
         raise
+
+
+def _labelled(pulled: Pulled) -> str:
+    return counted(sum(not plan.is_empty for plan in pulled.plans), "slide")
 
 
 def _close_dead_run(store: Store, kind: RunKind, reason: str, now: datetime) -> None:
@@ -184,7 +195,7 @@ def _begin(
     parent_id, data = parent.id if parent else None, data_hash(project, pulled)
     running = store.running()
     if running is not None and (running.kind, running.parent, running.data_hash) == (kind.value, parent_id, data):
-        logger.info("training iteration=%d was cut short and goes on", running.iteration)
+        logger.info("training %d was cut short and goes on", running.iteration)
     else:
         store.start_run(now(), kind=kind.value, parent=parent_id, data_hash=data)
         running = store.running()
@@ -237,6 +248,31 @@ def _train(
     )
 
 
+class TrainingBar:
+    """Shows how far a training is, of what was left when it began: one that goes on where it was begins at 0, too."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._first: float | None = None
+        self._shown = 0.0
+        progress.start(TRAINING, 1.0)
+
+    def show(self, step: TrainingProgress) -> None:
+        """Show a step; the bar stands still where the training begins anew, without a slide that is damaged."""
+        self._first = step.share if self._first is None else self._first
+        left = 1 - self._first
+        self._go_to((step.share - self._first) / left if left > 0 else 1.0, f"loss {step.loss:.3f}")
+
+    def end(self) -> None:
+        """Show that it is over, also where the hold-out ended it before steps and time."""
+        if not math.isclose(self._shown, 1.0):
+            self._go_to(1.0, "")
+
+    def _go_to(self, share: float, note: str) -> None:
+        self._progress.advance(max(0.0, share - self._shown), note)
+        self._shown = max(self._shown, share)
+
+
 def _fit(
     run: _Run,
     slides: Sequence[TrainingSlide],
@@ -246,14 +282,14 @@ def _fit(
 ) -> tuple[Candidate, Mapping[str, object]]:
     settings = run.project.settings
     options = training_options(settings, run.kind)
-    progress.start("training", options.max_steps)
+    bar = TrainingBar(progress)
     began, losses = now(), count()
     curve = CurveWriter(run.project.data_folder / CURVES, run.kind.value, now)
 
     def report(step: TrainingProgress) -> None:
         next(losses)
         curve.add(step.role, step.step, step.steps, step.loss)
-        progress.advance(note=f"loss {step.loss:.3f}")
+        bar.show(step)
 
     def fit(readable: Sequence[TrainingSlide]) -> Candidate:
         lesson = Lesson(
@@ -279,6 +315,8 @@ def _fit(
 
     with curve:
         candidate = without_damaged(slides, run.left_out, fit)
+    if candidate.is_finished:
+        bar.end()
     return candidate, fit_metrics(next(losses), (now() - began).total_seconds())
 
 
@@ -299,7 +337,7 @@ def _judge(run: _Run, checkpoint: Checkpoint, slides: Sequence[TrainingSlide]) -
     was_held_out = any(slide.plan.hold_out for slide in slides)
     is_unjudged = was_held_out and decision.candidate_scores is None
     if is_unjudged and run.champion is not None and not run.is_forced:
-        return Decision(False, "kept the champion: what is held out to judge by can't be read")
+        return Decision(False, "the model before stays in use; what is held out to judge by can't be read")
     return decision
 
 
@@ -308,6 +346,6 @@ def _stopped(run: _Run, store: Store, candidate: Candidate, cause: StopCause, no
     if cause is StopCause.NEWER_LABELS:
         forget_state(resume_folder(run.project, run.kind))
     store.fail_run(iteration, cause.value, now)
-    logger.info("training iteration=%d steps=%d %s", iteration, steps, cause.value)
+    logger.info("training %d %s steps=%d", iteration, cause.value, steps)
     warnings = tuple(run.left_out.values())
     return Learned(iteration, False, cause.value, steps=steps, is_superseded=True, warnings=warnings)

@@ -10,8 +10,10 @@ from bridge.errors import ConfigError
 from bridge.store import ObjectOrigin, RunRecord
 from models.checkpoints import Card, read_card
 from models.errors import CheckpointError
-from scripts.daemon.names import SlideNames, project_names
 from scripts.loop.status_daemon import moment
+from scripts.naming.project_names import project_names
+from scripts.naming.slide_names import SlideNames
+from scripts.plain_words import counted
 from scripts.project import Project, open_project, open_store
 
 _MOST_PARENTS = 10_000
@@ -188,7 +190,7 @@ def _origin_line(origin: ObjectOrigin, names: SlideNames) -> str:
 
 def _ancestor_lines(ancestor: Ancestor, names: SlideNames) -> Iterator[str]:
     card, iteration = ancestor.card, _iteration(ancestor)
-    numbered = f" (iteration {iteration})" if iteration is not None else ""
+    numbered = f" (training {iteration})" if iteration else ""
     begun = f"began from model {ancestor.parent}" if ancestor.parent is not None else "began from transfer weights"
     if card is None:
         gone = ancestor.trouble or "its card isn't in the project any more"
@@ -207,8 +209,9 @@ def _share_line(card: Card, key: str, plan: str) -> str:
     share = card.lineage.get(key)
     if share is None:
         return f"label plan {plan[:_SHORT]}; an older SlideBridge didn't keep which save it was made of"
-    counted = f"{share.objects} objects, {share.areas} complete areas, {share.patch_labels} patch labels"
+    learned = [(share.objects, "object"), (share.areas, "complete area"), (share.patch_labels, "patch label")]
+    told = ", ".join(counted(count, what) for count, what in learned)
     if not (share.objects or share.areas or share.patch_labels):
-        counted = "held out, judged only"
+        told = "held out, judged only"
     saved = f"annotations {share.revision[:_SHORT]}" if share.revision else "annotations of an unknown save"
-    return f"{saved}, {counted}"
+    return f"{saved}, {told}"

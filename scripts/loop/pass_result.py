@@ -9,6 +9,9 @@ from scripts.loop.costs import CostAccount
 from scripts.loop.learn import Learned
 from scripts.loop.pull import Pulled, SlideProblem
 from scripts.loop.push import Pushed, SlidePushed
+from scripts.plain_words import counted
+
+_NO_MODEL = "there is no model yet: label a few boxes, then `slidebridge train`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +45,29 @@ class PassResult:
             "recovered": list(self.recovered),
             "learned": self.learned.as_json() if self.learned else None,
             "written": [_pushed_json(s) for s in self.pushed.slides] if self.pushed else [],
-            "prediction": self._cost.as_json(),
+            "prediction": self.cost.as_json(),
             "dry_run": self.is_dry_run,
             "seconds": round(self.seconds, 3),
         }
 
     def lines(self) -> list[str]:
         """Return the facts for people."""
-        read = f"{len(self.pulled.slides)} slides read, {sum(not p.is_empty for p in self.pulled.plans)} labelled"
+        labelled = sum(not plan.is_empty for plan in self.pulled.plans)
+        read = f"{counted(len(self.pulled.slides), 'slide')} read, {labelled} labelled"
         lines = [*self.recovered, read, *self.pulled.warnings]
         if self.learned:
             lines += [self.learned.line(), *self.learned.warnings]
         if self.pushed:
-            lines += [_pushed_line(s) for s in self.pushed.slides]
+            lines += [_pushed_line(s, has_model=self.pushed.has_champion) for s in self.pushed.slides]
             lines += [f"{s.name}: {warning}" for s in self.pushed.slides for warning in s.warnings]
             if not self.pushed.slides:
-                lines.append(
-                    "nothing to write" if self.pushed.has_champion else "nothing to write; no champion yet: train"
-                )
-        cost = self._cost.line()
-        lines += [cost] if cost is not None else []
+                lines.append("nothing to write" if self.pushed.has_champion else f"nothing to write; {_NO_MODEL}")
         lines += [f"failed: {p.message}" for p in self.problems]
         return lines
 
     @property
-    def _cost(self) -> CostAccount:
+    def cost(self) -> CostAccount:
+        """Of predicting the slides that were predicted for it."""
         return CostAccount(self.pushed.costs if self.pushed is not None else ())
 
 
@@ -84,13 +85,14 @@ def _pushed_json(pushed: SlidePushed) -> Mapping[str, object]:
     }
 
 
-def _pushed_line(pushed: SlidePushed) -> str:
+def _pushed_line(pushed: SlidePushed, *, has_model: bool) -> str:
     parts = []
-    if pushed.summary:
+    if pushed.summary and (pushed.summary.written or has_model):  # nobody waits for predictions before the first model
         detections = f" ({pushed.summary.as_detections} as detections)" if pushed.summary.as_detections else ""
-        parts.append(f"{pushed.summary.written} predictions{detections}")
+        parts.append(f"{counted(pushed.summary.written, 'prediction')}{detections}")
     if pushed.proposals or pushed.shortage:
-        parts.append(f"{len(pushed.proposals)} proposals" + (f" ({pushed.shortage})" if pushed.shortage else ""))
+        shortage = f" ({pushed.shortage})" if pushed.shortage else ""
+        parts.append(counted(len(pushed.proposals), "proposal") + shortage)
     if pushed.promoted:
         parts.append(f"{pushed.promoted} accepted or corrected made plain")
     verb = "written" if pushed.is_written else "would be written"

@@ -17,7 +17,6 @@ from bridge.export import finish_displaced, recover
 from bridge.store import Backups, Store
 from bridge.store.pruning import prune
 from models.training import Ranks
-from scripts.daemon.names import project_names
 from scripts.daemon.schedule import NIGHTLY_MARK
 from scripts.loop.computing import Computing
 from scripts.loop.knowing import known_of_writes
@@ -31,8 +30,10 @@ from scripts.loop.renewal import Renewal
 from scripts.loop.seeing import remember
 from scripts.loop.sharing import Rivals, is_shared
 from scripts.loop.slide_jobs import prediction_cache, write_one
-from scripts.progress import Progress, Renamed, Silent
+from scripts.naming.project_names import project_names
+from scripts.progress import READING, Progress, Renamed, Silent
 from scripts.project import Project, open_project, open_to_write
+from scripts.telling import system_said
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ def run(path: Path, request: Request, progress: Progress | None = None) -> PassR
         entries = project.source.slides()
         progress = Renamed(progress, project_names(project, entries).hide_note)
         recovered = () if request.is_dry_run else _recover(project, store, backups, entries)
-        progress.start("reading", len(entries))
+        progress.start(READING, len(entries))
         pulled = pull(
             project,
             store,
@@ -132,7 +133,11 @@ def run(path: Path, request: Request, progress: Progress | None = None) -> PassR
             recovered = (*recovered, *_settle_displaced(project, store, backups, entries))
             _prune(project, store, backups, pushed)
             _remember(project, store, pulled)
-    return PassResult(pulled, learned, pushed, perf_counter() - began, request.is_dry_run, recovered)
+    result = PassResult(pulled, learned, pushed, perf_counter() - began, request.is_dry_run, recovered)
+    details = result.cost.details()
+    if details is not None:
+        logger.debug("%s", details)
+    return result
 
 
 def _within_hours(project: Project, hours: float) -> Project:
@@ -156,9 +161,10 @@ def _learn(project: Project, store: Store, pulled: Pulled, progress: Progress, r
             stop=request.stop,
             ranks=request.ranks,
         )
-    except BridgeError as error:
-        logger.warning("training failed error=%s", error)
-        return Learned(None, False, str(error), is_failed=True)
+    except (BridgeError, OSError) as error:  # of the system's: the disk is full, say
+        said = str(error) if isinstance(error, BridgeError) else system_said(error)
+        logger.warning("training failed error=%s", said)
+        return Learned(None, False, said, is_failed=True)
 
 
 def _now() -> datetime:
@@ -240,7 +246,7 @@ def _push_one(
     prediction = renewal.predict(state)
     line = None
     if prediction is not None and champion is not None and not request.is_dry_run:
-        line = tell_look(store, state.key, state.reading.entry.name, prediction.unlikeness, champion.id, _now())
+        line = tell_look(store, state.key, state.reading.entry.name, prediction.unlikeness, champion, _now())
     pushed = write_one(
         project,
         store,

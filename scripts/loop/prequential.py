@@ -130,7 +130,7 @@ def _scored(
 def _tell(reading: SlideReading, iteration: int, confusion: Confusion) -> None:
     score = Scores(confusion).score  # NaN where neither the labels nor the predictions have an object
     logger.info(
-        "a newly labelled area was compared with what had been predicted slide=%s iteration=%d score=%s pixels=%d",
+        "a newly labelled area was compared with what had been predicted slide=%s training=%d score=%s pixels=%d",
         reading.entry.name,
         iteration,
         "none" if math.isnan(score) else f"{score:.3f}",

@@ -185,8 +185,8 @@ def pull(
     states = tuple(SlideState(r, plans.get(r.entry.key, LabelPlan(r.entry.key)), lost) for r, lost in readings)
     warnings = [*left_out(project.source), *(line for reading, _ in readings for line in reading.warnings)]
     warnings += [suspicion(state.reading) for state in states if state.is_suspicious]
-    model = project.settings.model
-    warnings += [f"{r.entry.name}: {line}" for r, _ in readings if (line := unheeded(r, model)) is not None]
+    model, kind = project.settings.model, project.settings.source.kind
+    warnings += [f"{r.entry.name}: {line}" for r, _ in readings if (line := unheeded(r, model, kind)) is not None]
     return Pulled(states, tuple(problems), tuple(warnings))
 
 

@@ -70,8 +70,8 @@ def see(project: Project, store: Store, now: datetime, *, is_read: bool = False)
     labelled = [state.reading.entry for state in pulled.slides if not state.plan.is_empty]
     if kept and not is_decided(store, project.settings.holdout, list(others.values()), labelled):
         kept, pulled = {}, read()
-    model = project.settings.model
-    found = kept | {state.key: SlideFacts.of(state, model) for state in pulled.slides}
+    model, kind = project.settings.model, project.settings.source.kind
+    found = kept | {state.key: SlideFacts.of(state, model, kind) for state in pulled.slides}
     return Seen({entry.key: found[entry.key] for entry in entries if entry.key in found}, pulled)
 
 
@@ -122,14 +122,14 @@ def _records(
     project: Project, entries: Mapping[str, SlideEntry], states: Iterable[SlideState], split: Split
 ) -> list[SeenRecord]:
     """Return what to keep of slides that were read."""
-    said, model = _said(project), project.settings.model
+    said, model, kind = _said(project), project.settings.model, project.settings.source.kind
     found = []
     for state in states:
         if state.is_suspicious or state.reading.is_held or not _is_decided(state, split):
             continue
         files = _files(state)
         if files is not None and state.key in entries:
-            basis, facts = _basis(said, entries[state.key]), SlideFacts.of(state, model).as_json()
+            basis, facts = _basis(said, entries[state.key]), SlideFacts.of(state, model, kind).as_json()
             found.append(_record(state, basis, *files, facts))
     return found
 

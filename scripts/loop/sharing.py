@@ -32,6 +32,7 @@ from scripts.loop.boxes import FoundBoxes, changed_by_people, find_boxes, look_a
 from scripts.loop.pull import SlideState
 from scripts.loop.slide_work import SlidePrediction, result_for
 from scripts.options import ProposeOptions
+from scripts.plain_words import counted
 from scripts.project import Project
 
 _SPARE = 4  # candidates for each box, where some may be passed over for their look
@@ -106,7 +107,7 @@ def _shortage(count: int, own: FoundBoxes, passed: Mapping[str, int], options: P
     alike = passed.get(Lot.LOOKS_THE_SAME.value, 0)
     reasons += [f"{alike} more look like others that are open"] if alike else []
     reasons += [own.reason] if own.reason is not None else []
-    return f"{count} of {options.k} regions: {'; '.join(reasons)}" if reasons else None
+    return f"{count} of {counted(options.k, 'box', 'boxes')}: {'; '.join(reasons)}" if reasons else None
 
 
 def _lots(rivals: Rivals, options: ProposeOptions) -> Mapping[str, list[Lot]]:

@@ -12,7 +12,18 @@ from bridge.annotations.labels import Taught, taught_by
 from bridge.annotations.roles import Role
 from scripts.loop.patch_labels import unheeded, unheeded_count
 from scripts.loop.pull import SlideState, suspicion
-from scripts.options import ModelOptions
+from scripts.options import ModelOptions, SourceKind
+from scripts.plain_words import counted
+
+_WORDS: Mapping[Role, tuple[str, str]] = {
+    Role.ANNOTATION: ("annotation", "annotations"),
+    Role.ROI: ("ROI", "ROIs"),
+    Role.IGNORE: ("ignored area", "ignored areas"),
+    Role.PREDICTION: ("prediction", "predictions"),
+    Role.PROPOSAL: ("proposal", "proposals"),
+    Role.PATCH_LABEL: ("patch label", "patch labels"),
+    Role.OTHER: ("other object", "other objects"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +56,10 @@ class SlideFacts:
     is_labelled: bool
 
     @classmethod
-    def of(cls, state: SlideState, model: ModelOptions) -> SlideFacts:
+    def of(cls, state: SlideState, model: ModelOptions, kind: SourceKind) -> SlideFacts:
         """Return those of a slide that was read."""
         reading = state.reading
-        left = unheeded(reading, model)
+        left = unheeded(reading, model, kind)
         return cls(
             _facts(state),
             _said(state),
@@ -115,5 +126,6 @@ def _facts(state: SlideState) -> Mapping[str, object]:
 
 def _said(state: SlideState) -> str:
     found = {role: len(items) for role in Role if (items := state.reading.reconciled.of(role))}
-    counted = ", ".join(f"{n} {role.value}" for role, n in found.items()) or "no objects"
-    return counted + (f", {len(state.plan.hold_out)} areas held out" if state.plan.hold_out else "")
+    held_out = len(state.plan.hold_out)
+    told = ", ".join(counted(n, *_WORDS[role]) for role, n in found.items()) or "no objects"
+    return told + (f", {counted(held_out, 'area')} held out" if held_out else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from bridge.annotations import SlideEntry
 from bridge.annotations.roles import Fate
 from bridge.errors import BridgeError
 from bridge.store import JobKind, RunRecord, RunState, Store
-from scripts.daemon.names import SlideNames, project_names
+from scripts.gestures import answer_with_roi
 from scripts.loop.costs import CostAccount, project_costs
 from scripts.loop.patch_labels import missing_of
 from scripts.loop.prequential import PrequentialScore, prequential_scores
@@ -20,8 +21,15 @@ from scripts.loop.seeing import see
 from scripts.loop.status_daemon import DaemonStatus, read_daemon_status
 from scripts.loop.status_slides import SlideStatus, slide_lines, slides_read_before, slides_seen
 from scripts.loop.training_cost import TrainingCost
+from scripts.loop.training_words import kind_in_words, reason_in_words
+from scripts.naming.project_names import new_spare_key, project_names
+from scripts.naming.slide_names import SlideNames
+from scripts.options import SourceKind
+from scripts.plain_words import counted
 from scripts.project import Project, left_out, open_project, open_store
 from scripts.telling import Said, Tone
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,8 @@ class Status:
         The same, by the training whose predictions and boxes people saw; 0: boxes before the first.
     cost
         Of predicting these slides.
+    kind
+        Where the annotations live.
     """
 
     root: Path
@@ -73,6 +83,7 @@ class Status:
     added: int
     by_iteration: Mapping[int, Mapping[str, int]]
     cost: CostAccount
+    kind: SourceKind
 
     def as_json(self) -> Mapping[str, object]:
         """Return the facts for machines."""
@@ -117,11 +128,11 @@ class Status:
             yield cost
         yield from [_run_line(run, self.names) for run in self.runs[-5:]] or ["not trained yet"]
         if self.foreseen:
-            yield f"foreseen of what people then labelled, by iteration: {_foreseen_line(self.foreseen)}"
+            yield f"foreseen of what people then labelled (1 is all): {_foreseen_line(self.foreseen)}"
         yield "so far: " + (_told(_counted(self.outcomes, self.added)) or "nothing answered")
         if len(self.by_iteration) > 1:
             latest = list(self.by_iteration.items())[-5:]
-            yield from (f"  of iteration {number}: {_told(counts)}" for number, counts in latest)
+            yield from (f"  {_those_of(number)}: {_told(counts)}" for number, counts in latest)
 
 
 def next_step(status: Status) -> str:
@@ -137,7 +148,7 @@ def next_step(status: Status) -> str:
         return "nothing to do, the daemon is at work; `slidebridge watch` shows it live where it runs"
     if not daemon.is_watching and not boxes and not status.runs:
         return "slidebridge sync proposes the first boxes; or slidebridge watch, which goes on by itself"
-    label = "label inside the proposed boxes, set them to ROI, and save"
+    label = f"label inside the proposed boxes, {answer_with_roi(status.kind, 'each box')}, and save"
     if daemon.is_watching:
         return f"{label}; it is noticed" if boxes else "nothing to do; saves are noticed"
     return (
@@ -162,12 +173,16 @@ def read_status(path: Path, *, is_read: bool = False) -> Status:
     now = datetime.now(UTC)
     with open_store(project, is_dry_run=True) as store:
         entries = _entries(project, store)
-        names = project_names(project, entries)
+        names = project_names(project, entries, spare_key=new_spare_key())
         daemon = read_daemon_status(project, store, names, now)
         if is_read or not daemon.is_watching:
             found = _see(project, store, names, now, is_read=is_read)
         else:
             found = _read_before(project, store, names, daemon)
+        costs = project_costs(store, [entry.key for entry in entries if names.of(entry.key) not in found.problems])
+        details = costs.details()
+        if details is not None:
+            logger.debug("%s", details)
         return Status(
             project.root,
             names,
@@ -178,7 +193,8 @@ def read_status(path: Path, *, is_read: bool = False) -> Status:
             store.outcome_counts(),
             store.added_count(),
             _by_iteration(store),
-            project_costs(store, [entry.key for entry in entries if names.of(entry.key) not in found.problems]),
+            costs,
+            project.settings.source.kind,
         )
 
 
@@ -238,7 +254,7 @@ def _see(project: Project, store: Store, names: SlideNames, now: datetime, *, is
         slides_seen(seen.slides, store, names),
         {names.of(p.entry.key): names.hide(p.message) for p in seen.problems},
         tuple(names.hide(warning) for warning in warnings),
-        missing_of([slide.taught for slide in found], unheeded, project.settings.model),
+        missing_of([slide.taught for slide in found], unheeded, project.settings.model, project.settings.source.kind),
         is_read_now=True,
     )
 
@@ -281,15 +297,20 @@ def _foreseen_json(score: PrequentialScore) -> Mapping[str, object]:
 
 
 def _foreseen_line(scores: Sequence[PrequentialScore]) -> str:
-    told = (f"{s.iteration}: {s.score:.2f} ({s.areas} area{'' if s.areas == 1 else 's'})" for s in scores[-10:])
+    told = (f"{s.score:.2f} by training {s.iteration} ({counted(s.areas, 'area')})" for s in scores[-10:])
     return ", ".join(told)
 
 
+def _those_of(number: int) -> str:
+    return f"of training {number}" if number else "before the first training"
+
+
 def _run_line(run: RunRecord, names: SlideNames) -> str:
-    verdict = "promoted" if run.promoted else run.state.value
-    why = names.hide(run.reason) if run.reason else ""
+    verdict = "its model is used" if run.promoted else run.state.value
+    why = names.hide(reason_in_words(run.reason))
+    called = f"training {run.iteration} {kind_in_words(run.kind)}"
     cost = TrainingCost.of(run)
     took = f" ({cost.line()})" if cost is not None else ""
     if why and (run.state is RunState.FINISHED or why.startswith("stopped")):
-        return f"iteration {run.iteration}: {why}{took}"  # these words have the verdict in them
-    return f"iteration {run.iteration}: {verdict}" + (f", {why}" if why else "") + took
+        return f"{called}: {why}{took}"  # these words have the verdict in them
+    return f"{called}: {verdict}" + (f", {why}" if why else "") + took

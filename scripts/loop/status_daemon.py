@@ -11,10 +11,10 @@ from bridge.store import JobRecord, JobState, Store
 from bridge.store.holders import Holder, lives, this_host
 from bridge.store.lease import holder
 from scripts.daemon.heartbeat import DaemonState, Doing, is_alive, read_heartbeat, seconds_left
-from scripts.daemon.names import SlideNames, hide_name
 from scripts.daemon.schedule import NIGHTLY_MARK, next_nightly
 from scripts.daemon.wording import fact, work
-from scripts.plain_words import span
+from scripts.naming.slide_names import SlideNames, hide_name
+from scripts.plain_words import counted, span
 from scripts.project import Project
 
 _FRESH = timedelta(minutes=2)  # a beat on another machine that is no older stands for a daemon that lives
@@ -136,7 +136,7 @@ class DaemonStatus:
         return work(job.kind) + (f" slide={fact(self.names.of(job.slide_key))}" if job.slide_key is not None else "")
 
     def _why(self, job: JobRecord) -> str:
-        tried = f"{job.attempts} attempt{'' if job.attempts == 1 else 's'}"
+        tried = counted(job.attempts, "attempt")
         is_under_way = job.state is JobState.RUNNING
         then = "being tried again" if is_under_way else f"tried again at {moment(job.not_before)}"
         return f"{self._what(job)}: {self.names.hide(_one_line(job.error))} ({tried}, {then})"

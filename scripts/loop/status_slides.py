@@ -9,12 +9,12 @@ from datetime import datetime
 from bridge.annotations import SlideEntry
 from bridge.store import CostRecord, LookRecord, ReadRecord, SlideRecord, Store
 from bridge.store.write_overview import LastWrite
-from scripts.daemon.names import SlideNames
 from scripts.loop.costs import cost_json
 from scripts.loop.looks import unlike_line
 from scripts.loop.slide_facts import SlideFacts
 from scripts.loop.status_daemon import moment
-from scripts.plain_words import span
+from scripts.naming.slide_names import SlideNames
+from scripts.plain_words import counted, span
 
 _MOST_CELLS = (40, 64)  # of a name, and of what was read: longer ones stand out of their column
 
@@ -117,7 +117,7 @@ def _known(
     }
     said = "not read yet"
     if read is not None:
-        said = f"{read.human_count} objects of people's, as of {moment(read.first_read_at)}"
+        said = f"{counted(read.human_count, 'object')} of people's, as of {moment(read.first_read_at)}"
     if doubted:
         said += f"; its newest save lost more than half of them: `slidebridge confirm {names.of(key)!r}` believes it"
     return SlideStatus(names.of(key), facts, said, write)
@@ -138,7 +138,9 @@ def _write_json(write: LastWrite | None) -> Mapping[str, object] | None:
 def _write_line(write: LastWrite | None, now: datetime) -> str:
     if write is None:
         return "not written to yet"
-    brought = f"{write.predictions} predictions, {write.proposals} proposals"
+    brought = counted(write.proposals, "proposal")
+    if write.predictions or write.iteration:  # nobody waits for predictions before the first model
+        brought = f"{counted(write.predictions, 'prediction')}, {brought}"
     ago = f" ({span((now - write.at).total_seconds())} ago)"
-    model = f", iteration {write.iteration}" if write.iteration else ""
+    model = f", by the model of training {write.iteration}" if write.iteration else ""
     return f"written to {moment(write.at)}{ago}: {brought}{model}"

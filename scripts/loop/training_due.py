@@ -26,7 +26,8 @@ def why_not(project: Project, store: Store, pulled: Pulled, kind: RunKind, *, is
     CheckpointError
         The champion's pointer is damaged.
     """
-    lacking = missing(pulled.plans, (state.reading for state in pulled.slides), project.settings.model)
+    settings, readings = project.settings, (state.reading for state in pulled.slides)
+    lacking = missing(pulled.plans, readings, settings.model, settings.source.kind)
     if lacking is not None:
         return lacking
     if is_forced or read_champion(project.checkpoints) is None:

@@ -126,7 +126,7 @@ def parent_of(settings: Settings, champion: Checkpoint | None) -> Checkpoint | N
         return champion
     logger.warning(
         "the model in use is of another design than the settings name: training begins with transfer weights, and the"
-        " model stays in use until the new one is better design=%s in_use=%s champion=%s",
+        " model stays in use until the new one is better design=%s in_use=%s model=%s",
         settings.model.design.value,
         champion.card.design,
         champion.id,

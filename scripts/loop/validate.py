@@ -21,13 +21,22 @@ from models.data import TrainingSlide
 from models.errors import CheckpointError
 from models.inference import SlidePredictor
 from models.training import judge_slide
-from scripts.daemon.names import SlideNames, project_names
 from scripts.loop.prequential import prequential_scores
 from scripts.loop.pull import Pulled, SlideState, pull, suspicion
 from scripts.loop.training_run import predictor_of
 from scripts.loop.validate_cache import FOLDER, JudgementCache, Kept, judge_options, judged_hash
 from scripts.loop.validate_champions import judged_models
-from scripts.loop.validate_results import IterationResult, Judged, SlideResult, Validation, ValidationRequest
+from scripts.loop.validate_results import (
+    WHAT_TO_LABEL,
+    IterationResult,
+    Judged,
+    SlideResult,
+    Validation,
+    ValidationRequest,
+)
+from scripts.naming.project_names import project_names
+from scripts.naming.slide_names import SlideNames
+from scripts.plain_words import counted
 from scripts.progress import Progress, Renamed, Silent
 from scripts.project import Project, open_project, open_store
 
@@ -138,7 +147,7 @@ class _Court:
         return [state for key, state in self._readable() if (model.checkpoint_id, key) not in self._found]
 
     def _judge_model(self, model: Judged, progress: Progress) -> None:
-        called = f"iteration {model.iteration}"
+        called = model.called
         if self.is_stopped:
             self.missing[model.checkpoint_id] = f"{called}: stopped before it was judged"
             return
@@ -205,8 +214,5 @@ def _no_hold_out(project: Project, pulled: Pulled) -> str:
     options = project.settings.holdout
     if options.fraction == 0:
         return "nothing is held out to judge by: [holdout] fraction is 0; set it to 0.2, say, and sync"
-    labelled = sum(not state.plan.is_empty for state in pulled.slides)
-    return (
-        f"nothing is held out to judge by yet ({labelled} labelled slides): label a third slide, or a fourth box of"
-        " class ROI drawn from nothing (labels that began as predictions don't judge), and run `slidebridge sync`"
-    )
+    labelled = counted(sum(not state.plan.is_empty for state in pulled.slides), "labelled slide")
+    return f"nothing is held out to judge by yet ({labelled}): {WHAT_TO_LABEL}; then run `slidebridge sync`"

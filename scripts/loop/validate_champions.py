@@ -57,7 +57,7 @@ def parse_iterations(text: str) -> frozenset[int]:
         match = _RANGE.fullmatch(part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last:
-            raise ConfigError(f"--iterations {text!r} names no iterations; say them as in 1,3-5")
+            raise ConfigError(f"--iterations {text!r} names no trainings; say them as in 1,3-5")
         named.update(range(first, last + 1))
     return frozenset(named)
 

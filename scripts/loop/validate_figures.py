@@ -11,6 +11,7 @@ from models.metrics import Confusion, class_scores
 from scripts.figures import COLORS, new_figure, save_figure
 from scripts.loop.prequential import PrequentialScore
 from scripts.loop.validate_summary import IterationSummary
+from scripts.plain_words import counted
 
 _KINDS = ("svg", "png")
 _BESIDE = 0.03  # iterations: error bars of several classes don't hide each other
@@ -59,8 +60,8 @@ def _finish(axes: Any, found: Sequence[IterationSummary], prequential: Sequence[
     axes.set_ylim(0, 1.05)
     slides = len(found[-1].result.slides)
     error_bars = ", error bars ±1 sd" if slides > 1 else ""
-    axes.set_xlabel("training iteration")
-    axes.set_ylabel(f"F1 on {slides} hold-out slide{'s' if slides > 1 else ''}{error_bars}", fontsize="small")
+    axes.set_xlabel("training")
+    axes.set_ylabel(f"F1 on {counted(slides, 'hold-out slide')}{error_bars}", fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
 

@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from models.metrics import SlideJudgement
 from scripts.loop.prequential import PrequentialScore
 
+WHAT_TO_LABEL = (
+    "label a third slide, or finish a fourth box (ROI) in which you drew every outline yourself;"
+    " an outline that began as a prediction can't judge"
+)
+"""What makes something be held out, so that models can be judged."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -29,6 +35,11 @@ class Judged:
     checkpoint_id: str
     is_promoted: bool
     is_there: bool
+
+    @property
+    def called(self) -> str:
+        """What people are told it is."""
+        return f"training {self.iteration}" if self.iteration else "training 0, the model that was taken over"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from scripts.loop.validate_summary import (
     slide_rows,
     summarize,
 )
+from scripts.plain_words import counted
 
 _TITLES = ("sensitivity", "specificity", "precision", "accuracy", "F1", "IoU", "object F1")
 _WIDEST = 24  # of a class's or slide's name in a table
@@ -62,10 +63,10 @@ def _iteration_table(found: Sequence[IterationSummary]) -> Iterator[str]:
     newest = found[-1]
     slides = len(newest.result.slides)
     yield (
-        f"hold-out: {slides} slide{'s' if slides > 1 else ''}, {newest.confusion.pixels} pixels of the newest model's"
+        f"hold-out: {counted(slides, 'slide')}, {counted(newest.confusion.pixels, 'pixel')} of the newest model's"
         " grid; scores over all pixels, F1 per slide as mean ± sd"
     )
-    yield _cells(["iteration", "class", *_TITLES, "F1 per slide", "FROC"])
+    yield _cells(["training", "class", *_TITLES, "F1 per slide", "FROC"])
     for summary in found:
         mark = "" if summary.result.model.is_promoted else " (not used)"
         for one in summary.shown:
@@ -83,7 +84,7 @@ def _iteration_table(found: Sequence[IterationSummary]) -> Iterator[str]:
 
 
 def _newest(summary: IterationSummary, validation: Validation) -> Iterator[str]:
-    called = f"iteration {summary.result.model.iteration}"
+    called = summary.result.model.called
     yield ""
     yield f"{called}, mean ± sd over slides, each alike"
     yield _cells(["class", *_TITLES], 16)
@@ -114,8 +115,8 @@ def _prequential_table(scores: Sequence[PrequentialScore]) -> Iterator[str]:
     if not scores:
         return
     yield ""
-    yield "before people labelled: what was predicted there (prequential), F1"
-    yield _cells(["iteration", "class", "F1", "areas", "pixels"])
+    yield "foreseen: what each training's model had predicted where people then labelled (prequential), F1"
+    yield _cells(["training", "class", "F1", "areas", "pixels"])
     for score in scores:
         for name, one in class_scores(score.confusion).items():
             yield _cells([str(score.iteration), name, _said(one.f1), str(score.areas), str(score.confusion.pixels)])

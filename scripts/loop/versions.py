@@ -19,9 +19,8 @@ from bridge.ingest import place_if_found, revision_of
 from bridge.store import Backups, Store, VersionRecord
 from bridge.store.pruning import kept_versions
 from bridge.watch import read_settled
-from scripts.daemon.names import find_called
 from scripts.loop.pull import believe, keep_version, read_entry
-from scripts.project import Project, open_project, open_store, open_to_write
+from scripts.project import Project, find_called, open_project, open_store, open_to_write
 
 _PREFIX = re.compile("[0-9a-f]{4,64}")
 

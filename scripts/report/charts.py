@@ -11,6 +11,7 @@ from scripts.figures import COLORS, new_figure
 from scripts.loop.effort_account import Account
 from scripts.loop.effort_figures import savings_figure, times_figure
 from scripts.loop.loss_curve import LossCurve, LossPoint
+from scripts.loop.training_words import net_in_words
 from scripts.report.drawing import inline_svg
 from scripts.report.facts import AreaPoint, ClassCurve, RunRow
 from scripts.thinning import thinned
@@ -56,7 +57,7 @@ def learning_chart(curves: Sequence[ClassCurve]) -> Chart | None:
     left_out = len(curves) - len(shown)
     note = f"The first {_MOST_LINES} classes are drawn; the table has all." if left_out > 0 else ""
     marks = tuple(Mark(curve.name, place + 1) for place, curve in enumerate(shown))
-    return Chart(inline_svg(figure, "learning", "F1 of each class against training iteration"), marks, note)
+    return Chart(inline_svg(figure, "learning", "F1 of each class by training"), marks, note)
 
 
 def loss_chart(losses: Sequence[LossCurve]) -> Chart | None:
@@ -72,7 +73,8 @@ def loss_chart(losses: Sequence[LossCurve]) -> Chart | None:
     marks = []
     for place, (net, points) in enumerate(drawn[-1].by_net().items()):
         axes.plot(*_loss(points), color=COLORS[place % 4], linewidth=1.5)
-        marks.append(Mark(f"newest training{f', {net} net' if net else ''}", place % 4 + 1))
+        which = f", {net_in_words(net)}" if net else ""
+        marks.append(Mark(f"newest training{which}", place % 4 + 1))
     if len(drawn) > 1:
         marks.append(Mark("trainings before it", 5))
     axes.set(xlabel="step", ylabel="loss")
@@ -107,7 +109,7 @@ def times_chart(found: Account) -> Chart | None:
     """Return annotation time per region by iteration; None where no time is known."""
     if not any(iteration.timed_regions for iteration in found.iterations):
         return None
-    return Chart(inline_svg(_sized(times_figure(found)), "times", "Annotation time per region, by iteration"))
+    return Chart(inline_svg(_sized(times_figure(found)), "times", "Annotation time per region, by training"))
 
 
 def savings_chart(found: Account) -> Chart | None:

@@ -11,9 +11,9 @@ from shapely.geometry.base import BaseGeometry
 from bridge.annotations.labels import area_key
 from bridge.store import PrequentialRecord
 from models.metrics import Confusion, Scores
-from scripts.daemon.names import SlideNames
 from scripts.loop.pull import SlideState
 from scripts.loop.validate_results import IterationResult
+from scripts.naming.slide_names import SlideNames
 from scripts.report.anchors import anchor_of
 from scripts.report.facts import Disagreement
 from scripts.report.learning import finite

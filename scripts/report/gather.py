@@ -10,7 +10,6 @@ from pathlib import Path
 from bridge.annotations import SlideEntry
 from bridge.errors import BridgeError
 from bridge.store import Backups, Store
-from scripts.daemon.names import SlideNames, project_names
 from scripts.loop.costs import project_costs
 from scripts.loop.effort import Effort
 from scripts.loop.effort_account import account
@@ -23,6 +22,8 @@ from scripts.loop.pull import SlideState, pull
 from scripts.loop.seeing import see
 from scripts.loop.status_daemon import read_daemon_status
 from scripts.loop.validate_results import IterationResult, Judged
+from scripts.naming.project_names import new_spare_key, project_names
+from scripts.naming.slide_names import SlideNames
 from scripts.progress import Progress, Renamed, Silent
 from scripts.project import Project, left_out, open_project, open_store
 from scripts.report.area import labelled_area
@@ -93,7 +94,7 @@ def _gather(project: Project, store: Store, request: ReportRequest, progress: Pr
     keys = [entry.key for entry in entries]
     records = read_records(store, keys)
     gone = (SlideEntry(k, n, Path(n), Path(n)) for k, n in records.known.items() if k not in set(keys))
-    names = project_names(project, (*entries, *gone))
+    names = project_names(project, (*entries, *gone), spare_key=new_spare_key())
     plain, progress = plain_text(names, project.root, request.home), Renamed(progress, names.hide_note)
     now, missing = _look(project, store, request.now, is_readable=trouble is None)
     judged = _judgements(project, store, entries, now, records, names, request.now)
@@ -156,7 +157,8 @@ def _look(project: Project, store: Store, now: datetime, *, is_readable: bool) -
     seen = see(project, store, now)
     found = seen.slides.values()
     unheeded = sum(slide.unheeded_count for slide in found)
-    missing = missing_of([slide.taught for slide in found], unheeded, project.settings.model)
+    settings = project.settings
+    missing = missing_of([slide.taught for slide in found], unheeded, settings.model, settings.source.kind)
     return SlidesNow(seen.slides, {problem.entry.key: problem.message for problem in seen.problems}), missing
 
 

@@ -8,9 +8,11 @@ from datetime import datetime
 
 from bridge.annotations.roles import Fate
 from bridge.store import RunRecord, RunState
-from scripts.daemon.names import SlideNames
 from scripts.loop.status_daemon import DaemonStatus
 from scripts.loop.training_cost import TrainingCost
+from scripts.loop.training_words import kind_in_words, reason_in_words
+from scripts.naming.slide_names import SlideNames
+from scripts.plain_words import counted
 from scripts.report.anchors import anchor_of
 from scripts.report.facts import Mood, News
 from scripts.report.records import Records
@@ -59,7 +61,7 @@ def news_of(
 def _failures(daemon: DaemonStatus, names: SlideNames, plain: Plain) -> Iterator[News]:
     for job in daemon.failed[:_MOST_FAILURES]:
         slides = () if job.slide_key is None else _named([job.slide_key], names)
-        tried = f"tried {job.attempts} time{'s' if job.attempts != 1 else ''}"
+        tried = f"tried {counted(job.attempts, 'time')}"
         what = {"read": "reading", "predict": "predicting", "write": "writing to"}.get(job.kind.value)
         doing = f"{what} the slide" if what is not None else f"the {job.kind.value} training"
         why = plain(" ".join((job.error or "").split()))
@@ -70,8 +72,7 @@ def _failures(daemon: DaemonStatus, names: SlideNames, plain: Plain) -> Iterator
 
 def _unread(problems: Mapping[str, str], names: SlideNames) -> Iterator[News]:
     if problems:
-        count = len(problems)
-        text = f"{count} slide{'s' if count > 1 else ''} can't be read; why stands in the table of slides"
+        text = f"{counted(len(problems), 'slide')} can't be read; why stands in the table of slides"
         yield News("Not read", text, Mood.BAD, _named(list(problems), names))
 
 
@@ -79,8 +80,8 @@ def _trainings(runs: Sequence[RunRecord], since: datetime, plain: Plain) -> Iter
     for run in runs:
         if (run.ended_at or run.started_at) < since:
             continue
-        kind = "nightly training" if run.kind == "nightly" else "training"
-        yield News("Training", f"{kind} {run.iteration}: {_verdict(run, plain)}", mood_of(run))
+        which = f"training {run.iteration}, {kind_in_words(run.kind)}"
+        yield News("Training", f"{which}: {_verdict(run, plain)}", mood_of(run))
 
 
 def _verdict(run: RunRecord, plain: Plain) -> str:
@@ -88,7 +89,7 @@ def _verdict(run: RunRecord, plain: Plain) -> str:
         return "not ended yet"
     cost = TrainingCost.of(run)
     took = f" ({cost.line()})" if cost is not None else ""
-    return (plain(run.reason) if run.reason else run.state.value) + took
+    return (plain(reason_in_words(run.reason)) if run.reason else run.state.value) + took
 
 
 def mood_of(run: RunRecord) -> Mood:
@@ -110,7 +111,7 @@ def _saves(records: Records, names: SlideNames, since: datetime) -> Iterator[New
     parts = [f"{drawn} drawn by hand"] if drawn else []
     parts += [f"{fates[fate]} {word}" for fate, word in _ANSWERS.items() if fates[fate]]
     keys = list(dict.fromkeys(save.slide_key for save in found))
-    count = f"{_many(len(found), 'save')} of {_many(len(keys), 'slide')} read"
+    count = f"{counted(len(found), 'save')} of {counted(len(keys), 'slide')} read"
     yield News("Saves", ": ".join([count, ", ".join(parts)]) if parts else count, Mood.PLAIN, _named(keys, names))
 
 
@@ -118,7 +119,7 @@ def _foreseen(records: Records, names: SlideNames, since: datetime) -> Iterator[
     found = [record for record in records.prequential if record.iteration and record.scored_at >= since]
     if found:
         keys = list(dict.fromkeys(record.slide_key for record in found))
-        text = f"{_many(len(found), 'newly labelled area')} compared with what had been predicted there"
+        text = f"{counted(len(found), 'newly labelled area')} compared with what had been predicted there"
         yield News("Compared", text, Mood.PLAIN, _named(keys, names))
 
 
@@ -130,20 +131,16 @@ def _predictions(records: Records, names: SlideNames, since: datetime) -> Iterat
     for model, keys in by_model.items():
         iteration = records.iterations.get(model)
         by = f"training {iteration}" if iteration is not None else "the weights that were taken over"
-        yield News("Predictions", f"{_many(len(keys), 'slide')} predicted by {by}", Mood.PLAIN, _named(keys, names))
+        yield News("Predictions", f"{counted(len(keys), 'slide')} predicted by {by}", Mood.PLAIN, _named(keys, names))
 
 
 def _writes(records: Records, names: SlideNames, since: datetime) -> Iterator[News]:
     found = [write for write in records.writes.values() if write.at >= since]
     if found:
         predictions, proposals = sum(w.predictions for w in found), sum(w.proposals for w in found)
-        brought = f"{_many(predictions, 'prediction')}, {_many(proposals, 'proposed box', 'proposed boxes')}"
-        text = f"{_many(len(found), 'annotation file')} written to: {brought}"
+        brought = f"{counted(predictions, 'prediction')}, {counted(proposals, 'proposed box', 'proposed boxes')}"
+        text = f"{counted(len(found), 'annotation file')} written to: {brought}"
         yield News("Written", text, Mood.PLAIN, _named([write.slide_key for write in found], names))
-
-
-def _many(count: int, one: str, several: str | None = None) -> str:
-    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def _named(keys: Sequence[str], names: SlideNames) -> tuple[tuple[str, str], ...]:

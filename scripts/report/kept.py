@@ -8,10 +8,10 @@ from pathlib import Path
 from bridge.annotations.split import HOLD_OUT
 from bridge.store import RunRecord, RunState
 from bridge.store.split_records import Split
-from scripts.daemon.names import SlideNames
 from scripts.loop.pull import SlideState
 from scripts.loop.validate_cache import FOLDER, JudgementCache, judge_options, judged_hash
 from scripts.loop.validate_results import IterationResult, Judged, SlideResult
+from scripts.naming.slide_names import SlideNames
 from scripts.project import Project
 
 _TRANSFER = 0

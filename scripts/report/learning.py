@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from models.metrics import class_scores
 from scripts.loop.prequential import PrequentialScore
-from scripts.loop.validate_results import IterationResult, Judged
+from scripts.loop.validate_results import WHAT_TO_LABEL, IterationResult, Judged
 from scripts.loop.validate_summary import ClassSummary, IterationSummary, summarize
+from scripts.plain_words import counted
 from scripts.report.facts import ClassCurve, ForeseenPoint, HeldOutPoint, Learning, Mistakes
 
 _ONE_CLASS = 2  # it, and all together
@@ -45,17 +46,17 @@ def learning_of(
 
 
 def mistakes_of(results: Sequence[IterationResult], prequential: Sequence[PrequentialScore]) -> Mistakes | None:
-    """Return the newest champion's confusion matrix; without one, that of the newest training that was foreseen by."""
+    """Return the newest model's confusion matrix; without one, that of the newest training that was foreseen by."""
     if results:
-        newest, slides = summarize(results[-1]), len(results[-1].slides)
-        where = f"{slides} held-out slide{'s' if slides > 1 else ''}, judged by `slidebridge validate`"
+        newest, slides = summarize(results[-1]), counted(len(results[-1].slides), "held-out slide")
+        where = f"{slides}, judged by `slidebridge validate`"
         return Mistakes(newest.confusion, f"training {results[-1].model.iteration} on {where}")
     if prequential:
         last = prequential[-1]
-        areas = f"{last.areas} area{'s' if last.areas != 1 else ''}"
+        areas = counted(last.areas, "area")
         return Mistakes(
             last.confusion,
-            f"what training {last.iteration} had predicted in {areas} before people labelled them (prequential);"
+            f"what training {last.iteration} had predicted in {areas} before people labelled them;"
             " nothing judged on held-out slides is kept",
         )
     return None
@@ -102,10 +103,7 @@ def _gap(models: Sequence[Judged], unjudged: Sequence[int], held_out: int) -> st
     if not models:
         return "There is no model yet: label a few boxes, and run `slidebridge train`."
     if not held_out:
-        return (
-            "Nothing is held out to judge by yet: label a third slide, or a fourth box of class ROI drawn from nothing,"
-            " and run `slidebridge sync`."
-        )
+        return f"Nothing is held out to judge by yet: {WHAT_TO_LABEL}. Then run `slidebridge sync`."
     if not unjudged:
         return None
     which = f"Training{'s' if len(unjudged) > 1 else ''} {', '.join(map(str, unjudged))}"

@@ -12,10 +12,11 @@ from pathlib import Path
 from bridge.annotations import SlideEntry
 from bridge.annotations.split import HOLD_OUT, TRAIN
 from bridge.store import RunRecord, RunState
-from scripts.daemon.names import SlideNames
 from scripts.loop.looks import unlike_line
 from scripts.loop.slide_facts import SlideFacts
 from scripts.loop.training_cost import TrainingCost
+from scripts.loop.training_words import reason_in_words
+from scripts.naming.slide_names import SlideNames
 from scripts.report.anchors import anchor_of
 from scripts.report.facts import Disagreement, RunRow, SlideRow
 from scripts.report.happened import Plain, mood_of
@@ -126,7 +127,7 @@ def _run_row(run: RunRecord, checkpoints: Path, plain: Plain) -> RunRow:
         mood_of(run),
         _score(run, "score"),
         _score(run, "champion_score"),
-        plain(run.reason or ""),
+        plain(reason_in_words(run.reason)),
         TrainingCost.of(run),
     )
 

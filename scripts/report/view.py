@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from scripts.loop.costs import duration
+from scripts.loop.training_words import kind_in_words, net_in_words
 from scripts.report.charts import area_chart, learning_chart, loss_chart, savings_chart, times_chart
 from scripts.report.disagreeing import MOST
-from scripts.report.facts import AreaPoint, Disagreement, Mistakes, Picture, ReportFacts, RunRow, SlideRow
+from scripts.report.effort_words import not_told
+from scripts.report.facts import AreaPoint, Disagreement, Mistakes, Mood, Picture, ReportFacts, RunRow, SlideRow
 from scripts.report.words import NOTHING, area, count, moment, number, percent, with_sd
 from scripts.web.layers import Layer
 
@@ -70,7 +72,8 @@ def view(facts: ReportFacts) -> Mapping[str, object]:
         "loss_rows": list(_loss_rows(facts)),
         "matrix": None if facts.mistakes is None else _matrix(facts.mistakes),
         "times": times_chart(found),
-        "savings": savings_chart(found),
+        "savings": savings_chart(found) if not_told(found) is None else None,
+        "not_saved": not_told(found),
         "effort_rows": list(_effort_rows(facts)),
         "effort_facts": list(_effort_facts(facts)),
         "area": area_chart(_in_zone(facts), facts.runs),
@@ -80,7 +83,7 @@ def view(facts: ReportFacts) -> Mapping[str, object]:
         "slides": [_slide_cells(row, facts) for row in facts.slides],
         "anchors": {row.anchor for row in facts.slides},
         "classes": list(_drawn_classes(facts)),
-        "runs": [_run_cells(run, facts) for run in facts.runs],
+        "runs": [_run_cells(run, facts, used=_in_use(facts)) for run in facts.runs],
         "words": {"number": number, "count": count, "area": area, "percent": percent, "nothing": NOTHING},
     }
 
@@ -100,7 +103,7 @@ def _key_numbers(facts: ReportFacts) -> Iterator[tuple[str, str, str]]:
     yield "Slides", count(len(facts.slides)), f"{unread} can't be read" if unread else "all can be read"
     labelled = facts.area[-1].mm2 if facts.area else None
     yield "Labelled completely", f"{area(labelled)} mm²" if labelled is not None else NOTHING, "all slides together"
-    used = next((run for run in facts.runs if run.verdict == "used"), None)
+    used = _in_use(facts)
     model = f"training {used.iteration}" if used is not None else "none yet"
     yield "Model in use", model, f"since {moment(used.ended_at, facts.now.tzinfo)}" if used is not None else ""
     yield _quality(facts)
@@ -116,6 +119,8 @@ def _quality(facts: ReportFacts) -> tuple[str, str, str]:
     last = curves[-1] if curves else None
     if last is not None and last.held_out:
         point = last.held_out[-1]
+        if point.f1 is None:
+            return f"F1 on held-out slides, {last.name}", NOTHING, "it is neither labelled nor predicted there"
         spread = f"per slide {with_sd(point.mean, point.sd)}"
         return f"F1 on held-out slides, {last.name}", number(point.f1), f"training {point.iteration}; {spread}"
     if last is not None and last.foreseen:
@@ -126,15 +131,16 @@ def _quality(facts: ReportFacts) -> tuple[str, str, str]:
 
 def _saved(facts: ReportFacts) -> tuple[str, str, str]:
     found = facts.effort.account
-    if found.fit is None or found.counted_minutes is None:
-        return "Annotation time saved", NOTHING, "not known yet: see Effort"
+    why_not = not_told(found)
+    if why_not is not None or found.fit is None or found.counted_minutes is None:
+        return "Annotation time saved", NOTHING, why_not or "not known yet"
     counted = f"counted: {found.counted_minutes:.0f} minutes"
     return "Annotation time saved", f"{found.fit.curve.savings:.1f} %", f"by H-AI-L's curve; {counted}"
 
 
 def _disagreement_cells(one: Disagreement, facts: ReportFacts) -> Mapping[str, object]:
     where = NOTHING if one.centre_um is None else f"{one.centre_um[0]:,.0f}, {one.centre_um[1]:,.0f}"
-    dice = ", ".join(f"{name} {number(value, 2)}" for name, value in one.dice.items())
+    dice = ", ".join(f"{name}\N{NO-BREAK SPACE}{number(value, 2)}" for name, value in one.dice.items())
     when = "as labelled now" if one.at is None else moment(one.at, facts.now.tzinfo)
     return {"one": one, "score": number(one.score), "dice": dice, "where": where, "when": when}
 
@@ -163,7 +169,7 @@ def _loss_rows(facts: ReportFacts) -> Iterator[Sequence[str]]:
                 steps = f"{count(last.step)} of {count(last.planned)}"
                 took = duration(last.seconds)
                 began = moment(curve.started_at, facts.now.tzinfo)
-                yield began, curve.kind, net or NOTHING, steps, f"{last.loss:.4g}", took
+                yield began, kind_in_words(curve.kind), net_in_words(net), steps, f"{last.loss:.4g}", took
 
 
 def _matrix(found: Mistakes) -> Sequence[tuple[str, Sequence[HeatCell]]]:
@@ -201,11 +207,12 @@ def _effort_rows(facts: ReportFacts) -> Iterator[Sequence[str]]:
 
 def _effort_facts(facts: ReportFacts) -> Iterator[tuple[str, str]]:
     found = facts.effort.account
-    if found.fit is None or found.model_minutes is None or found.counted_minutes is None:
+    if not_told(found) is not None or found.fit is None:
+        return
+    if found.model_minutes is None or found.counted_minutes is None:
         return
     curve = found.fit.curve
-    tau = f"{curve.tau:.1f} regions" if found.fit.decays else "infinite: time per region doesn't fall"
-    yield "τ (how soon predictions help; smaller is sooner)", tau
+    yield "τ (how soon predictions help; smaller is sooner)", f"{curve.tau:.1f} regions"
     yield "R, regions annotated", count(round(curve.regions))
     yield "P, share of the time saved", f"{curve.savings:.1f} %"
     yield "minutes saved, by the curve", f"{found.model_minutes:.0f}"
@@ -287,16 +294,23 @@ def _value(number: float | None) -> str:
     return "" if number is None else f"{number:.6g}" if abs(number) < 1e9 else f"{number:.0f}"
 
 
-def _run_cells(run: RunRow, facts: ReportFacts) -> Mapping[str, object]:
+def _in_use(facts: ReportFacts) -> RunRow | None:
+    """Return the training whose model is in use."""
+    return next((run for run in facts.runs if run.verdict == "used"), None)
+
+
+def _run_cells(run: RunRow, facts: ReportFacts, *, used: RunRow | None) -> Mapping[str, object]:
     seconds = run.cost.seconds if run.cost is not None else None
     when = run.ended_at or run.started_at
     cells = [
         Cell(str(run.iteration), str(run.iteration)),
-        Cell(run.kind, run.kind),
+        Cell(kind_in_words(run.kind), run.kind),
         Cell(moment(run.started_at, facts.now.tzinfo), _value(when.timestamp())),
         Cell(duration(seconds) if seconds is not None else NOTHING, _value(seconds)),
         Cell(run.design or NOTHING, run.design or ""),
         Cell(number(run.score), _value(run.score)),
         Cell(number(run.champion_score), _value(run.champion_score)),
     ]
-    return {"run": run, "cells": cells}
+    result = {"used": "in use" if run is used else "was in use", "not used": "not better"}.get(run.verdict, run.verdict)
+    mood = Mood.PLAIN if result == "was in use" else run.mood
+    return {"run": run, "cells": cells, "result": result, "mood": mood.value}

@@ -63,7 +63,7 @@ def test_unknown_layer_is_kept_as_other_and_named(lab: Lab) -> None:
     lab.write({"Mystery": [(shapely.box(10, 10, 50, 50), "")]})
     result = lab.run("sync", "pull")
     assert result.exit_code == 0
-    assert "1 objects of class 'Mystery' kept as other" in result.output
+    assert "1 object of class 'Mystery' kept as other" in result.output
 
 
 def test_unknown_class_is_an_error_when_strict(lab: Lab) -> None:
@@ -76,22 +76,22 @@ def test_annotations_off_the_slide_are_counted(lab: Lab) -> None:
     lab.write({"Blob": [(shapely.box(10_000, 10_000, 10_050, 10_050), "")]})
     result = lab.run("sync", "pull")
     assert result.exit_code == 0
-    assert "1 objects lie off the slide" in result.output
+    assert "1 object lies off the slide" in result.output
 
 
 def test_xml_without_regions(lab: Lab) -> None:
     lab.write({"Blob": []})
     result = lab.run("sync", "pull")
     assert result.exit_code == 0
-    assert "1 slides read, 0 labelled" in result.output
+    assert "1 slide read, 0 labelled" in result.output
 
 
 def test_fewer_labels_than_training_needs(lab: Lab) -> None:
     lab.write({"Blob": [(shapely.box(10, 10, 50, 50), "")]})
     result = lab.run("train")
     assert result.exit_code == 0
-    assert "set one box to ROI" in result.output
-    assert "set one box to ROI" in lab.run("status").output
+    assert "type ROI into the box's Text" in result.output
+    assert "type ROI into the box's Text" in lab.run("status").output
 
 
 def test_project_whose_slides_moved(lab: Lab) -> None:

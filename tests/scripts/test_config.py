@@ -79,3 +79,19 @@ def test_unknown_key_in_the_environment_is_an_error() -> None:
 def test_colours_are_written_as_hex(tmp_path: Path) -> None:
     loaded = load_settings(_settings(tmp_path, "[write]\nroi_color = '#010203'\n"), {})
     assert loaded.settings.write.roi_color == (1, 2, 3)
+
+
+def test_marks_and_line_ends_of_windows_change_nothing(tmp_path: Path) -> None:
+    text = '# Möller\n[source]\nkind = "geojson"\n'
+    wanted = load_settings(_settings(tmp_path, text), {}).settings
+    for written in (b"\xef\xbb\xbf" + text.encode(), text.replace("\n", "\r\n").encode()):
+        (tmp_path / "slidebridge.toml").write_bytes(written)
+        assert load_settings(tmp_path / "slidebridge.toml", {}).settings == wanted
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_settings_in_another_encoding_are_one_line_with_the_way_out(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "slidebridge.toml"
+    path.write_bytes('[source]\n# Möller\nkind = "geojson"\n'.encode(encoding))
+    with pytest.raises(ConfigError, match=r"line \d is not written in UTF-8; save the file as UTF-8 in your editor$"):
+        load_settings(path, {})

@@ -12,8 +12,10 @@ import shapely
 
 from bridge.annotations import predicted_class
 from bridge.imagescope import read_imagescope
-from scripts.demo import expert_imagescope, expert_qupath, material
+from scripts.commands.demo import _telling
+from scripts.demo import expert_imagescope, expert_qupath, material, show
 from scripts.demo.measure import dice, nuclei_dice
+from scripts.demo.play import Round
 from scripts.demo.truth import Action, Shown, load_truth, save_truth, work_off
 
 BOX = shapely.box(0, 0, 100, 100)
@@ -125,6 +127,48 @@ def test_dice_is_measured_on_the_unlabelled_third_only() -> None:
     pooled, per_class = nuclei_dice(half, true)
     assert pooled == pytest.approx(2 * 50 / 150) and per_class["Neoplastic"] == 0.0
     assert dice(np.zeros(3, bool), np.zeros(3, bool)) == 1.0
+
+
+def _round(number: int, dice: float) -> Round:
+    return Round(number, dice, dict.fromkeys(material.CLASSES, dice), 0.04 * number, 60, 3, 2, 1, 61.0, True)
+
+
+def test_without_a_terminal_every_step_is_told_with_about_how_long_it_takes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = _telling(2, is_silent=False)
+    told.begins("getting the picture")
+    told.works(1, 4)
+    told.learns(1, None)
+    told.ended(_round(1, 0.625))
+    told.learns(2, _round(1, 0.625))
+    out, err = capsys.readouterr()
+    assert [line.partition(":")[0] for line in err.splitlines()] == [
+        "getting the picture",
+        *["round 1 of 2"] * 2,
+        "round 2 of 2",
+    ]
+    assert "4 boxes" in err and "about 1 min on two cores\n" in err and "about 1 min 1 s\n" in err
+    assert out == (
+        "round 1 of 2 took 1 min 1 s: 4.0 % of the picture is labelled, Dice of all nuclei 0.625 (1 is perfect)\n"
+    )
+
+
+def test_for_machines_nothing_is_told_between(capsys: pytest.CaptureFixture[str]) -> None:
+    told = _telling(2, is_silent=True)
+    told.begins("getting the picture")
+    told.learns(1, None)
+    told.ended(_round(1, 0.5))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_table_tells_what_each_of_its_columns_means(tmp_path: Path) -> None:
+    _, header, first, _, _, *meaning = show.lines([_round(1, 0.625), _round(2, 0.731)], 0.671, tmp_path)
+    titles = header.split("  ")
+    assert len(first.split()) == len(titles)
+    assert not [title for title in titles if title not in " ".join(meaning)]
+    assert "0.625 → 0.731" in meaning[-2] and "0.671" in meaning[-2]
+    assert "round_1.png to round_2.png" in meaning[-1]
 
 
 @pytest.mark.long

@@ -267,7 +267,7 @@ def test_grey_pictures_of_a_series_are_slides_once_their_resolution_is_set(tmp_p
 
     done = lab.run("sync")
     assert done.exit_code == 0, done.output
-    assert "iteration 1, 2 steps" in done.output
+    assert "training 1, 2 steps" in done.output
     assert "slice2: " in done.output
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from bridge.annotations import SlideEntry
-from scripts.daemon.names import SlideNames
 from scripts.logs import LineFormatter, LogFile, about, daemon_logging, log_file, set_up_logging
+from scripts.naming.slide_names import SlideNames
 
 _ENTRY = SlideEntry("1", "Meyer, Anna.svs", Path("/scans/Meyer, Anna.svs"), Path("/scans/Meyer, Anna.xml"))
 _NAMES = SlideNames([_ENTRY], b"k" * 32)

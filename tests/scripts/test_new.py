@@ -13,7 +13,7 @@ from typer.testing import Result
 
 from bridge.errors import BridgeError
 from bridge.qupath import QuPathProject
-from lab_support import RUNNER, draw_slide, labelled, xml_of
+from lab_support import RUNNER, as_points, draw_slide, labelled, xml_of
 from scn_support import PART, write_scn
 
 
@@ -212,3 +212,16 @@ def test_an_offset_of_the_settings_is_used_and_said(tmp_path: Path) -> None:
     (tmp_path / "slidebridge.toml").write_text('[slides]\noffset_of = { "case.tif" = "corner" }\n')
     done = RUNNER.invoke(app, ["status", "--project", str(tmp_path)])
     assert "[slides] offset_of" in _error(done)
+
+
+def test_an_empty_file_has_no_annotations(slide: Path) -> None:
+    slide.with_suffix(".xml").write_bytes(xml_of({"Tumor": []}))
+    told = _new("--imagescope", slide.parent).output
+    assert "1 slide, 0 with annotations, 0 objects" in told
+    assert "empty: 1 annotation file without an object" in told
+
+
+def test_points_are_told_to_be_outlined(slide: Path) -> None:
+    slide.with_suffix(".xml").write_bytes(as_points(xml_of({"Mitosis": [(shapely.box(40, 40, 44, 44), "")]})))
+    told = _new("--imagescope", slide.parent).output
+    assert "only points or lines are of class Mitosis; points and lines have no area to learn from" in told

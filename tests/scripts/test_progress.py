@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from bridge.annotations import SlideEntry
-from lab_support import Lab, draw_slide
-from scripts.daemon.names import SlideNames
+from lab_support import RUNNER, Lab, draw_slide
 from scripts.loop.explain import explain
 from scripts.loop.passes import STEPS, Request, run
-from scripts.progress import Progress
+from scripts.naming.slide_names import SlideNames
+from scripts.progress import Lines, Progress
 
 
 class Recording:
@@ -59,3 +59,39 @@ def test_notes_that_name_no_slide_stay(lab: Lab) -> None:
     assert names.hide_note("loss") == names.of("loss")
     assert names.hide_note("Tumor, case 7") == f"Tumor, {names.of('case 7')}"
     assert SlideNames(entries).hide_note("case 7") == "case 7"
+
+
+def test_lines_tell_what_begins_and_now_and_then_how_far_it_is() -> None:
+    told: list[str] = []
+    now = [0.0]
+    progress = Lines(told.append, lambda: now[0])
+    progress.start("reading", 3)
+    progress.start("training", 1.0)
+    progress.advance(0.1)
+    now[0] = 60.0
+    progress.advance(0.15)
+    progress.start("predicting and writing", 3)
+    progress.advance()
+    now[0] = 120.0
+    progress.advance()
+    progress.advance()
+    progress.start("predicting", 0)
+    assert told == [
+        "training",
+        "training, 25% done",
+        "predicting and writing: slide 1 of 3",
+        "predicting and writing: slide 3 of 3",
+    ]
+
+
+@pytest.mark.parametrize("command", [["sync"], ["propose"]], ids=" ".join)
+def test_a_pass_without_a_terminal_tells_what_begins_unless_quiet(lab: Lab, command: list[str]) -> None:
+    from scripts.cli import app
+
+    def stderr(*before: str, after: tuple[str, ...] = ()) -> str:
+        done = RUNNER.invoke(app, [*before, *command, *after, "--force", "--project", str(lab.root)])
+        assert done.exit_code == 0, done.output
+        return done.stderr
+
+    assert "predicting and writing: slide 1 of 1\n" in stderr()
+    assert "slide 1 of 1" not in stderr("--quiet") + stderr(after=("--json",))

@@ -53,7 +53,7 @@ def test_without_a_daemon_it_says_so_and_reads_the_files(lab: Lab) -> None:
     lab.write(labelled())
     said = _lines(lab)
     assert "no daemon is watching; `slidebridge watch` starts one" in said
-    assert "slides, read now:" in said and "2 roi" in said
+    assert "slides, read now:" in said and "2 ROIs" in said
     facts = _facts(lab)
     assert facts["daemon"]["watching"] is False and facts["slides_read"] == "now"
 
@@ -187,13 +187,13 @@ def test_what_was_foreseen_is_one_line(lab: Lab, store: Store) -> None:
         store.record_prequential(
             PrequentialRecord("case", f"area {iteration}", iteration, _NOW, ("Background", "Blob"), matrix)
         )
-    assert "by iteration: 1: 0.67 (1 area), 2: 0.95 (1 area)" in _lines(lab)
+    assert "0.67 by training 1 (1 area), 0.95 by training 2 (1 area)" in _lines(lab)
     assert [s["iteration"] for s in _facts(lab)["foreseen"]] == [1, 2]
 
 
 def test_last_write_of_a_slide_is_told(lab: Lab) -> None:
     assert lab.run("sync").exit_code == 0
-    assert ": 0 predictions, 3 proposals" in _lines(lab)
+    assert " ago): 3 proposals" in _lines(lab)
     write = _facts(lab)["slides"][0]["last_write"]
     assert (write["predictions"], write["proposals"], write["iteration"]) == (0, 3, 0)
     assert abs(datetime.fromisoformat(write["at"]) - datetime.now(UTC)) < timedelta(minutes=5)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from bridge.store.write_overview import LastWrite
 from lab_support import Lab, draw_slide, labelled
 from scripts.daemon.heartbeat import Beat, Heartbeat
+from scripts.gestures import answer_with_roi
 from scripts.loop.status_slides import SlideStatus, slide_lines
+from scripts.options import SourceKind
 
 _NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -31,7 +35,7 @@ def test_what_belongs_together_stands_in_columns() -> None:
     first, second = (line.index("2 roi;") for line in lines[:1]), lines[1].index("nothing;")
     assert next(first) == second
     assert lines[0].index("not written to yet") == lines[1].index("written to ")
-    assert "(5 min ago): 71 predictions, 3 proposals, iteration 1" in lines[1]
+    assert "(5 min ago): 71 predictions, 3 proposals, by the model of training 1" in lines[1]
     assert "x" * 90 in lines[2]
     assert slide_lines((), _NOW) == []
 
@@ -52,3 +56,10 @@ def test_the_next_step_goes_with_the_state_of_the_project(lab: Lab) -> None:
 def test_an_empty_folder_wants_slides(lab: Lab) -> None:
     lab.slide.unlink()
     assert "put slides into the folder" in _next(lab)
+
+
+@pytest.mark.parametrize("kind", SourceKind)
+def test_a_box_is_answered_as_its_tool_does_it(kind: SourceKind) -> None:
+    said = answer_with_roi(kind, "each box")
+    assert (said == "type ROI into each box's Text") == (kind in (SourceKind.IMAGESCOPE, SourceKind.HAIL))
+    assert "class" in said or "Text" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -14,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.main import get_command
 
-from lab_support import RUNNER, Lab, draw_slide, labelled
+from lab_support import RUNNER, SETTINGS, Lab, draw_slide, labelled
 from scripts.cli import app
 from scripts.commands.common import print_json
 from scripts.plain_words import clean, moment, size, span
 from scripts.progress import show_progress
-from scripts.telling import Said, Tone, is_screen, tell, uses_colour
+from scripts.telling import Said, Tone, is_screen, system_said, tell, uses_colour
 
 
 class Terminal(io.StringIO):
@@ -170,3 +171,25 @@ def test_bars_show_hostile_notes_as_they_are(monkeypatch: pytest.MonkeyPatch) ->
         progress.start("reading", 2)
         progress.advance(note="[/red]a\x1b[2Jb[bold]")
     assert "[/red]a�[2Jb[bold]" in screen.getvalue()
+
+
+def test_a_full_disk_and_a_wrong_path_have_their_own_way_out() -> None:
+    assert system_said(OSError(errno.ENOSPC, "No space left")) == "No space left; make room on the disk and run again"
+    assert system_said(OSError(errno.ENOTDIR, "Not a folder", "a/b")) == "a/b: Not a folder; check the path"
+
+
+def test_a_training_that_the_disk_ends_is_told_and_the_pass_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left")
+
+    lab = Lab(tmp_path)
+    draw_slide(lab.slide)
+    before = lab.write(labelled())
+    (tmp_path / "slidebridge.toml").write_text(SETTINGS, "utf-8")
+    monkeypatch.setattr("scripts.loop.passes.learn", fill)
+    result = lab.run("sync")
+    assert result.exit_code == 1
+    assert "No space left; make room on the disk" in result.output
+    assert lab.xml.read_bytes() != before  # boxes are asked for all the same

@@ -81,7 +81,7 @@ def test_a_new_project_takes_network_and_classes_from_the_checkpoint_and_predict
     root = slides(tmp_path / "study")
     done = new("--imagescope", root, "--transfer", blob)
     assert done.exit_code == 0, done.output
-    assert "as iteration 0; classes: Stroma, Blob" in done.output
+    assert "; classes: Stroma, Blob" in done.output
     project = open_project(root)
     assert (project.settings.model.encoder, project.settings.model.one_network) == ("plain", True)
     assert project.scheme.names == ("Background", "Stroma", "Blob")
@@ -274,7 +274,7 @@ def test_what_is_no_checkpoint_is_one_line(lab: Lab, tmp_path: Path, blob: Path)
     assert "neither a checkpoint's folder" in refused(new("--imagescope", lab.root, "--transfer", tmp_path / "gone"))
     untrained = slides(tmp_path / "untrained")
     new("--imagescope", untrained)
-    assert "no champion yet" in refused(new("--imagescope", lab.root, "--transfer", untrained))
+    assert "no model yet" in refused(new("--imagescope", lab.root, "--transfer", untrained))
     (blob / "weights.safetensors").write_bytes(b"cut")
     assert "damaged" in refused(new("--imagescope", lab.root, "--transfer", blob))
     assert not (lab.root / ".slidebridge").exists()

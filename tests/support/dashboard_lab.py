@@ -22,12 +22,16 @@ from scripts.dashboard.access import Tickets
 from scripts.dashboard.app import make_app
 
 TOKEN = "the-token-of-this-run"
+DOOR = "http://127.0.0.1:8123"  # where the token, or a ticket, is shown
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @dataclass
 class Browser:
-    """Asks the app directly, without a network; remembers cookies and follows no redirect by itself."""
+    """Asks the app directly, without a network; remembers cookies and follows no redirect by itself.
+
+    Addresses are those below the base of the run; whole ones are taken as they are.
+    """
 
     app: Starlette
     portal: BlockingPortal
@@ -35,7 +39,12 @@ class Browser:
 
     def __post_init__(self) -> None:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8123")
+        self.client = httpx.AsyncClient(transport=transport, base_url=f"{DOOR}{self.base}")
+
+    @property
+    def base(self) -> str:
+        """What every address of the run begins with."""
+        return str(self.app.state.site.base)
 
     @property
     def cookies(self) -> httpx.Cookies:
@@ -67,18 +76,18 @@ class Board:
 
 
 @contextmanager
-def browser(*roots: Path, token: str = TOKEN, tickets: Tickets | None = None) -> Iterator[Browser]:
-    """Give a browser that was never told the token."""
-    app = make_app(roots, token, tickets=tickets, now=lambda: NOW)
+def browser(*roots: Path, token: str = TOKEN, tickets: Tickets | None = None, **options: Any) -> Iterator[Browser]:
+    """Give a browser that was never told the token; options are those of ``make_app``."""
+    app = make_app(roots, token, tickets=tickets, **{"now": lambda: NOW} | options)
     with closing(app.state.site), start_blocking_portal() as portal:
         yield Browser(app, portal)
 
 
 @contextmanager
-def opened(*roots: Path) -> Iterator[Board]:
+def opened(*roots: Path, **options: Any) -> Iterator[Board]:
     """Give a dashboard, with a browser that was let in."""
-    with browser(*roots) as client:
-        assert client.get(f"/?token={TOKEN}").status_code == 303
+    with browser(*roots, **options) as client:
+        assert client.get(f"{DOOR}/?token={TOKEN}").status_code == 303
         yield Board(client, roots)
 
 

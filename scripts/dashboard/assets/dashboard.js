@@ -17,15 +17,19 @@
     return element;
   }
 
-  // Whether the server answers: said once when that changes.
-  function tellConnection(trouble) {
-    const line = byId("connection");
+  // Whether the server answers, of all addresses that are asked for: said once when that changes.
+  const troubles = new Map();
+  function tellConnection(address, said) {
+    if (said) troubles.set(address, said);
+    else troubles.delete(address);
+    const line = byId("connection"), trouble = troubles.size ? troubles.values().next().value : "";
     if (line.textContent === trouble) return;
     line.textContent = trouble;
     line.hidden = trouble === "";
   }
 
-  function whyRefused(status) {
+  function whyRefused(status, text) {
+    if (status === 503 && text.trim()) return "This page is not up to date, and goes on trying: " + text.trim();
     if (status === 403) return "This page belongs to a dashboard that was ended. Open the address that the new one printed.";
     return "The dashboard can't tell what happens now (" + status + "); it goes on trying.";
   }
@@ -46,17 +50,18 @@
       }
       try {
         const answer = await fetch(address, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+        const text = await answer.text();
         if (answer.ok) {
-          const text = await answer.text();
           tag = answer.headers.get("ETag");
           take(text);
         }
         const isTrouble = !answer.ok && answer.status !== 304;
         failures = isTrouble ? failures + 1 : 0;
-        tellConnection(isTrouble ? whyRefused(answer.status) : "");
+        tellConnection("", "");
+        tellConnection(address, isTrouble ? whyRefused(answer.status, text) : "");
       } catch (error) {
         failures += 1;
-        tellConnection("The dashboard doesn't answer any more. Start it again with: slidebridge dashboard");
+        tellConnection("", "The dashboard doesn't answer any more. Start it again with: slidebridge dashboard");
       }
       again();
     }
@@ -70,6 +75,8 @@
     const made = new DOMParser().parseFromString(text, "text/html");
     element.replaceChildren.apply(element, Array.from(made.body.childNodes));
     if (focused && byId(focused)) byId(focused).focus();
+    // A page that was made while the project couldn't be read has this part only: now it has the others, too.
+    if (element.dataset.incomplete !== undefined && !element.querySelector("[data-trouble]")) window.location.reload();
     element.dispatchEvent(new CustomEvent("partchange"));
   }
 

@@ -220,7 +220,8 @@
   // What is said below the picture
   function statusOf(facts) {
     const shown = facts.objects.length;
-    const saved = facts.revision === "none" ? "There is no annotation file yet. " : "";
+    const saved = (facts.revision === "none" ? "There is no annotation file yet. " : "")
+      + (facts.coarse ? counted(facts.coarse, "outline") + " of very many corners " + (facts.coarse === 1 ? "is" : "are") + " drawn coarser than " + (facts.coarse === 1 ? "it is" : "they are") + "; zoom in to see all corners. " : "");
     if (shown < facts.there) {
       return saved + "Of " + counted(facts.there, "object") + " in and around this view the " + shown.toLocaleString("en") + " largest are drawn; zoom in to see all.";
     }

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from browser_support import HOSTILE_CLASSES, Visit, faults_of_access, overflow, serving, weak_contrasts
+from dashboard_lab import make_project
 from hostile_lab import NOTE, SLIDES, hostile_lab
 from PIL import Image
 
@@ -62,8 +64,9 @@ def test_right_token_becomes_a_cookie_that_scripts_cannot_read_and_leaves_the_ad
     (cookie,) = page.context.cookies()
     assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
     assert page.evaluate("document.cookie") == ""
-    page.goto(home(address))  # the cookie is enough from now on
+    page.goto(page.url)  # the cookie is enough from now on
     assert page.locator("h1").count() == 1
+    assert cookie["path"] != "/" and page.url.startswith(home(address).rstrip("/") + cookie["path"])
 
 
 @pytest.fixture
@@ -222,6 +225,22 @@ def test_page_asks_only_its_own_server(visit: Open, address: str) -> None:
     one = visit(address)
     go_to_slide(one.page)
     assert one.asked and all(asked.startswith(home(address)) for asked in one.asked)
+
+
+def test_a_page_made_while_the_folder_was_away_says_so_and_is_whole_when_it_is_back(
+    visit: Open, tmp_path: Path
+) -> None:
+    root, away = make_project(tmp_path / "lab"), tmp_path / "away"
+    with serving("dashboard", "--project", str(root), "--port", "0", "--no-browser") as address:
+        one = visit(address, expected=("503",))
+        one.page.locator("#slides").wait_for()
+        root.rename(away)
+        one.page.get_by_text("can't be reached since").first.wait_for()
+        one.page.reload()
+        assert one.page.locator("#slides").count() == 0
+        away.rename(root)
+        one.page.locator("#slides").wait_for()
+        assert one.page.get_by_text("can't be reached since").count() == 0
 
 
 def step_of(page: Page) -> int:

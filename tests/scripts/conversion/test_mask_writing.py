@@ -27,7 +27,7 @@ def test_bands_join_without_a_seam(tmp_path: Path) -> None:
     mask = read_label_mask(tmp_path / "m.tif")
     assert np.array_equal(mask.labels, ShapeIndex(plan.shapes).burn(Window(0, 0, 333, 2999)))
     assert mask.mask_mpp == (0.5, 0.25)
-    assert notes == ("10000 mask pixels lie in several classes; the later wins: A, B",)
+    assert notes == ("10,000 mask pixels lie in several classes; the later wins: A, B",)
 
 
 def test_a_class_of_which_nothing_is_seen_is_named(tmp_path: Path) -> None:

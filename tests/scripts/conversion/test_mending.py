@@ -36,7 +36,7 @@ def test_a_crossing_outline_becomes_valid_with_the_area_as_drawn() -> None:
     assert first.shape is Shape.GEOMETRY and second.geometry == box(100, 0, 140, 40)
     assert mended.found.counts.repaired == 1
     (note,) = mended.notes
-    assert "1 outlines repaired" in note and "self-crossing" in note and "800.0 px² as drawn" in note
+    assert "1 outline repaired" in note and "self-crossing" in note and "800.0 px² as drawn" in note
 
 
 def test_a_gap_between_neighbours_is_closed_only_up_to_the_tolerance() -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from bridge.annotations import SlideEntry
 from bridge.store import JobKind
 from scripts.daemon.heartbeat import FILE_NAME, Beat, Doing, Heartbeat, LastWrite, is_alive, read_heartbeat
-from scripts.daemon.names import SlideNames
+from scripts.naming.slide_names import SlideNames
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -74,7 +74,7 @@ def test_everything_that_the_heartbeat_knows_is_shown() -> None:
     local = (_NOW - timedelta(minutes=2)).astimezone()
     assert f"last save   case 12.svs, {local:%H:%M:%S}" in said
     assert "last write  case 11.svs, " in said
-    assert "last model  iteration 3, score 0.722, in use, " in said
+    assert "last model  training 3, in use, score 0.722, " in said
     assert "nightly     tomorrow " in said
     assert "failed      reading case 3.svs: case 3.xml: it is cut; save it again in the viewer (tried again " in said
 
@@ -83,6 +83,30 @@ def test_a_failure_keeps_its_cure_in_forty_columns() -> None:
     words = " ".join(_drawn(_shown(_BUSY), width=40).split())
     assert "save it again in the viewer" in words
     assert "25% · about 1 min left" in words and "━" not in words
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_nothing_is_cut_off_where_terminals_are_narrow(width: int) -> None:
+    lines = _drawn(_shown(_BUSY), Shown("kidneys of 2026, second batch", None), width=width).splitlines()
+    assert not [line for line in lines if line.endswith("…")]
+    words = " ".join(" ".join(lines).split())
+    assert lines[0].startswith("SlideBridge") and lines[0].endswith("Ctrl-C stops it")
+    assert "predicting case 12.svs for 1 min · about 30 s left" in words
+    assert "waits 1 training, 12 slides to predict; next case 13.svs" in words
+    assert "last model training 3, in use, score 0.722, " in words
+    assert "not watched now, tried again; the log above says why" in words
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_long_name_gives_way_to_how_far_the_slide_is(width: int) -> None:
+    doing = Doing(JobKind.PREDICT, _BEGAN, "TCGA-AA-3712-01Z-00-DX1 " * 4, "", 0.25, _NOW - timedelta(seconds=20))
+    words = _drawn(_shown(Beat(doing=(doing,), slides=1)), width=width)
+    assert "TCGA" in words and "25%" in words and "about 1 min left" in words and "…" not in words
+
+
+def test_a_head_that_does_not_fit_goes_on_below() -> None:
+    lines = _drawn(_shown(Beat(observing="polling", slides=12), "kidneys of 2026"), width=40).splitlines()
+    assert lines[1:] == ["kidneys of 2026", "  12 slides · looking at the files again", "  and again"]
 
 
 def test_an_idle_project_says_what_it_waits_for() -> None:

@@ -17,8 +17,8 @@ import pytest
 from bridge.annotations import SlideEntry
 from bridge.store import JobKind
 from lab_support import Lab
-from scripts.daemon.names import SlideNames
 from scripts.daemon.people_hooks import HookRunner, command_for, event_json
+from scripts.naming.slide_names import SlideNames
 from scripts.options import HookOptions
 from scripts.project import Project, open_project
 

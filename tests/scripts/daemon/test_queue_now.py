@@ -13,10 +13,10 @@ from bridge.store import JobKind, Store
 from daemon_lab import DaemonLab
 from lab_support import labelled
 from scripts.daemon.heartbeat import Beat, Failure, Heartbeat, LastRead, LastTraining, Queued, read_heartbeat
-from scripts.daemon.names import SlideNames
 from scripts.daemon.queue_now import Queue, queue_of
 from scripts.daemon.watch import shown
 from scripts.loop.learn import Learned
+from scripts.naming.slide_names import SlideNames
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

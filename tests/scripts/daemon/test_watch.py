@@ -82,7 +82,7 @@ def test_a_save_is_answered_by_predictions_and_a_stop_ends_in_good_order(
     daemon = start(root)
     wait_for(lambda: "proposals=3" in log(root))
     (root / "case0.xml").write_bytes(xml_of(labelled()))
-    wait_for(lambda: "iteration=1" in log(root).rpartition("wrote to")[2])
+    wait_for(lambda: "training=1" in log(root).rpartition("wrote to")[2])
     daemon.stop()
     assert daemon.error is None
     assert log(root).splitlines()[-1].endswith("the next start goes on from here")

@@ -15,16 +15,16 @@ from bridge.store import JobKind, JobRecord, JobState
 from lab_support import Lab, labelled
 from scripts.daemon import happenings
 from scripts.daemon import wording as said
-from scripts.daemon.names import SlideNames
 from scripts.loop.learn import Learned
 from scripts.loop.pull import read_entry
 from scripts.loop.push import SlidePushed
+from scripts.naming.slide_names import SlideNames
 from scripts.project import open_project, open_store
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _ENTRY = SlideEntry("7", "B 1", Path("/scans/B 1.svs"), Path("/scans/B 1.xml"))
 _PUSHED = SlidePushed("B 1", WriteSummary(120, 20, 3, 2, 1), (), 4, "no tissue is left", key="7")
-_LEARNED = Learned(5, True, "hold-out score 0.812 is no worse", 0.8123, 0.79, 150)
+_LEARNED = Learned(5, True, "the new model is used from now on; it scores 0.812", 0.8123, 0.79, 150)
 
 
 def _job(kind: JobKind, attempts: int = 2) -> JobRecord:
@@ -37,19 +37,17 @@ def _holds(line: str, *facts: str) -> bool:
 
 def test_write_tells_what_it_brought() -> None:
     line = said.written(_PUSHED, 5)
-    assert _holds(line, "slide='B 1'", "predictions=120", "of_them_as_detections=20", "proposals=0", "iteration=5"), (
-        line
-    )
+    assert _holds(line, "slide='B 1'", "predictions=120", "of_them_as_detections=20", "proposals=0", "training=5"), line
     assert "answers_made_plain=4" in line and "no tissue is left" in line
     first = said.written(SlidePushed("B 1", WriteSummary(0, 0, 0, 0, 0), (), 0), 0)
-    assert "iteration" not in first and "predictions" not in first
+    assert "training" not in first and "predictions" not in first
 
 
-@pytest.mark.parametrize(("is_promoted", "use"), [(True, "is used from now on"), (False, "stays in use")])
-def test_training_tells_what_is_in_use_now(is_promoted: bool, use: str) -> None:
-    line = said.training_ended(Learned(5, is_promoted, "as judged", 0.8123, 0.79, 150), 34.567)
-    assert use in line and "as judged" in line
-    assert _holds(line, "iteration=5", "score=0.812", "score_before=0.79", "steps=150", "seconds=34.6"), line
+def test_training_tells_what_is_in_use_now() -> None:
+    judged = "the model before stays in use; the new one is worse"
+    line = said.training_ended(Learned(5, False, judged, 0.8123, 0.79, 150), 34.567)
+    assert line.startswith(f"training ended, {judged} ")
+    assert _holds(line, "training=5", "score=0.812", "score_before=0.79", "steps=150", "seconds=34.6"), line
 
 
 def test_training_without_a_score_or_a_number_says_so() -> None:
@@ -59,7 +57,7 @@ def test_training_without_a_score_or_a_number_says_so() -> None:
 
 
 def test_beginning_tells_what_it_goes_on_from() -> None:
-    assert _holds(said.training_begins(3, parent=4), "labelled_slides=3", "goes_on_from='iteration 4'")
+    assert _holds(said.training_begins(3, parent=4), "labelled_slides=3", "goes_on_from='training 4'")
     assert "goes_on_from='the start'" in said.training_begins(3, parent=None)
     assert "from everything" in said.training_begins(3, parent=None, is_nightly=True)
 

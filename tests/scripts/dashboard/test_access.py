@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dashboard_lab import TOKEN, Board, Browser, browser
+from dashboard_lab import DOOR, TOKEN, Board, Browser, browser
 
 from scripts.dashboard.access import Tickets
 
-ADDRESSES = ("/", "/static/page.js", "/api/p/x/now", "/no/such/page")
+ADDRESSES = ("/", "/static/page.js", "/api/p/x/now", "/no/such/page")  # below the base of a run
+OUTSIDE = (DOOR, f"{DOOR}/static/page.js", f"{DOOR}/p/x", f"{DOOR}/no/such/page")
 
 
 @pytest.fixture
@@ -21,14 +23,43 @@ def stranger(root: Path) -> Iterator[Browser]:
 
 
 def test_the_token_in_the_address_becomes_a_cookie_and_leaves_the_address(stranger: Browser) -> None:
-    answer = stranger.get(f"/?token={TOKEN}")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    answer = stranger.get(f"{DOOR}/?token={TOKEN}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{stranger.base}/")
     cookie = answer.headers["set-cookie"].lower()
-    assert "httponly" in cookie and "samesite=strict" in cookie and "path=/" in cookie
+    assert "httponly" in cookie and "samesite=strict" in cookie
     assert stranger.get("/").status_code in (200, 303)
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
+def test_the_cookie_goes_to_no_other_server_of_the_machine(root: Path) -> None:
+    """Cookies know no ports: only the path keeps ours from who listens on another one."""
+    with browser(root) as client:
+        client.get(f"{DOOR}/?token={TOKEN}")
+        (cookie,) = client.cookies.jar
+        assert cookie.path == f"{client.base}/"
+        with browser(root, token="of another run") as other:
+            assert other.base != client.base
+            for path in ("/", "/p/x", f"{other.base}/", f"{client.base}x/"):
+                asked = client.client.build_request("GET", f"http://127.0.0.1:9999{path}")
+                assert "cookie" not in asked.headers, path
+            asked = client.client.build_request("GET", f"{DOOR}{client.base}/p/x")
+            assert "cookie" in asked.headers
+
+
+def test_what_a_browser_is_started_with_tells_nothing_of_where_the_pages_are(root: Path) -> None:
+    tickets = Tickets()
+    ticket = tickets.issue()
+    with browser(root, tickets=tickets) as client:
+        assert TOKEN not in client.base and ticket not in client.base
+        assert client.get(f"{DOOR}/?token=wrong").text.count(client.base) == 0
+
+
+@pytest.mark.parametrize("address", OUTSIDE)
+def test_beside_the_door_nothing_is_answered_outside_of_the_base(board: Board, address: str) -> None:
+    header = {"cookie": "; ".join(f"{name}={value}" for name, value in board.client.cookies.items())}
+    assert board.client.get(address, headers=header).status_code == 403
+
+
+@pytest.mark.parametrize("address", [*ADDRESSES, *OUTSIDE])
 def test_nothing_is_shown_without_the_token(stranger: Browser, address: str) -> None:
     answer = stranger.get(address)
     assert answer.status_code == 403
@@ -40,14 +71,14 @@ def test_nothing_is_shown_without_the_token(stranger: Browser, address: str) -> 
     "token", ["", "wrong", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "tökén", "%00", f"{TOKEN}&token=wrong"]
 )
 def test_a_wrong_token_is_refused(stranger: Browser, token: str) -> None:
-    answer = stranger.get(f"/?token={token}")
+    answer = stranger.get(f"{DOOR}/?token={token}")
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
     assert TOKEN not in answer.text
 
 
 def test_a_wrong_cookie_is_refused(stranger: Browser) -> None:
-    stranger.get(f"/?token={TOKEN}")
+    stranger.get(f"{DOOR}/?token={TOKEN}")
     (name,) = stranger.cookies
     stranger.cookies.clear()
     stranger.cookies.set(name, "wrong")
@@ -60,21 +91,46 @@ def test_another_programs_odd_cookie_does_not_hide_ours(board: Board) -> None:
     assert board.client.get("/static/page.js", headers=header).status_code == 200
 
 
-def test_a_ticket_is_good_for_one_visit(root: Path) -> None:
+def test_a_ticket_is_good_for_one_visit_and_who_comes_later_is_told_that_somebody_came(root: Path) -> None:
     tickets = Tickets()
     ticket = tickets.issue()
     with browser(root, tickets=tickets) as invited:
         thief = Browser(invited.app, invited.portal)
-        assert invited.get(f"/?token={ticket}").status_code == 303
-        assert thief.get(f"/?token={ticket}").status_code == 403
-        assert invited.get(f"/?token={ticket}").headers["location"] == "/", "to load it again does no harm"
+        assert invited.get(f"{DOOR}/?token={ticket}").status_code == 303
+        for late in (thief, invited):
+            answer = late.get(f"{DOOR}/?token={ticket}")
+            assert answer.status_code == 403 and "set-cookie" not in answer.headers
+            assert len(answer.text.splitlines()) == 1 and "somebody has made it" in answer.text
+            assert invited.base not in answer.text
+        assert invited.get("/").status_code == 303, "the visit goes on"
+        assert "somebody" not in thief.get(f"{DOOR}/?token=wrong").text
+
+
+def test_of_two_who_come_with_one_ticket_at_once_one_is_let_in() -> None:
+    tickets, let_in = Tickets(), list[bool]()
+    ticket = tickets.issue()
+    second = threading.Thread(target=lambda: let_in.append(tickets.use(ticket)))
+
+    class Slow(str):
+        """A ticket that somebody else comes with while it is looked at."""
+
+        def encode(self, *args: str) -> bytes:
+            if second.ident is None:
+                second.start()
+                second.join(timeout=0.1)  # who has to wait for us doesn't end
+            return str(self).encode(*args)
+
+    tickets._valid = {Slow(ticket)}
+    let_in.append(tickets.use(ticket))
+    second.join()
+    assert sorted(let_in) == [False, True]
 
 
 def test_two_dashboards_of_one_machine_have_cookies_of_their_own(root: Path) -> None:
     names = set()
     for token in ("first", "second"):
         with browser(root, token=token) as client:
-            client.get(f"/?token={token}")
+            client.get(f"{DOOR}/?token={token}")
             names |= set(client.cookies)
     assert len(names) == 2
 
@@ -92,13 +148,13 @@ def test_this_machine_may_be_called_by_its_own_names(board: Board, host: str) ->
      "0.0.0.0:8123", "", "localhost:8123@evil.example", "localhost:port", "[::1", "user@localhost"],
 )  # fmt: skip
 def test_other_names_for_this_machine_are_refused(board: Board, host: str) -> None:
-    answer = board.client.get(f"/?token={TOKEN}", headers={"host": host})
+    answer = board.client.get(f"{DOOR}/?token={TOKEN}", headers={"host": host})
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])
-@pytest.mark.parametrize("address", ["/", "/static/page.js", f"/?token={TOKEN}"])
+@pytest.mark.parametrize("address", ["/", "/static/page.js", f"{DOOR}/?token={TOKEN}"])
 def test_it_only_reads(board: Board, method: str, address: str) -> None:
     answer = board.client.request(method, address)
     assert answer.status_code == 405
@@ -126,3 +182,4 @@ def test_what_has_not_changed_is_not_sent_again(board: Board) -> None:
     tag = board.client.get("/static/page.js").headers["etag"]
     again = board.client.get("/static/page.js", headers={"if-none-match": tag})
     assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["cache-control"] == "no-cache", "or the browser would throw away what it keeps"

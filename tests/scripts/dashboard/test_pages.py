@@ -10,20 +10,23 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 import shapely
-from dashboard_lab import NOW, Board, make_project, opened
+from dashboard_lab import DOOR, NOW, Board, make_project, opened
 from qupath_lab import new_project
 
 from bridge.store import JobKind, Store
 from bridge.store.location import find_store
 from lab_support import labelled, xml_of
 from scripts.daemon.heartbeat import Beat, Doing, Heartbeat
-from scripts.dashboard import looking
+from scripts.dashboard import looking, pages
+from scripts.dashboard.live import Now, read_now
+from scripts.dashboard.looking import Watched
 from scripts.loop.loss_curve import CURVES, CurveWriter
+from scripts.naming.hidden import hiding
 from scripts.project import Project, open_project
 
 BEFORE = NOW - timedelta(hours=1)
@@ -43,7 +46,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store.record_read("case.tif", "a", BEFORE, human_count=12, name="case")
         store.start_run(BEFORE, kind="incremental", parent=None, data_hash="x")
         scores = {"score": 0.75, "champion_score": None, "fit_steps": 6, "fit_seconds": 3.0}
-        store.finish_run(1, BEFORE, checkpoint_id="c", promoted=True, reason="promoted: the first", metrics=scores)
+        reason = "promoted: the first champion"  # as earlier versions wrote it
+        store.finish_run(1, BEFORE, checkpoint_id="c", promoted=True, reason=reason, metrics=scores)
     with CurveWriter(root / ".slidebridge" / CURVES, "incremental", lambda: BEFORE) as curve:
         for step in range(1, 7):
             curve.add("high", step, 6, 1 / step)
@@ -112,10 +116,11 @@ def test_a_training_is_told_with_its_scores_and_its_curve(lab: Path) -> None:
         page = project_page(board)
         facts = board.client.get(f"/api/p/{board.project()}/curve").json()
     said = text_of(page)
+    shown = text_of(re.sub("<script.*?</script>", "", page, flags=re.DOTALL))
+    assert not re.search("(?i)iteration|promoted|champion|incremental", shown)
     assert "Step 6 of 6, loss " in said and "in use" in said
-    assert facts["running"] is False and facts["headline"].startswith(
-        "The last one: training on what is newly labelled"
-    )
+    assert "the new model is used from now on; the first model" in said
+    assert facts["running"] is False and facts["headline"].startswith("The last one: training on new labels")
     assert facts["nets"][0]["steps"][-1] == 6
 
 
@@ -157,7 +162,7 @@ def test_the_curve_grows_while_a_training_runs(lab: Path) -> None:
     assert [facts["nets"][0]["steps"][-1] for facts in seen] == [1, 40, 80]
     assert seen[-1]["progress"] == "Step 80 of 100, loss 0.013, about 20 s left"
     assert seen[-1]["share"] == 0.8
-    assert seen[-1]["headline"].startswith("Running now: nightly training on everything")
+    assert seen[-1]["headline"].startswith("Running now: training on all labels")
 
 
 def test_what_the_daemon_does_waits_and_failed_is_told_in_words(lab: Path) -> None:
@@ -176,7 +181,7 @@ def test_what_the_daemon_does_waits_and_failed_is_told_in_words(lab: Path) -> No
     assert "Waiting 1 × predicting the slide" in said
     assert "case.xml is cut; save it again" in said and "1 attempt, tried again at" in said
     assert rows[0]["bad"] and "reading the slide's annotations (failed)" in rows[0]["cells"][-1]["text"]
-    assert f'href="{board.slide()}"' in answer.text
+    assert f'href="{board.client.base}{board.slide()}"' in answer.text
 
 
 def test_the_table_is_the_same_as_a_page_and_as_facts(lab: Path) -> None:
@@ -197,7 +202,7 @@ def test_a_broken_project_has_its_line_and_the_others_go_on(lab: Path, tmp_path:
         said = text_of(overview.text)
         assert overview.status_code == 200
         assert "no daemon is watching" in said and said.count("can't be read") == 2
-        assert "slidebridge.toml" in said and "no slidebridge.toml here or above" in said
+        assert "slidebridge.toml" in said and f"{gone} can't be reached since" in said
         assert "can't be read" in text_of(project_page(board, 1))
         assert board.client.get(f"/api/p/{board.project(1)}/slides").status_code == 503
         assert "case" in text_of(project_page(board, 0))
@@ -227,6 +232,116 @@ def test_a_share_that_hangs_keeps_no_other_project_waiting(
         assert [one.result(timeout=20).status_code for one in asked] == [200] * 6
 
 
+def test_polls_of_a_share_that_hangs_begin_one_reading_and_are_told_what_was_known(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_there, is_back, begun = [True], threading.Event(), list[Watched]()
+
+    def reading(watched: Watched, now: datetime) -> Now:
+        begun.append(watched)
+        return read_now(watched, now)
+
+    def opening(path: Path) -> Project:
+        if not is_there[0]:
+            is_back.wait(60)
+        return open_project(path)
+
+    clock, now = [0.0], [NOW]
+    monkeypatch.setattr(looking, "open_project", opening)
+    monkeypatch.setattr(pages, "read_now", reading)
+    with opened(lab, clock=lambda: clock[0], now=lambda: now[0], patience=0.05) as board:
+        address = f"/api/p/{board.project()}/now"
+        before = settled(board, address, "no daemon is watching")
+        is_there[0], begun[:] = False, []
+        clock[0], now[0] = 100.0, NOW + timedelta(seconds=100)
+        try:
+            said = [text_of(board.client.get(address).text) for _ in range(12)]
+            page = board.client.get(f"/p/{board.project()}").text
+        finally:
+            is_there[0] = True
+            is_back.set()
+        after = settled(board, address, before)
+    assert len(begun) == 1, "one reading for all polls"
+    assert all("doesn't answer since" in one and "Below is how it was 1 min 40 s ago" in one for one in said)
+    assert all("no daemon is watching" in one for one in said)
+    assert "data-incomplete" in page, "it is loaded anew when the share is back"
+    assert after == before
+
+
+def settled(board: Board, address: str, wanted: str) -> str:
+    """Return what an address says as soon as it says that: a busy machine needs some time for it."""
+    for _ in range(400):
+        said = text_of(board.client.get(address).text)
+        if wanted in said and "doesn't answer" not in said:
+            return said
+    raise AssertionError(said)
+
+
+def test_whatever_is_asked_of_a_share_that_hangs_no_more_threads_are_made(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_back = threading.Event()
+
+    def opening(path: Path) -> Project:
+        is_back.wait(60)
+        return open_project(path)
+
+    monkeypatch.setattr(looking, "open_project", opening)
+    with opened(lab, patience=0.01) as board:
+        project = f"/p/{board.project()}"
+        addresses = [f"/api{project}/{part}" for part in ("now", "curve", "learning", "slides")]
+        addresses.append(f"/api{project}/s/x/outlines?left=0&top=0&right=9&bottom=9&unit=1")
+        addresses.append(f"{project}/s/x/thumbnail.jpg")
+        try:
+            counts = []
+            for _ in range(4):
+                answers = {address: board.client.get(address) for address in addresses for _ in range(3)}
+                counts.append(threading.active_count())
+        finally:
+            is_back.set()
+    assert counts[1:] == counts[1:2] * 3, counts
+    assert {answer.status_code for address, answer in answers.items() if not address.endswith("now")} == {503}
+    assert all("doesn't answer" in text_of(answer.text) for answer in answers.values())
+
+
+@pytest.mark.parametrize("is_mount_point_left", [False, True], ids=["no folder", "an empty folder"])
+def test_a_folder_that_went_is_told_as_such_and_since_when_and_recovers(
+    lab: Path, tmp_path: Path, *, is_mount_point_left: bool
+) -> None:
+    clock, now = [0.0], [NOW]
+    with opened(lab, clock=lambda: clock[0], now=lambda: now[0]) as board:
+        address = f"/api/p/{board.project()}/now"
+        before = board.client.get(address).text
+        lab.rename(tmp_path / "elsewhere")
+        if is_mount_point_left:
+            lab.mkdir()
+        said = []
+        for seconds in (10, 70):
+            clock[0], now[0] = float(seconds), NOW + timedelta(seconds=seconds)
+            said.append(text_of(board.client.get(address).text))
+        rows = board.client.get(f"/api/p/{board.project()}/slides")
+        if is_mount_point_left:
+            lab.rmdir()
+        (tmp_path / "elsewhere").rename(lab)
+        clock[0], now[0] = 100.0, NOW
+        after = board.client.get(address).text
+    since = f"{(NOW + timedelta(seconds=10)).astimezone():%Y-%m-%d %H:%M:%S}"
+    assert said[0] == said[1] and f"{lab} can't be reached since {since}" in said[0]
+    assert "slidebridge.toml" not in said[0] and "slidebridge new" not in said[0]
+    assert rows.status_code == 503 and "can't be reached since" in rows.text
+    assert after == before
+
+
+def test_a_project_above_the_one_that_went_is_not_taken_for_it(lab: Path, tmp_path: Path) -> None:
+    clock, inner = [0.0], make_project(lab / "inner", slide="inner")
+    with opened(inner, clock=lambda: clock[0]) as board:
+        assert board.client.get(f"/api/p/{board.project()}/slides").status_code == 200
+        inner.rename(tmp_path / "elsewhere")
+        clock[0] = 100.0
+        answer = board.client.get(f"/api/p/{board.project()}/slides")
+    assert answer.status_code == 503 and "can't be reached" in answer.text
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
 def test_a_project_keeps_its_address_and_title_whatever_becomes_of_its_folder(lab: Path, tmp_path: Path) -> None:
     """They are needed for the line that says that a share doesn't answer, too: it isn't asked for them."""
@@ -242,7 +357,7 @@ def test_a_project_keeps_its_address_and_title_whatever_becomes_of_its_folder(la
 
 
 def test_a_single_project_needs_no_overview(board: Board) -> None:
-    assert board.client.get("/").headers["location"] == f"/p/{board.project()}"
+    assert board.client.get("/").headers["location"] == f"{board.client.base}/p/{board.project()}"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such file names there")
@@ -287,6 +402,14 @@ def test_hidden_names_are_nowhere(lab: Path) -> None:
     assert all("Erika" not in answer for answer in answers)
     assert all("slide-" in answer for answer in answers[:3])
     assert "Erika" not in "".join(addresses)
+
+
+def test_a_slide_that_comes_while_the_dashboard_runs_is_hidden_in_its_log_too(lab: Path) -> None:
+    (lab / "slidebridge.toml").write_text((lab / "slidebridge.toml").read_text() + "\n[privacy]\nhash_names = true\n")
+    with hiding() as hidden, opened(lab) as board:
+        shutil.copy(lab / "case.tif", lab / "Muster-Erika-1956.tif")
+        board.client.get(f"/p/{board.project()}")
+        assert "Erika" not in hidden.hide("ERROR: Muster-Erika-1956.tif fails in a way that nobody foresaw")
 
 
 def test_the_name_of_a_slide_that_left_the_project_stays_hidden(lab: Path) -> None:
@@ -382,10 +505,10 @@ def test_pages_have_nothing_inline_and_nothing_from_elsewhere(board: Board) -> N
 def test_what_is_asked_for_in_scripts_and_pages_exists(board: Board) -> None:
     page = board.client.get(f"/p/{board.project()}").text + board.client.get(board.slide()).text
     for address in set(re.findall(r'(?:href|src|data-part|data-rows|data-curve)="(/[^"]*)"', page)):
-        assert board.client.get(html.unescape(address)).status_code in (200, 303), address
+        assert board.client.get(f"{DOOR}{html.unescape(address)}").status_code in (200, 303), address
     picture = json.loads(re.search(r'id="picture">(.*?)</script>', page)[1])  # type: ignore[index]
-    assert board.client.get(f"{picture['facts']}/revision").status_code == 200
-    assert board.client.get(f"{picture['tiles']}/{picture['maxLevel']}/0/0.jpg").status_code == 200
+    assert board.client.get(f"{DOOR}{picture['facts']}/revision").status_code == 200
+    assert board.client.get(f"{DOOR}{picture['tiles']}/{picture['maxLevel']}/0/0.jpg").status_code == 200
 
 
 def test_looking_needs_no_torch() -> None:

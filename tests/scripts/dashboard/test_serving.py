@@ -80,7 +80,7 @@ def test_it_listens_on_this_machine_only() -> None:
 def test_a_missing_extra_is_one_line_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     check_installed()
     monkeypatch.setattr(serving, "_NEEDED", ("starlette", "no_such_package_at_all"))
-    with pytest.raises(ConfigError, match=r'pip install "slidebridge\[dashboard\]"'):
+    with pytest.raises(ConfigError, match=r"pip install .slidebridge\[dashboard\].*, pipx inject slidebridge st"):
         check_installed()
 
 

@@ -59,7 +59,6 @@ def test_openslide_is_loaded() -> None:
 
 def test_a_device_that_is_none_is_a_problem() -> None:
     assert check_device(Machine(), "abacus").trouble == "no-such-device"
-    assert check_device(Machine(has_card=lambda: False), "cpu").trouble == "cpu-only"
 
 
 @pytest.mark.parametrize(
@@ -68,13 +67,19 @@ def test_a_device_that_is_none_is_a_problem() -> None:
         (False, True, "auto", "gpu-not-used"),
         (True, True, "auto", "gpu-driver"),
         (True, False, "auto", "cpu-only"),
-        (False, True, "cpu", "cpu-only"),  # a person wants it so
     ],
 )
 def test_a_card_that_torch_does_not_use_is_told(is_for_gpu: bool, has_card: bool, asked: str, trouble: str) -> None:
     machine = Machine(torch=lambda: Torch("2.9", is_for_gpu), device=_cpu, has_card=lambda: has_card)
     found = check_device(machine, asked)
     assert found.trouble == trouble and found.cure and found.level is Level.WARNING
+
+
+@pytest.mark.parametrize("has_card", [True, False])
+def test_a_processor_that_the_settings_ask_for_is_no_trouble(has_card: bool) -> None:
+    machine = Machine(torch=lambda: Torch("2.9", has_card), device=_cpu, has_card=lambda: has_card)
+    found = check_device(machine, "cpu")
+    assert found.level is Level.OK and "as [train] device says" in found.text and "card" not in found.text
 
 
 def test_a_card_in_use_is_well() -> None:
@@ -98,6 +103,8 @@ def test_a_driver_tells_that_there_is_a_card(tmp_path: Path) -> None:
 
 def test_onnx_runtime_needs_its_cpu_part() -> None:
     assert check_onnx(Machine()).level is Level.OK
+    usual = check_onnx(Machine(providers=lambda: ("AzureExecutionProvider", "CPUExecutionProvider")))
+    assert usual.text == "computes on CPU", "nothing is computed at a cloud's"
     found = check_onnx(Machine(providers=lambda: ("CUDAExecutionProvider",)))
     assert found.trouble == "onnx-not-usable" and "CUDAExecutionProvider" in found.text
 

@@ -138,13 +138,13 @@ def test_object_that_the_store_misses_in_the_file(bench: Bench) -> None:
     assert bench.problems() == []
     bench.tamper(f"UPDATE objects SET is_open = 1 WHERE object_id = '{FIRST}'")
     (said,) = bench.problems()
-    assert "1 objects of ours are not in the file" in said
+    assert "1 object of ours is not in the file" in said
 
 
 def test_object_in_the_file_that_the_store_took_out(bench: Bench) -> None:
     bench.tamper(f"UPDATE objects SET is_open = 0 WHERE object_id = '{FIRST}'")
     (said,) = bench.problems()
-    assert "1 objects that we took out are in the file" in said
+    assert "1 object that we took out is in the file" in said
 
 
 def test_person_who_deleted_ours_since_is_in_their_right(bench: Bench) -> None:
@@ -161,7 +161,7 @@ def test_person_who_deleted_ours_since_is_in_their_right(bench: Bench) -> None:
 
 def test_prediction_that_is_in_the_file_twice(bench: Bench) -> None:
     twice(bench)
-    assert any("1 predictions are in the file twice" in said for said in bench.problems())
+    assert any("1 prediction is in the file twice" in said for said in bench.problems())
 
 
 def test_predictions_that_the_store_knows_nothing_of(bench: Bench) -> None:

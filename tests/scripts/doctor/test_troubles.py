@@ -19,7 +19,7 @@ from ward_lab import Ward, draw_too, into_qupath, promote_tiny
 
 from bridge.store.holders import this_host
 from bridge.store.lease import Lease
-from lab_support import draw_slide, labelled, xml_of
+from lab_support import as_points, draw_slide, labelled, xml_of
 from scripts.daemon.heartbeat import Beat
 from scripts.doctor import catalogue
 
@@ -168,6 +168,22 @@ def _new_store(ward: Ward) -> None:
         database.commit()
 
 
+def _emptied_store(ward: Ward) -> None:
+    _gone_slide(ward)
+    (ward.data / "backups" / "aa").mkdir(parents=True)
+    (ward.data / "store.sqlite").write_bytes(b"")
+
+
+def _bad_curve(ward: Ward) -> None:
+    (ward.data / "curves").mkdir()
+    (ward.data / "curves" / "20260131T020000Z-nightly.csv").write_bytes(b"\xff\x00 no curve\n" * 9)
+
+
+def _bad_key(ward: Ward) -> None:
+    ward.lab.set("\n[privacy]\nhash_names = true\n")
+    (ward.data / "names.key").write_bytes(b"cut")
+
+
 def _big_backups(ward: Ward) -> None:
     if sys.platform == "win32":
         pytest.skip("a file without content takes its room there")
@@ -214,6 +230,11 @@ MAKERS: dict[str, Make] = {
     "hook-not-runnable": lambda ward: ward.lab.set('\n[hooks]\non_failure = "/nowhere/tell --to lab"\n'),
     "store-newer": _new_store,
     "store-unreadable": lambda ward: (ward.data / "store.sqlite").write_bytes(b"no database" * 100),
+    "lease-damaged": lambda ward: (ward.data / "lease.json").write_bytes(b"\xff\x00no holder"),
+    "heartbeat-damaged": lambda ward: (ward.data / "daemon.json").mkdir(),
+    "names-key-damaged": _bad_key,
+    "curve-damaged": _bad_curve,
+    "not-a-file": lambda ward: (ward.lab.xml.unlink(), ward.lab.xml.mkdir()),
     "store-on-share": lambda ward: (
         _gone_slide(ward),
         ward.patch.setattr("scripts.doctor.records.is_network_path", lambda path: True),
@@ -239,6 +260,15 @@ def test_trouble_is_found_with_its_cure_and_changes_nothing(ward: Ward, key: str
     next(ending, None)
 
 
+@pytest.mark.parametrize("make", [_emptied_store, lambda ward: (ward.data / "store.sqlite").mkdir()], ids=["0", "dir"])
+def test_records_that_are_lost_are_found(ward: Ward, make: Make) -> None:
+    make(ward)
+    (found,) = [finding for finding in ward.findings() if finding.trouble == "store-unreadable"]
+    assert "begin anew" in found.text
+    report = ward.lab.run("doctor", "--store")
+    assert report.exit_code == 1 and "begin anew" in report.output
+
+
 def _contents(root: Path) -> dict[Path, object]:
     small = (path for path in root.rglob("*") if path.is_file())
     return {path: path.read_bytes() if path.stat().st_size < 10**7 else path.stat().st_mtime_ns for path in small}
@@ -247,3 +277,16 @@ def _contents(root: Path) -> dict[Path, object]:
 def test_every_trouble_is_made_somewhere() -> None:
     ours = {t.key for t in catalogue.TROUBLES if t.group != catalogue.MACHINE}
     assert ours == MAKERS.keys() | ELSEWHERE
+
+
+def test_too_little_is_told_once_as_the_tool_does_it(ward: Ward) -> None:
+    ward.lab.xml.write_bytes(xml_of({"Blob": labelled()["Blob"][:1]}))
+    (found,) = [finding for finding in ward.findings() if finding.trouble == "nothing-to-train-on"]
+    assert found.text == "only one label so far" and "type ROI into the box's Text" in (found.cure or "")
+    assert found.line().count("ROI") == 1
+
+
+def test_a_class_of_points_is_to_be_outlined(ward: Ward) -> None:
+    ward.lab.xml.write_bytes(as_points(xml_of({**labelled(), "Mitosis": [(shapely.box(40, 40, 44, 44), "")]})))
+    (found,) = [finding for finding in ward.findings() if finding.trouble == "class-unknown"]
+    assert "outline such objects" in (found.cure or "")

@@ -78,7 +78,10 @@ def test_scheduler_of_another_version_is_named() -> None:
 def test_missing_dask_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
 
-    assert refused(ComputeOptions("tcp://127.0.0.1:1")).endswith('needs Dask: pip install "slidebridge[dask]"')
+    assert refused(ComputeOptions("tcp://127.0.0.1:1")).endswith(
+        'needs Dask: pip install "slidebridge[dask]"; where pipx installed SlideBridge,'
+        " pipx inject slidebridge dask distributed"
+    )
 
 
 def test_scheduler_that_does_not_answer_is_told() -> None:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scripts.exporting.checking import BATCH_SIZES, Check, compare, measure, refuse_untrue
+from scripts.exporting.checking import BATCH_SIZES, LIMIT, Check, at_most, compare, measure, refuse_untrue
 from scripts.exporting.errors import ExportError
 
 TILES = np.random.default_rng(0).integers(0, 256, (4, 2, 2, 3), np.uint8)
@@ -51,6 +53,19 @@ def test_no_number_is_no_agreement(bad: float) -> None:
 def test_answer_of_another_shape_is_refused() -> None:
     with pytest.raises(ExportError):
         refuse_untrue(compare(lambda pixels: network(pixels)[:, :1], network, TILES, slides=1), "the copy")
+
+
+@given(st.floats(0, 1), st.integers(1, 3))
+@settings(max_examples=200, deadline=None)
+def test_what_is_said_to_be_the_most_is_never_less(value: float, digits: int) -> None:
+    said = float(at_most(value, digits))
+    assert value <= said <= value * (1 + 10 ** (1 - digits)) * (1 + 1e-12) + 1e-320
+
+
+def test_the_most_is_told_rounded_up() -> None:
+    assert "differs by 2e-07 at most" in Check(1.1e-07, 4, 1, BATCH_SIZES).line("ONNX Runtime")
+    with pytest.raises(ExportError, match=r"differs from the model by 0\.00011, more than 0\.0001"):
+        refuse_untrue(Check(LIMIT * 1.001, 4, 1, BATCH_SIZES), "the copy")
 
 
 def test_speed_is_that_of_the_quickest_runs_by_the_clock_that_is_given() -> None:

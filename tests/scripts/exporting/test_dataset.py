@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -258,6 +259,34 @@ def test_area_that_reaches_off_the_slide_labels_nothing_there(tmp_path: Path) ->
     run(lab, tmp_path / "out", "--tile-px", "32", "--mpp", "0.5")
     facts = record(tmp_path / "out")
     assert facts["pixels"] == {"Background": 84 * 84 - 34 * 34, "Blob": 34 * 34}
+
+
+@pytest.fixture
+def boxes(tmp_path: Path) -> Lab:
+    """A project of which one slide has a box that was given a class, and nothing else."""
+    lab = make_lab(tmp_path / "project")
+    assert lab.run("propose").exit_code == 0
+    text = lab.xml.read_text("utf-8")
+    named = re.sub(r'Text="#1 [^"]*"', 'Text="Blob"', text, count=1)
+    assert named != text
+    lab.xml.write_text(named, "utf-8", newline="")
+    return lab
+
+
+def test_slides_with_nothing_but_boxes_of_one_class_are_named(boxes: Lab, tmp_path: Path) -> None:
+    draw_slide(boxes.root / "drawn.tif", seed=1)
+    (boxes.root / "drawn.xml").write_bytes(xml_of({"ROI": [(LEFT, "")], "Blob": [(ANSWER, "")]}))
+    facts = run(boxes, tmp_path / "out", "--tile-px", "64")
+    assert facts["slides"] == 1 and facts["slides_with_boxes_only"] == ["case"] and facts["problems"] == []
+    said = boxes.run("export", "dataset", "--out", str(tmp_path / "again"), "--tile-px", "64").stdout
+    (line,) = [line for line in said.splitlines() if "nothing but boxes" in line]
+    assert line.startswith("left out: 1 slide ") and line.endswith(": case")
+
+
+def test_boxes_of_one_class_alone_make_no_data_set(boxes: Lab, tmp_path: Path) -> None:
+    result = boxes.run("export", "dataset", "--out", str(tmp_path / "out"))
+    assert "only boxes that were given one class each" in str(result.exception) and "on case;" in str(result.exception)
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_labelled_is_one_line(tmp_path: Path) -> None:

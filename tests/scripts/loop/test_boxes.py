@@ -133,7 +133,7 @@ def test_a_declined_box_comes_again_only_where_it_is_asked_for(lab: Lab) -> None
     text = lab.xml.read_text("utf-8")
     lab.xml.write_text(re.sub(r"\s*<Region .*?</Region>", "", text, count=1, flags=re.DOTALL), "utf-8", newline="")
     said = lab.run("propose", "--force").output
-    assert boxes() == 0 and "0 of 1 regions" in said
+    assert boxes() == 0 and "0 of 1 box: " in said
     assert "kept off what is taken: 1 declined" in lab.run("propose", "--explain").output
     assert lab.run("propose", "--again", "--dry-run").exit_code == 0 and boxes() == 0
     assert lab.run("propose", "--again").exit_code == 0 and boxes() == 1

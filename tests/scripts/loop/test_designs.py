@@ -157,7 +157,7 @@ def test_a_champion_of_another_design_predicts_on_until_a_better_one_is_trained(
     assert learned["iteration"] == 2 and learned["champion_score"] is not None  # type: ignore[index]
     assert (newest(lab).card.design, newest(lab).card.parent) == ("patchwise", None)
     (line,) = [r.getMessage() for r in caplog.records if "another design" in r.getMessage()]
-    assert "begins with transfer weights" in line and f"champion={before.id}" in line
+    assert "begins with transfer weights" in line and f"model={before.id}" in line
 
 
 def test_a_training_can_be_told_its_design_once(lab: Lab) -> None:

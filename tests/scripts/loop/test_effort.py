@@ -18,12 +18,12 @@ from bridge.annotations.roles import Fate, Outcome
 from bridge.errors import ConfigError
 from bridge.store import Backups, Store
 from lab_support import Lab, labelled
-from scripts.daemon.names import SlideNames
 from scripts.loop.effort import Effort, _finder, read_effort
 from scripts.loop.effort_account import Account, IterationEffort, SlideEffort
 from scripts.loop.effort_figures import time_table
 from scripts.loop.effort_work import Work
 from scripts.loop.pull import pull, saved_at
+from scripts.naming.slide_names import SlideNames
 from scripts.project import open_project
 
 BEGUN = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -93,7 +93,7 @@ def test_times_and_outcomes_by_iteration(worked: Lab) -> None:
 
 def test_people_read_a_table(worked: Lab) -> None:
     lines = worked.run("effort").stdout.splitlines()
-    assert lines[1].split()[:3] == ["iteration", "accepted", "corrected"]
+    assert lines[1].split()[:3] == ["training", "accepted", "corrected"]
     assert lines[2].split()[0] == "0" and lines[2].split()[-2:] == ["60.0", "1.000"]
     assert lines[4].split()[0] == "all" and "81" in lines[4].split()
     assert "% of the time saved" in lines[5] and lines[6].startswith("counted, without a model: 46 minutes fewer")
@@ -219,3 +219,15 @@ def test_time_of_a_save_is_the_file_s(lab: Lab) -> None:
 @pytest.mark.parametrize("modified", [1e13, -1e13], ids=["after all calendars", "before them"])
 def test_time_beyond_any_calendar_is_not_believed(modified: float) -> None:
     assert saved_at(modified) is None
+
+
+def test_a_save_of_hundreds_tells_no_time(lab: Lab) -> None:
+    """464 regions that came in at once, after some minutes, are 0.8 s each, and nobody's drawing."""
+    with Store.open(lab.root / ".slidebridge") as store:
+        save(store, 0, 0, 0, 0)
+        save(store, 1, 6, 0, 464)
+        for number in range(2, 5):
+            save(store, number, 6 + number * 5, 1, 15)
+    told = lab.run("effort").stdout
+    assert "time without predictions isn't told" in told
+    assert "0.8" not in told and "H-AI-L" not in told and "counted, without a model" not in told

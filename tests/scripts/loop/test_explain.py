@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
+from bridge.annotations import Proposal
+from bridge.coords import Region
 from lab_support import Lab, labelled
+from models.active import SelectionMethod
+from scripts.loop.boxes import FoundBox, Taken
+from scripts.loop.explain import ExplainedBox, ExplainedSlide
 
 
 def set_to(lab: Lab, section: str, line: str) -> None:
@@ -62,3 +68,14 @@ def test_a_slide_that_cannot_be_read_is_named_and_the_others_are_told(lab: Lab) 
     result = lab.run("propose", "--explain")
     assert result.exit_code == 1
     assert "case: 3 of 3 boxes" in result.output and "broken: failed: " in result.output
+
+
+def test_how_boxes_are_numbered_is_told_where_the_number_beside_them_rises() -> None:
+    boxes = tuple(
+        ExplainedBox(FoundBox(Proposal(Region(0, 0, 9, 9), rank, score, "uncertain Blob"), 1.0, ()), (40.0, 40.0))
+        for rank, score in ((1, 0.43), (2, 0.5))
+    )
+    slide = ExplainedSlide("case", (SelectionMethod.ADAPTIVE, "entropy"), 2, boxes, None, {}, 0, Taken())
+    by_mean = replace(slide, how=(SelectionMethod.STANDARD, "entropy"))
+    assert "the number is the mean of the whole box" in slide.lines()[-1]
+    assert not any("mean" in line for line in [*by_mean.lines(), *replace(slide, boxes=boxes[:1]).lines()])

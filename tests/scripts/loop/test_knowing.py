@@ -18,7 +18,6 @@ from bridge.ingest import revision_of
 from bridge.store import Backups, Store
 from bridge.watch import SettledFile, observe, scan
 from scripts.bench.many_slides import ManySlides, make_many
-from scripts.daemon.names import project_names
 from scripts.daemon.slides_now import SlidesNow
 from scripts.loop.knowing import known_before, known_of_writes
 from scripts.loop.passes import STEPS, Request, run
@@ -26,6 +25,7 @@ from scripts.loop.planning import make_plans
 from scripts.loop.pull import Pulled, pull, reading_of
 from scripts.loop.push import Wanted, is_stale
 from scripts.loop.status_slides import slides_read_before
+from scripts.naming.project_names import project_names
 from scripts.options import SourceKind
 from scripts.project import open_store
 

@@ -11,7 +11,8 @@ from learn_support import NOW, classroom
 
 from bridge.store import RunState
 from lab_support import Lab, labelled
-from scripts.loop.learn import RunKind, StopCause, settle_training
+from models.training import TrainingProgress
+from scripts.loop.learn import RunKind, StopCause, TrainingBar, learn, settle_training
 from scripts.loop.training_due import was_stopped
 
 
@@ -189,3 +190,37 @@ def test_a_training_that_made_way_is_remembered_until_one_comes_to_its_end(lab: 
         assert was_stopped(room.store)  # as after a kill
         room.learn()
         assert not was_stopped(room.store)
+
+
+class Bar:
+    """Adds up what is shown of a training."""
+
+    def __init__(self) -> None:
+        self.total: float | None = None
+        self.done = 0.0
+
+    def start(self, title: str, total: float | None) -> None:
+        self.total, self.done = (total, 0.0) if title == "training" else (self.total, self.done)
+
+    def advance(self, amount: float = 1.0, note: str = "") -> None:
+        self.done += amount
+
+
+def test_the_bar_of_a_whole_training_comes_to_its_end(lab: Lab) -> None:
+    lab.write(labelled())
+    with classroom(lab) as room:
+        bar = Bar()
+        assert learn(room.project, room.store, room.pull(), bar, lambda: NOW).steps == 6
+    assert bar.total is not None and bar.done == pytest.approx(bar.total)
+
+
+def test_the_bar_goes_from_where_the_training_goes_on_to_its_end_and_never_back() -> None:
+    bar = Bar()
+    shown = TrainingBar(bar)
+    seen = []
+    for share in (0.5, 0.75, 0.6, 0.8):  # begun anew in between, without a damaged slide
+        shown.show(TrainingProgress("high", 1, 9, 0.5, share))
+        seen.append(bar.done)
+    assert seen == pytest.approx([0.0, 0.5, 0.5, 0.6])
+    shown.end()  # by the hold-out
+    assert bar.done == pytest.approx(1.0)

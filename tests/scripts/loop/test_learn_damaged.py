@@ -91,5 +91,5 @@ def test_a_hold_out_that_cant_be_read_keeps_the_champion(lab: Lab, damage: Calla
         assert len(held) == 1
         damage(held[0].reading.slide_path.name)
         done = room.learn(kind=RunKind.NIGHTLY)
-        assert done.reason == "kept the champion: what is held out to judge by can't be read"
+        assert done.reason == "the model before stays in use; what is held out to judge by can't be read"
         assert room.champion == champion

@@ -113,7 +113,7 @@ def test_the_chain_goes_on_to_the_parents(lab: Lab) -> None:
     assert [c["slides"][0]["revision"] for c in (child, parent)] == [second, first]
     shutil.rmtree(lab.root / ".slidebridge" / "checkpoints" / parent["id"])
     said = lab.run("status", "--lineage", child["id"]).stdout
-    assert f"model {parent['id']} (iteration 1): its card isn't in the project any more" in said
+    assert f"model {parent['id']} (training 1): its card isn't in the project any more" in said
 
 
 def test_the_chain_ends_with_the_model_that_was_taken_over(lab: Lab, new_lab: Callable[[str], Lab]) -> None:
@@ -128,7 +128,7 @@ def test_the_chain_ends_with_the_model_that_was_taken_over(lab: Lab, new_lab: Ca
     said = other.run("status", "--lineage", begun).stdout
     (line,) = (line for line in said.splitlines() if line.startswith("model "))
     with classroom(lab) as room:
-        assert f"(iteration 0), deepzoom, taken over from model {room.champion}; which had learned from:" in line
+        assert f", deepzoom, taken over from model {room.champion}; which had learned from:" in line
     with classroom(other) as room:
         assert room.champion == begun
 

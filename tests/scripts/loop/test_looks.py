@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +15,12 @@ from PIL import Image
 from bridge.slides import open_slide, write_pyramid
 from bridge.store import LookRecord
 from lab_support import MPP, SIDE, Lab, labelled
+from models.checkpoints import Checkpoint, SlideLineage
+from models.inference import Unlikeness
 from scripts.loop.learn import load_project_champion
 from scripts.loop.looks import tell_look
 from scripts.loop.slide_jobs import ChampionBands, predict_one, prediction_cache
+from tiny_checkpoint import CARD
 
 WORDS = "looks unlike anything the model was trained on"
 
@@ -53,7 +57,7 @@ def test_another_stain_is_said_once_and_never_blocks(
         for state in pulled.slides:
             kept = predict_one(room.project, state, bands, prediction_cache(room.project))
             assert kept is not None and kept.unlikeness is not None
-            tell_look(room.store, state.key, state.reading.entry.name, kept.unlikeness, champion.id, NOW)
+            tell_look(room.store, state.key, state.reading.entry.name, kept.unlikeness, champion, NOW)
     said = [record.getMessage() for record in caplog.records if WORDS in record.getMessage()]
     assert len(said) == 1 and said[0].startswith("slide=other") and said[0].endswith("label a box on it")
     facts = {slide["name"]: slide["unlikeness"] for slide in json.loads(lab.run("status", "--json").stdout)["slides"]}
@@ -62,14 +66,35 @@ def test_another_stain_is_said_once_and_never_blocks(
     assert len(lines) == 1 and "other" in lines[0]
 
 
-def test_another_champion_says_it_again(lab: Lab) -> None:
-    from models.inference import Unlikeness
+def _checkpoint(checkpoint_id: str, iteration: int = 1, **lineage: SlideLineage) -> Checkpoint:
+    return Checkpoint(checkpoint_id, replace(CARD, iteration=iteration, lineage=lineage), {})
 
-    found = Unlikeness(9.0, 32, 1)
+
+def test_another_champion_says_it_again(lab: Lab) -> None:
+    found, near = Unlikeness(9.0, 32, 1), Unlikeness(1.0, 32, 1)
     with classroom(lab) as room:
-        given = [("a", found), ("a", found), ("b", found), ("b", None), ("b", Unlikeness(1.0, 32, 1))]
-        said = [tell_look(room.store, "s", "case", one, champion, NOW) for champion, one in given]
+        given = [("a", found), ("a", found), ("b", found), ("b", None), ("b", near)]
+        said = [tell_look(room.store, "s", "case", one, _checkpoint(champion), NOW) for champion, one in given]
         assert [line is not None for line in said] == [True, True, True, False, False]
         assert not room.store.record_look(LookRecord("s", "b", 9.0, True, NOW))
         assert room.store.record_look(LookRecord("s", "c", 9.0, True, NOW))
         assert [look.checkpoint_id for look in room.store.looks()] == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("champion", "is_told"),
+    [
+        (_checkpoint("a", s=SlideLineage(objects=1)), False),
+        (_checkpoint("a", s=SlideLineage(areas=1)), False),
+        (_checkpoint("a", s=SlideLineage(patch_labels=1)), False),
+        (_checkpoint("a", s=SlideLineage(revision="held out")), True),
+        (_checkpoint("a", other=SlideLineage(objects=1)), True),
+        (_checkpoint("a", iteration=0, s=SlideLineage(objects=1)), True),
+    ],
+    ids=["objects", "areas", "patches", "judged-only", "another-slide", "another-project"],
+)
+def test_a_slide_that_taught_the_model_is_never_unlike(lab: Lab, champion: Checkpoint, is_told: bool) -> None:
+    with classroom(lab) as room:
+        line = tell_look(room.store, "s", "case", Unlikeness(9.0, 32, 1), champion, NOW)
+        assert (line is not None) is is_told
+        assert [look.is_far for look in room.store.looks()] == [is_told]

@@ -86,7 +86,7 @@ def test_everything_is_trained_on_written_and_told_once(lab: Lab) -> None:
     _labelled(lab, SHORT + f"[hooks]\non_nightly = {json.dumps(command)}\n[privacy]\nhash_names = true\n")
     first = lab.run("nightly")
     assert first.exit_code == 0, first.output
-    assert "iteration 1" in first.output and "written" in first.output and "case" not in first.output
+    assert "training 1" in first.output and "written" in first.output and "case" not in first.output
     with _store(lab) as store:
         assert [run.kind for run in store.runs()] == ["nightly"]
         assert store.marked("nightly") is not None
@@ -101,7 +101,7 @@ def test_a_dry_run_leaves_no_trace(lab: Lab) -> None:
     _labelled(lab)
     before = {path: path.read_bytes() for path in lab.root.rglob("*") if path.is_file()}
     done = lab.run("nightly", "--dry-run")
-    assert done.exit_code == 0 and "would train on 1 slides" in done.stdout
+    assert done.exit_code == 0 and "would train on 1 slide" in done.stdout
     assert {path: path.read_bytes() for path in lab.root.rglob("*") if path.is_file()} == before
 
 

@@ -49,7 +49,7 @@ def test_the_total_goes_to_the_best_scores_of_all_slides() -> None:
     found = {key: share(key, mine, Rivals(own), options) for key, mine in own.items()}
     assert {key: scores_of(one.found) for key, one in found.items()} == {"a": [0.9], "b": [0.8, 0.7, 0.6], "c": []}
     assert found["b"].shortage is None
-    assert found["c"].shortage == "0 of 3 regions: the project's 4 open boxes are used up"
+    assert found["c"].shortage == "0 of 3 boxes: the project's 4 open boxes are used up"
     assert found["c"].passed_over == {"project is full": 1}
 
 
@@ -74,7 +74,7 @@ def test_no_more_boxes_of_one_look_than_allowed_open_ones_included() -> None:
     own = boxes([0.9, 0.8, 0.7, 0.6], [pale, pale, pale, dark])
     alone = share("b", own, Rivals(), options)
     assert scores_of(alone.found) == [0.9, 0.8, 0.6]
-    assert alone.shortage == "3 of 4 regions: 1 more look like others that are open"
+    assert alone.shortage == "3 of 4 boxes: 1 more look like others that are open"
     beside = share("b", own, Rivals({}, {"a": (pale,)}), options)
     assert scores_of(beside.found) == [0.9, 0.6]
 

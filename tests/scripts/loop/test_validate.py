@@ -156,7 +156,7 @@ def test_stopped_it_keeps_what_it_has_and_goes_on_from_there(fresh: Lab) -> None
     assert first.is_stopped
     assert 3 <= first.judged_now < 6
     assert [result.model.iteration for result in first.iterations] == [4], "the newest is judged first"
-    assert first.missing == ("iteration 3: stopped before it was judged",)
+    assert first.missing == ("training 3: stopped before it was judged",)
     second = validate(fresh.root, ValidationRequest(iterations=LAST_TWO))
     assert first.judged_now + second.judged_now == 6
     assert len(second.iterations) == 2
@@ -171,8 +171,8 @@ def test_pruned_weights_are_named_and_what_they_scored_stays_known(project: Lab)
     shutil.rmtree(project.root / ".slidebridge" / "validation" / second)
     gone = validate(project.root, ValidationRequest())
     assert [result.model.iteration for result in gone.iterations] == [1, 3, 4]
-    assert gone.missing == ("iteration 2: its weights were pruned ([store] keep_checkpoints)",)
-    assert "not judged: iteration 2: its weights were pruned ([store] keep_checkpoints)" in lines(gone)
+    assert gone.missing == ("training 2: its weights were pruned ([store] keep_checkpoints)",)
+    assert "not judged: training 2: its weights were pruned ([store] keep_checkpoints)" in lines(gone)
 
 
 def test_damaged_weights_are_named_and_the_others_judged(fresh: Lab) -> None:
@@ -181,7 +181,7 @@ def test_damaged_weights_are_named_and_the_others_judged(fresh: Lab) -> None:
     (fresh.root / ".slidebridge" / "checkpoints" / third / "weights.safetensors").write_bytes(b"no")
     found = validate(fresh.root, ValidationRequest(iterations=LAST_TWO))
     assert [result.model.iteration for result in found.iterations] == [4]
-    assert "iteration 3: checkpoint" in found.missing[0]
+    assert "training 3: checkpoint" in found.missing[0]
 
 
 def test_a_damaged_judgement_is_made_again(project: Lab) -> None:
@@ -284,7 +284,7 @@ def test_a_project_that_lost_its_store_knows_its_champions_by_their_cards(traine
 
 @pytest.mark.parametrize("text", ["", "a", "3-1", "1,,2", "-2"])
 def test_what_names_no_iterations_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="names no iterations"):
+    with pytest.raises(ConfigError, match="names no trainings"):
         parse_iterations(text)
 
 

@@ -22,11 +22,11 @@ from models.checkpoints import load_checkpoint
 from models.data import TrainingSlide
 from models.metrics import Confusion, ObjectCounts, SlideDetections, SlideJudgement
 from models.training import evaluate
-from scripts.daemon.names import project_names
 from scripts.loop.training_run import predictor_of
 from scripts.loop.validate import validate
 from scripts.loop.validate_results import IterationResult, Judged, SlideResult, Validation, ValidationRequest
 from scripts.loop.validate_text import as_json, lines, summaries
+from scripts.naming.project_names import project_names
 from scripts.project import open_project
 from scripts.set_up import new_image
 

@@ -73,7 +73,7 @@ def test_nothing_known_gives_no_figure() -> None:
 def test_loss_that_is_no_number_leaves_the_rest_drawn() -> None:
     chart = loss_chart([losses(2.0, 1.0), losses(1.5, math.nan, math.inf, 0.5)])
     assert chart is not None
-    assert [mark.name for mark in chart.legend] == ["newest training, high net", "trainings before it"]
+    assert [mark.name for mark in chart.legend] == ["newest training, close view", "trainings before it"]
     assert "nan" not in chart.svg and "inf" not in chart.svg
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -98,6 +100,41 @@ def test_project_stays_as_it_is(told) -> None:
     assert files_of(told.lab.root) == before
 
 
+def everything_of(root: Path) -> dict[str, bytes | None]:
+    return {str(path): path.read_bytes() if path.is_file() else None for path in sorted(root.rglob("*"))}
+
+
+def make_older(root: Path) -> None:
+    """Make of a project's store one that the version before this one wrote."""
+    (path,) = root.rglob("store.sqlite")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE seen")
+        connection.execute("UPDATE alembic_version SET version_num = '0005'")
+
+
+@pytest.mark.parametrize("command", ["report", "status", "effort"])
+def test_reading_leaves_an_older_store_as_it_is_and_tells_what_is_in_it(told, tmp_path: Path, command: str) -> None:
+    lab = Lab(Path(shutil.copytree(told.lab.root, tmp_path / "copy")))
+    make_older(lab.root)
+    before = everything_of(lab.root)
+    out = ["--out", str(tmp_path / "report.html")] if command == "report" else []
+    found = lab.run(command, "--json", *out)
+    assert found.exit_code == 0, found.output
+    assert len(json.loads(found.stdout)["iterations"]) >= 1
+    assert everything_of(lab.root) == before
+
+
+@pytest.mark.parametrize("command", ["report", "status", "effort"])
+def test_reading_makes_no_key_for_names_and_no_folder(bare: Lab, tmp_path: Path, command: str) -> None:
+    bare.set("\n[privacy]\nhash_names = true\n")
+    before = everything_of(bare.root)
+    out = ["--out", str(tmp_path.with_suffix(".html"))] if command == "report" else []
+    found = bare.run(command, *out)
+    assert found.exit_code == 0, found.output
+    assert everything_of(bare.root) == before
+    assert "case" not in found.stdout
+
+
 def test_fewer_pictures_are_those_most_worth_seeing(told) -> None:
     one = gather(told.lab.root, ReportRequest(told.now, pictures=1))
     (pictured,) = [row.anchor for row in one.slides if row.picture is not None]
@@ -161,7 +198,7 @@ def test_hidden_names_are_hidden_everywhere(told, tmp_path: Path) -> None:
 
 
 def test_messages_lose_the_folders_of_this_machine(told) -> None:
-    from scripts.daemon.names import SlideNames
+    from scripts.naming.slide_names import SlideNames
 
     plain = plain_text(SlideNames(()), Path("/home/ann/lab"), Path("/home/ann"))
     assert plain("/home/ann/lab/a.svs is not at /home/ann/slides") == "./a.svs is not at ~/slides"

@@ -22,8 +22,8 @@ from bridge.store import (
 )
 from bridge.store.split_records import Split
 from bridge.store.write_overview import LastWrite
-from scripts.daemon.names import SlideNames
 from scripts.loop.status_daemon import DaemonStatus
+from scripts.naming.slide_names import SlideNames
 from scripts.report.anchors import anchor_of
 from scripts.report.disagreeing import disagreements, worst_areas
 from scripts.report.facts import Mood
@@ -35,7 +35,8 @@ NOW = datetime(2026, 3, 2, 7, tzinfo=UTC)
 EVENING, MORNING = NOW - timedelta(hours=12), NOW - timedelta(hours=1)
 LONG_AGO = NOW - timedelta(days=9)
 NAMES = SlideNames(SlideEntry(key, f"case {key}", Path(f"{key}.svs"), Path(f"{key}.xml")) for key in "abc")
-RUN = RunRecord(3, "nightly", "c2", "d", EVENING, RunState.FINISHED, MORNING, "c3", True, "promoted: better")
+USED = "the new model is used from now on; it scores 0.9"
+RUN = RunRecord(3, "nightly", "c2", "d", EVENING, RunState.FINISHED, MORNING, "c3", True, USED)
 COST = CostRecord("a", "c3", MORNING, 10.0, 4.0, 8.0, 0.5, 0.25, 1.0, 200, 20e6, "onnxruntime on cpu")
 NOTHING = Records((), (), None, {}, {}, {}, {}, (), Split({}, {}, {}), {})
 IDLE = DaemonStatus(NOW, NAMES, None, False, None, (), None, None)
@@ -71,8 +72,8 @@ def test_night_is_told_in_numbers() -> None:
     )
     found = news_of(busy, IDLE, {}, NAMES, EVENING, lambda text: text)
     assert [(one.topic, one.text) for one in found] == [
-        ("Training", "nightly training 3: promoted: better"),
-        ("Training", "nightly training 4: not ended yet"),
+        ("Training", f"training 3, on all labels: {USED}"),
+        ("Training", "training 4, on all labels: not ended yet"),
         ("Saves", "3 saves of 2 slides read: 4 drawn by hand, 3 predictions accepted, 1 corrected"),
         ("Predictions", "2 slides predicted by training 3"),
         ("Predictions", "1 slide predicted by the weights that were taken over"),
@@ -99,7 +100,7 @@ def test_failures_come_first_and_say_why() -> None:
         (replace(RUN, state=RunState.FAILED, reason="the disk is full"), Mood.BAD),
         (replace(RUN, state=RunState.FAILED, reason="stopped: newer labels came"), Mood.PLAIN),
     ],
-    ids=["promoted", "kept", "failed", "stopped"],
+    ids=["used", "not used", "failed", "stopped"],
 )
 def test_mood_of_a_training(run: RunRecord, mood: Mood) -> None:
     assert mood_of(run) is mood

@@ -101,6 +101,12 @@ def test_layers_are_there_to_be_toggled(page: str) -> None:
     assert tree.xpath("//table[contains(@class, 'sortable')]//th[@data-sort='number']")
 
 
+def test_words_are_those_of_the_dashboard_and_the_terminal(page: str) -> None:
+    said = " ".join(html.document_fromstring(page).xpath("//body//text()[not(parent::script)]"))
+    assert not re.search("(?i)iteration|promoted|champion|incremental|prequential", said)
+    assert "on new labels" in said and "in use" in said
+
+
 def test_figures_have_names_and_their_numbers_in_tables(told, page: str) -> None:
     tree = html.document_fromstring(page)
     charts = tree.xpath("//figure/svg")
@@ -108,6 +114,26 @@ def test_figures_have_names_and_their_numbers_in_tables(told, page: str) -> None
     cells = {cell.text_content().strip() for cell in tree.xpath("//td")}
     for curve in told.facts.learning.curves:
         assert {f"{point.f1:.3f}" for point in curve.held_out} <= cells
+
+
+def numbers_of(page: str) -> dict[str, tuple[str, str]]:
+    """Return the key numbers: name → value, and what it means."""
+    found = {}
+    for box in html.document_fromstring(page).xpath("//dl[@class='numbers']/div"):
+        (value, note) = (box.xpath("string(dd/text()[1])").strip(), box.xpath("string(dd/small)"))
+        found[box.xpath("string(dt)")] = (value, note)
+    return found
+
+
+def test_key_numbers_that_are_not_known_are_dashes_with_the_reason(told, page: str) -> None:
+    assert numbers_of(page)["Annotation time saved"] == ("–", "no predictions were answered yet")
+    curve = told.facts.learning.curves[-1]
+    unknown = dataclasses.replace(curve, held_out=(dataclasses.replace(curve.held_out[-1], f1=None, mean=None),))
+    learning = dataclasses.replace(told.facts.learning, curves=(unknown,))
+    changed = numbers_of(render(dataclasses.replace(told.facts, learning=learning, runs=(), area=())))
+    assert changed[f"F1 on held-out slides, {curve.name}"] == ("–", "it is neither labelled nor predicted there")
+    assert changed["Labelled completely"][0] == "–" and changed["Model in use"][0] == "none yet"
+    assert all(note for value, note in changed.values() if value == "–")
 
 
 def _row(number: int, picture: Picture | None) -> SlideRow:

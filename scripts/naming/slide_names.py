@@ -5,22 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import secrets
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 from bridge.annotations import SlideEntry
-from bridge.errors import StoreError
-from bridge.files import write_new
-from scripts.daemon.hiding import Replacements, is_telling, spellings
-from scripts.project import Project, find_entry
+from scripts.naming.replacements import Replacements, is_telling, spellings
 
-KEY_FILE = "names.key"
-_KEY_BYTES = 32
 _HASH_DIGITS = 8  # 1,000 slides: two of the same hash once in 10,000 projects
 _TOKEN = re.compile(rf"slide-[0-9a-f]{{{_HASH_DIGITS}}}")
 _POSITION = re.compile(r"\bslide([= ])('[^']*'|\"[^\"]*\"|[^\s,;]*[^\s,;:])")
+_FIRST = re.compile(r"^(\s*(?:failed: )?)([^\s:]{1,12}): ", re.MULTILINE)
 _NO_SLIDE = ("None", "-")
 _LONGEST_SUFFIX = 8
 
@@ -37,13 +30,20 @@ class SlideNames:
         The slides.
     key
         The project's secret; None hides nothing.
+    others
+        Further names to hide, of what is no slide of the project: it was one, is left out, or lies beside them.
     """
 
-    def __init__(self, entries: Iterable[SlideEntry], key: bytes | None = None) -> None:
+    def __init__(self, entries: Iterable[SlideEntry], key: bytes | None = None, others: Iterable[str] = ()) -> None:
         self._entries = tuple(entries)
         self._names = {entry.key: entry.name for entry in self._entries}
         self._key = key
-        forms = {form: said for entry in self._entries for form, said in self._forms(entry)} if key else {}
+        forms: dict[str, str] = {}
+        if key is not None:
+            known = {name for entry in self._entries for name in (entry.name, entry.key, entry.slide_path.name)}
+            new = (other for other in others if other not in known and _stem(other) not in known)
+            forms |= {form: said for other in new for form, said in self._other_forms(other)}
+            forms |= {form: said for entry in self._entries for form, said in self._forms(entry)}
         self._short = {form: said for form, said in forms.items() if not is_telling(form)}
         tokens = (self.of(entry.key) for entry in self._entries)
         self._replacements = Replacements(forms, kept=("slide=", *tokens) if key else ())
@@ -72,11 +72,12 @@ class SlideNames:
         """Return the text without any slide's name, stem or path; a path leaves its file's suffix.
 
         Names of less than three characters, and numbers of less than five digits, are hidden where ``slide=`` stands
-        before them: anywhere else they are mostly something else.
+        before them, or where a line begins with them and a colon: anywhere else they are mostly something else.
         """
         if self._key is None:
             return text
-        return _POSITION.sub(self._at_position, self._replacements.replace(text))
+        text = _FIRST.sub(self._at_beginning, self._replacements.replace(text))
+        return _POSITION.sub(self._at_position, text)
 
     def hide_note(self, note: str) -> str:
         """Return a note as of `hide`; one that is nothing but a slide's name, however short, is hidden too."""
@@ -84,6 +85,10 @@ class SlideNames:
             return note
         key = next((key for key, name in self._names.items() if name == note), None)
         return self.of(key) if key is not None else self.hide(note)
+
+    def _at_beginning(self, match: re.Match[str]) -> str:
+        said = self._short.get(match[2])
+        return match[0] if said is None else f"{match[1]}{said}: "
 
     def _at_position(self, match: re.Match[str]) -> str:
         sign, value = match[1], match[2].strip("'\"")
@@ -104,6 +109,10 @@ class SlideNames:
         for path in (entry.slide_path, entry.annotation_path):
             yield from ((form, said + path.suffix) for form in spellings(str(path)))
 
+    def _other_forms(self, name: str) -> Iterator[tuple[str, str]]:
+        for text in (_stem(name), name):
+            yield from ((form, self.of(name)) for form in spellings(text))
+
 
 def hide_name(name: str, hide: Callable[[str], str]) -> str:
     """Return a text that is a slide's name, hidden even where it is so short that ``hide`` can't tell it from words."""
@@ -112,85 +121,8 @@ def hide_name(name: str, hide: Callable[[str], str]) -> str:
     return name if hidden == quoted else hidden.removeprefix("slide=").strip("'")
 
 
-class HiddenNames:
-    """The slides' names of all projects that one process works on; threads may share it."""
-
-    def __init__(self) -> None:
-        self._projects: dict[Path, SlideNames] = {}
-        self._lock = threading.Lock()
-
-    def know(self, project: Path, names: SlideNames) -> None:
-        """Hide a project's names from now on, in place of those known before."""
-        with self._lock:
-            self._projects[project] = names
-
-    def hide(self, text: str) -> str:
-        """Return the text without the names of those projects that want them hidden."""
-        with self._lock:
-            projects = tuple(self._projects.values())
-        for names in projects:
-            text = names.hide(text)
-        return text
-
-
-def name_key(folder: Path) -> bytes:
-    """Return the secret that a project's names are hashed with, made at the first call.
-
-    Parameters
-    ----------
-    folder
-        The project's ``.slidebridge``.
-
-    Raises
-    ------
-    StoreError
-        It can't be read or written, or is cut.
-    """
-    path = folder / KEY_FILE
-    try:
-        if not path.exists():
-            _make_key(path)
-        key = path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}; it must be readable for [privacy] hash_names") from error
-    if len(key) != _KEY_BYTES:
-        raise StoreError(f"{path}: {len(key)} bytes are no key; remove it, slides then get new hashes")
-    return key
-
-
-def _make_key(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        write_new(path, secrets.token_bytes(_KEY_BYTES))
-    except FileExistsError:
-        return  # another process was first: its key counts
-    path.chmod(0o600)
-
-
 def _stem(name: str) -> str:
     stem, dot, suffix = name.rpartition(".")
     if not dot or not stem or not 1 <= len(suffix) <= _LONGEST_SUFFIX or " " in suffix:
         return name
     return stem.removesuffix(".ome")
-
-
-def find_called(project: Project, called: str) -> SlideEntry:
-    """Return the slide that a person means: by key, by name, or by the hash that logs and status show.
-
-    Raises
-    ------
-    ConfigError
-        There is none, or the name is that of several.
-    """
-    return find_entry(project, project_names(project, project.source.slides()).key_of(called) or called)
-
-
-def project_names(project: Project, entries: Iterable[SlideEntry]) -> SlideNames:
-    """Return what a project's slides are called, by its ``[privacy] hash_names``.
-
-    Raises
-    ------
-    StoreError
-        Names are to be hidden, and the project's secret can't be read.
-    """
-    return SlideNames(entries, name_key(project.data_folder) if project.settings.privacy.hash_names else None)

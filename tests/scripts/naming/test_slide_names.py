@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from bridge.annotations import SlideEntry
 from bridge.errors import StoreError
-from scripts.daemon.hiding import fold, is_telling
-from scripts.daemon.names import KEY_FILE, HiddenNames, SlideNames, hide_name, name_key
+from scripts.naming.hidden import HiddenNames
+from scripts.naming.project_names import KEY_FILE, name_key
+from scripts.naming.replacements import fold, is_telling
+from scripts.naming.slide_names import SlideNames, hide_name
 
 _KEY = bytes(range(32))
 _FOLDER = PurePosixPath("/mnt/share/Meyer, Anna/scans")
