@@ -278,12 +278,16 @@ def open_source(root: Path, options: SourceOptions, classes: ClassOptions = Clas
     Raises
     ------
     ConfigError
-        The path isn't there.
+        The path isn't there, or is a folder where a file is needed, or the other way round.
     """
     path = root / options.path
     is_replaced = path.with_name(f"{path.name}.backup").exists()  # QuPath is saving the project: its reader waits
     if not path.exists() and not (options.kind is SourceKind.QUPATH and is_replaced):
         raise ConfigError(f"[source] path {path} is not there")
+    if options.kind is SourceKind.QUPATH and path.is_dir():
+        raise ConfigError(f"[source] path {path} is a folder; name the project's file in it, project.qpproj")
+    if options.kind is not SourceKind.QUPATH and not path.is_dir():
+        raise ConfigError(f"[source] path {path} is a file; name the folder that it lies in")
     match options.kind:
         case SourceKind.IMAGESCOPE:
             return ImageScopeFolder(path)

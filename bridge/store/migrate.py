@@ -13,6 +13,7 @@ from bridge.store import schema
 from bridge.store.database import answered, immediate
 
 HEAD = "0006"
+_VERSION_TABLE = "alembic_version"
 _SCRIPTS = Path(__file__).parent / "migrations"
 _ALEMBICS_TABLE = """CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -41,23 +42,63 @@ def migrate(engine: Engine, path: Path) -> None:
 def is_changed_by_opening(path: Path) -> bool:
     """Say whether opening a store file would make its tables, or bring them up to date; nothing is changed for it."""
     try:
-        with closing(sqlite3.connect(path, timeout=5.0)) as connection:
-            connection.execute("PRAGMA query_only = ON")
-            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            if "alembic_version" not in tables:
-                return not tables
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        tables, version = _look(path)
     except sqlite3.Error:  # whoever opens it says why that can't be done
         return False
-    return row is not None and row[0] < HEAD
+    return not tables or (version is not None and version < HEAD)
+
+
+def check_current(path: Path) -> None:
+    """Refuse a store that opening would bring up to date: that is for commands that write.
+
+    Raises
+    ------
+    StoreError
+        It is of another version of SlideBridge, no store at all, or can't be read.
+    """
+    try:
+        tables, version = _look(path)
+    except sqlite3.Error as error:
+        raise StoreError(f"store {path}: {error}; `slidebridge doctor` says what to do") from error
+    if tables and _VERSION_TABLE not in tables:
+        raise _foreign(path)
+    if version is not None and version > HEAD:
+        raise _newer(path, version)
+    if version != HEAD:
+        raise StoreError(
+            f"store {path} is of another version of SlideBridge; the next `slidebridge sync` or `slidebridge watch`"
+            " brings it up to date"
+        )
+
+
+def _look(path: Path) -> tuple[frozenset[str], str | None]:
+    """Return the names of a file's tables and the version that it says, without changing it."""
+    with closing(sqlite3.connect(path, timeout=5.0)) as connection:
+        connection.execute("PRAGMA query_only = ON")
+        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        tables = frozenset(str(name) for (name,) in rows)
+        if _VERSION_TABLE not in tables:
+            return tables, None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return tables, None if row is None else str(row[0])
+
+
+def _foreign(path: Path) -> StoreError:
+    return StoreError(f"{path} is an SQLite file of another program; move it away")
+
+
+def _newer(path: Path, version: str) -> StoreError:
+    return StoreError(
+        f"store {path} is of version {version}, this SlideBridge knows {HEAD} and older; update SlideBridge"
+    )
 
 
 def _version(connection: Connection, path: Path) -> str | None:
     tables = inspect(connection).get_table_names()
-    if "alembic_version" in tables:
+    if _VERSION_TABLE in tables:
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     if tables:
-        raise StoreError(f"{path} is an SQLite file of another program; move it away")
+        raise _foreign(path)
     return None
 
 
@@ -74,9 +115,7 @@ def _upgrade(connection: Connection, version: str | None, path: Path) -> None:
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if version not in known:
-        raise StoreError(
-            f"store {path} is of version {version}, this SlideBridge knows {HEAD} and older; update SlideBridge"
-        )
+        raise _newer(path, version)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bridge.annotations import SlideEntry
-from bridge.errors import AnnotationFileError, BridgeError, ConfigError, StoreError
+from bridge.errors import AnnotationFileError, BridgeError, ConfigError
 from bridge.ingest import locate_slide
 from bridge.store import Store
 from bridge.store.location import STORE_NAME
-from bridge.store.migrate import HEAD
+from bridge.store.migrate import check_current
 from scripts.config import FILE_NAME
 from scripts.loop.status_daemon import moment
 from scripts.naming.project_names import KEY_FILE, new_spare_key, project_names
@@ -219,7 +218,7 @@ class Watched:
             yield self.nothing.store()
             return
         if not self._is_current:
-            check_version(folder / STORE_NAME)
+            check_current(folder / STORE_NAME)
             self._is_current = True
         with open_store(project, is_dry_run=True) as store:
             yield store
@@ -238,31 +237,6 @@ class Watched:
     def _id_of(self, *parts: str) -> str:
         text = "\0".join(parts).encode("utf-8", "surrogatepass")
         return hmac.new(self.secret, text, hashlib.sha256).hexdigest()[:_ID_DIGITS]
-
-
-def check_version(path: Path) -> None:
-    """Refuse a store that opening would bring up to date: that is for commands that write.
-
-    Raises
-    ------
-    StoreError
-        It is of another version of SlideBridge, or can't be read.
-    """
-    try:
-        with closing(sqlite3.connect(path, timeout=5.0)) as connection:
-            connection.execute("PRAGMA query_only = ON")
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.Error as error:
-        raise StoreError(f"store {path}: {error}; `slidebridge doctor` says what to do") from error
-    if row is not None and row[0] > HEAD:
-        raise StoreError(
-            f"store {path} is of version {row[0]}, this SlideBridge knows {HEAD} and older; update SlideBridge"
-        )
-    if row is None or row[0] != HEAD:
-        raise StoreError(
-            f"store {path} is of another version of SlideBridge; the next `slidebridge sync` or `slidebridge watch`"
-            " brings it up to date"
-        )
 
 
 def _known_entries(store: Store) -> tuple[SlideEntry, ...]:

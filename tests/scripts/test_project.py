@@ -53,5 +53,17 @@ def test_a_project_file_that_is_just_being_replaced_is_no_missing_one(tmp_path: 
     assert isinstance(open_source(tmp_path, options), QuPathProject), "whose reader waits for it"
 
 
+@pytest.mark.parametrize("kind", [kind for kind in SourceKind if kind is not SourceKind.QUPATH])
+def test_a_file_where_a_folder_is_needed_is_told_with_the_way_out(tmp_path: Path, kind: SourceKind) -> None:
+    (tmp_path / "slide.svs").touch()
+    with pytest.raises(ConfigError, match="is a file; name the folder that it lies in"):
+        open_source(tmp_path, SourceOptions(kind, Path("slide.svs")))
+
+
+def test_a_folder_where_a_project_file_is_needed_is_told_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"is a folder; name the project's file in it, project\.qpproj"):
+        open_source(tmp_path, SourceOptions(SourceKind.QUPATH, Path()))
+
+
 def test_only_qupath_leaves_images_out(tmp_path: Path) -> None:
     assert left_out(ImageScopeFolder(tmp_path)) == ()

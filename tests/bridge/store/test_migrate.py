@@ -215,3 +215,26 @@ def test_opening_an_empty_file_would_make_its_tables(tmp_path: Path) -> None:
     path.touch()
     assert migrate.is_changed_by_opening(path)
     assert path.read_bytes() == b""
+
+
+def test_who_only_reads_refuses_what_opening_would_change(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE notes (text)")
+    with pytest.raises(StoreError, match="of another program; move it away"):
+        migrate.check_current(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+    with pytest.raises(StoreError, match="sync` or `slidebridge watch` brings it up to date"):
+        migrate.check_current(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match=r"version 9999, .* update SlideBridge"):
+        migrate.check_current(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (migrate.HEAD,))
+    migrate.check_current(path)
+    path.write_bytes(b"no database at all, and long enough to be read as one")
+    with pytest.raises(StoreError, match="slidebridge doctor"):
+        migrate.check_current(path)
