@@ -156,11 +156,13 @@ def next_step(status: Status) -> str:
     )
 
 
-def read_status(path: Path, *, is_read: bool = False) -> Status:
+def read_status(path: Path, *, is_read: bool = False, now: datetime | None = None) -> Status:
     """Read the state of the project that a path belongs to; nothing is recorded or written.
 
     Parameters
     ----------
+    now
+        From when it is told how long ago something was; None asks the clock.
     is_read
         Read every file, even where a daemon has just done so, or a pass found it as it is by size and time.
 
@@ -170,7 +172,7 @@ def read_status(path: Path, *, is_read: bool = False) -> Status:
         There is no project, or its store can't be opened.
     """
     project = open_project(path)
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     with open_store(project, is_dry_run=True) as store:
         entries = _entries(project, store)
         names = project_names(project, entries, spare_key=new_spare_key())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -155,20 +155,28 @@ def test_content_is_on_the_disk_before_the_name_and_the_name_before_we_return(
     assert steps == ["content", "name", "folder"]
 
 
+LENDER = """
+import fcntl, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGIO])
+with open(sys.argv[1], "rb+") as file:
+    try:
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    except OSError:
+        sys.exit("none")
+    print("lent", flush=True)
+    signal.sigwait([signal.SIGIO])
+    fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+"""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="has no leases")
 def test_a_file_that_a_server_has_lent_is_waited_for(tmp_path: Path) -> None:
     """As Samba lends files to Windows: who opens one without waiting is told to come again."""
-    import fcntl
-
     path = tmp_path / "case.xml"
     path.write_bytes(b"drawn")
-    with path.open("rb+") as lender:
-        before = signal.signal(signal.SIGIO, lambda *_: fcntl.fcntl(lender, fcntl.F_SETLEASE, fcntl.F_UNLCK))
-        try:
-            try:
-                fcntl.fcntl(lender, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-            except OSError:
-                pytest.skip("this file system has none")
-            assert files.read_plain(path) == b"drawn"
-        finally:
-            signal.signal(signal.SIGIO, before)
+    with subprocess.Popen([sys.executable, "-c", LENDER, str(path)], stdout=subprocess.PIPE, text=True) as lender:
+        assert lender.stdout is not None
+        if lender.stdout.readline() != "lent\n":
+            pytest.skip("this file system has none")
+        assert files.read_plain(path) == b"drawn"
+    assert lender.returncode == 0, "it was asked to give the file back"
