@@ -5,10 +5,12 @@ Imported by tests as ``dashboard_lab`` (``pythonpath`` in pyproject.toml).
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from scripts.dashboard.app import make_app
 TOKEN = "the-token-of-this-run"
 DOOR = "http://127.0.0.1:8123"  # where the token, or a ticket, is shown
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BEFORE = NOW - timedelta(hours=1)
 
 
 @dataclass
@@ -98,3 +101,15 @@ def make_project(root: Path, slide: str = "case") -> Path:
     (root / f"{slide}.xml").write_bytes(xml_of(labelled()))
     (root / "slidebridge.toml").write_text(SETTINGS, "utf-8")
     return root
+
+
+def text_of(page: str) -> str:
+    """Return what a page reads, without its tags."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+
+def project_page(board: Board, number: int = 0) -> str:
+    """Return a project's page."""
+    answer = board.client.get(f"/p/{board.project(number)}")
+    assert answer.status_code == 200, answer.text
+    return answer.text

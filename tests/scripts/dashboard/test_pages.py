@@ -9,60 +9,22 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import shapely
-from dashboard_lab import DOOR, NOW, Board, make_project, opened
+from dashboard_lab import BEFORE, DOOR, NOW, Board, make_project, opened, project_page, text_of
 from qupath_lab import new_project
 
 from bridge.store import JobKind, Store
 from bridge.store.location import find_store
 from lab_support import labelled, xml_of
 from scripts.daemon.heartbeat import Beat, Doing, Heartbeat
-from scripts.dashboard import looking, pages
-from scripts.dashboard.live import Now, read_now
-from scripts.dashboard.looking import Watched
 from scripts.loop.loss_curve import CURVES, CurveWriter
 from scripts.naming.hidden import hiding
-from scripts.project import Project, open_project
 
-BEFORE = NOW - timedelta(hours=1)
 HOSTILE = '<img src=x onerror="alert(1)">&amp;\'"</script><script>alert(2)</script>'
-
-
-def text_of(page: str) -> str:
-    """Return what a page reads, without its tags."""
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project that was trained once; copy it before changing it."""
-    root = make_project(tmp_path_factory.mktemp("trained") / "lab")
-    with Store.open(root / ".slidebridge") as store:
-        store.record_read("case.tif", "a", BEFORE, human_count=12, name="case")
-        store.start_run(BEFORE, kind="incremental", parent=None, data_hash="x")
-        scores = {"score": 0.75, "champion_score": None, "fit_steps": 6, "fit_seconds": 3.0}
-        reason = "promoted: the first champion"  # as earlier versions wrote it
-        store.finish_run(1, BEFORE, checkpoint_id="c", promoted=True, reason=reason, metrics=scores)
-    with CurveWriter(root / ".slidebridge" / CURVES, "incremental", lambda: BEFORE) as curve:
-        for step in range(1, 7):
-            curve.add("high", step, 6, 1 / step)
-    return root
-
-
-@pytest.fixture
-def lab(trained: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(trained, tmp_path / "lab")
-
-
-def project_page(board: Board, number: int = 0) -> str:
-    answer = board.client.get(f"/p/{board.project(number)}")
-    assert answer.status_code == 200, answer.text
-    return answer.text
 
 
 def test_a_project_nobody_worked_on_yet_is_shown_and_nothing_is_written(tmp_path: Path) -> None:
@@ -208,152 +170,6 @@ def test_a_broken_project_has_its_line_and_the_others_go_on(lab: Path, tmp_path:
         assert "case" in text_of(project_page(board, 0))
         (broken / "slidebridge.toml").write_text((lab / "slidebridge.toml").read_text())
         assert "no daemon is watching" in text_of(project_page(board, 1)), "it was mended"
-
-
-def test_a_share_that_hangs_keeps_no_other_project_waiting(
-    lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    away, is_back = make_project(tmp_path / "away"), threading.Event()
-
-    def opening(path: Path) -> Project:
-        if path == away:
-            is_back.wait(60)
-        return open_project(path)
-
-    monkeypatch.setattr(looking, "open_project", opening)
-    with opened(lab, away) as board:
-        hanging = f"/api/p/{board.project(1)}/slides"
-        asked = [board.client.portal.start_task_soon(board.client.client.get, hanging) for _ in range(6)]
-        try:
-            answer = board.client.portal.start_task_soon(board.client.client.get, f"/api/p/{board.project(0)}/slides")
-            assert answer.result(timeout=20).status_code == 200
-        finally:
-            is_back.set()
-        assert [one.result(timeout=20).status_code for one in asked] == [200] * 6
-
-
-def test_polls_of_a_share_that_hangs_begin_one_reading_and_are_told_what_was_known(
-    lab: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    is_there, is_back, begun = [True], threading.Event(), list[Watched]()
-
-    def reading(watched: Watched, now: datetime) -> Now:
-        begun.append(watched)
-        return read_now(watched, now)
-
-    def opening(path: Path) -> Project:
-        if not is_there[0]:
-            is_back.wait(60)
-        return open_project(path)
-
-    clock, now = [0.0], [NOW]
-    monkeypatch.setattr(looking, "open_project", opening)
-    monkeypatch.setattr(pages, "read_now", reading)
-    with opened(lab, clock=lambda: clock[0], now=lambda: now[0], patience=0.05) as board:
-        address = f"/api/p/{board.project()}/now"
-        before = settled(board, address, "no daemon is watching")
-        is_there[0], begun[:] = False, []
-        clock[0], now[0] = 100.0, NOW + timedelta(seconds=100)
-        try:
-            said = [text_of(board.client.get(address).text) for _ in range(12)]
-            page = board.client.get(f"/p/{board.project()}").text
-        finally:
-            is_there[0] = True
-            is_back.set()
-        after = settled(board, address, before)
-    assert len(begun) == 1, "one reading for all polls"
-    assert all("doesn't answer since" in one and "Below is how it was 1 min 40 s ago" in one for one in said)
-    assert all("no daemon is watching" in one for one in said)
-    assert "data-incomplete" in page, "it is loaded anew when the share is back"
-    assert after == before
-
-
-def settled(board: Board, address: str, wanted: str) -> str:
-    """Return what an address says as soon as it says that: a busy machine needs some time for it."""
-    for _ in range(400):
-        said = text_of(board.client.get(address).text)
-        if wanted in said and "doesn't answer" not in said:
-            return said
-    raise AssertionError(said)
-
-
-def test_whatever_is_asked_of_a_share_that_hangs_no_more_threads_are_made(
-    lab: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    is_back = threading.Event()
-
-    def opening(path: Path) -> Project:
-        is_back.wait(60)
-        return open_project(path)
-
-    monkeypatch.setattr(looking, "open_project", opening)
-    with opened(lab, patience=0.01) as board:
-        project = f"/p/{board.project()}"
-        addresses = [f"/api{project}/{part}" for part in ("now", "curve", "learning", "slides")]
-        addresses.append(f"/api{project}/s/x/outlines?left=0&top=0&right=9&bottom=9&unit=1")
-        addresses.append(f"{project}/s/x/thumbnail.jpg")
-        try:
-            counts = []
-            for _ in range(4):
-                answers = {address: board.client.get(address) for address in addresses for _ in range(3)}
-                counts.append(threading.active_count())
-        finally:
-            is_back.set()
-    assert counts[1:] == counts[1:2] * 3, counts
-    assert {answer.status_code for address, answer in answers.items() if not address.endswith("now")} == {503}
-    assert all("doesn't answer" in text_of(answer.text) for answer in answers.values())
-
-
-@pytest.mark.parametrize("is_mount_point_left", [False, True], ids=["no folder", "an empty folder"])
-def test_a_folder_that_went_is_told_as_such_and_since_when_and_recovers(
-    lab: Path, tmp_path: Path, *, is_mount_point_left: bool
-) -> None:
-    clock, now = [0.0], [NOW]
-    with opened(lab, clock=lambda: clock[0], now=lambda: now[0]) as board:
-        address = f"/api/p/{board.project()}/now"
-        before = board.client.get(address).text
-        lab.rename(tmp_path / "elsewhere")
-        if is_mount_point_left:
-            lab.mkdir()
-        said = []
-        for seconds in (10, 70):
-            clock[0], now[0] = float(seconds), NOW + timedelta(seconds=seconds)
-            said.append(text_of(board.client.get(address).text))
-        rows = board.client.get(f"/api/p/{board.project()}/slides")
-        if is_mount_point_left:
-            lab.rmdir()
-        (tmp_path / "elsewhere").rename(lab)
-        clock[0], now[0] = 100.0, NOW
-        after = board.client.get(address).text
-    since = f"{(NOW + timedelta(seconds=10)).astimezone():%Y-%m-%d %H:%M:%S}"
-    assert said[0] == said[1] and f"{lab} can't be reached since {since}" in said[0]
-    assert "slidebridge.toml" not in said[0] and "slidebridge new" not in said[0]
-    assert rows.status_code == 503 and "can't be reached since" in rows.text
-    assert after == before
-
-
-def test_a_project_above_the_one_that_went_is_not_taken_for_it(lab: Path, tmp_path: Path) -> None:
-    clock, inner = [0.0], make_project(lab / "inner", slide="inner")
-    with opened(inner, clock=lambda: clock[0]) as board:
-        assert board.client.get(f"/api/p/{board.project()}/slides").status_code == 200
-        inner.rename(tmp_path / "elsewhere")
-        clock[0] = 100.0
-        answer = board.client.get(f"/api/p/{board.project()}/slides")
-    assert answer.status_code == 503 and "can't be reached" in answer.text
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
-def test_a_project_keeps_its_address_and_title_whatever_becomes_of_its_folder(lab: Path, tmp_path: Path) -> None:
-    """They are needed for the line that says that a share doesn't answer, too: it isn't asked for them."""
-    link = tmp_path / "link"
-    link.symlink_to(lab)
-    with opened(link) as board:
-        before = project_page(board)
-        link.unlink()
-        link.symlink_to(tmp_path / "nowhere")
-        page = project_page(board)
-    assert re.search("<h1>.*</h1>", page)[0] == re.search("<h1>.*</h1>", before)[0]  # type: ignore[index]
-    assert f"/api/p/{board.project()}/now" in page
 
 
 def test_a_single_project_needs_no_overview(board: Board) -> None:
